@@ -1,0 +1,1 @@
+"""Runtimes: bring one side up and observe it."""

@@ -1,0 +1,59 @@
+"""What every runtime takes and gives: a Request goes in, an Observation comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from harness.model import Config, Constraints, Observation, Repo, Side, Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One side of a pair, to be brought up and looked at.
+
+    ``repo`` is rooted in the copy that this side may read and write (the original's copy for the
+    bridge, the rewritten one for the target); ``requirements`` is the text of that side's
+    requirements file, "" when there is none; ``extra_requirements`` are lines of the
+    configuration. ``env`` is set before Airflow is imported (Variables and Connections included,
+    as ``AIRFLOW_VAR_*`` and ``AIRFLOW_CONN_*``). ``samples`` maps "variable" and "connection" to
+    name → placeholder, used with ``config.assume_missing``. ``workspace`` is an empty private
+    folder for this run.
+    """
+
+    side: Side
+    target: Target
+    repo: Repo
+    constraints: Constraints
+    workspace: Path
+    config: Config
+    requirements: str = ""
+    extra_requirements: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    samples: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    workers: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One step forward, for whoever draws a progress bar. ``total`` is 0 while unknown."""
+
+    side: Side
+    step: str
+    done: int = 0
+    total: int = 0
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Runtime(Protocol):
+    """Brings one side up, runs the probes in it, and reports what they saw."""
+
+    name: str
+
+    def observe(self, request: Request, on_progress: OnProgress) -> Observation:
+        """Observe one side. What cannot be brought up comes back as ``Observation.failure``."""
+        ...

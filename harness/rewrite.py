@@ -1,0 +1,280 @@
+"""Repo × codemods → Rewritten: rewrite a copy in place, and say what was changed where.
+
+The copy already holds the files (see ``repo.copy_tree``); only Python sources below the DAG,
+plugin and extra source folders are touched, inside zip archives too. Answers are cached by
+content, because the same file under the same pins is always rewritten the same way.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import io
+import os
+import signal
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import msgspec
+
+import codemods
+from codemods.plugin_modules import find_plugin_modules
+from harness.files import write_atomically
+from harness.model import Config, Repo, Rewrite, RewriteEdit, RewriteNote, Rewritten
+
+# Below this many files a pool of workers costs more than it saves.
+POOL_FROM = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migrated:
+    """What the codemods made of one source: the new bytes (None = unchanged) and the protocol."""
+
+    data: bytes | None
+    edits: tuple[RewriteEdit, ...]
+    notes: tuple[RewriteNote, ...]
+    needs: tuple[str, ...]
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One source on its way through the codemods: where it stands, and its bytes.
+
+    ``member`` is its name inside the archive ``path``, or "" for a plain file.
+    """
+
+    path: str
+    member: str
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        return f"{self.path}/{self.member}" if self.member else self.path
+
+
+def rewrite(
+    copy: Repo,
+    *,
+    pins: Mapping[str, str],
+    config: Config,
+    cache_folder: Path,
+    on_file: Callable[[int, int], None] = lambda done, total: None,
+) -> Rewritten:
+    """Rewrite the sources of ``copy`` for an environment with ``pins``, in place.
+
+    ``pins`` maps canonical distribution names to versions; ``on_file`` hears (done, total). A file
+    the codemods cannot read stays as it is and comes back with ``error``.
+    """
+    sources = tuple(_sources(copy, config))
+    plugins = find_plugin_modules(_plugin_sources(copy, sources))
+    salt = _salt(pins, plugins)
+    done: dict[str, list[tuple[Job, Migrated]]] = {}
+    for count, (job, migrated) in enumerate(
+        _migrate_all(sources, pins=pins, plugins=plugins, folder=cache_folder / salt), 1
+    ):
+        done.setdefault(job.path, []).append((job, migrated))
+        on_file(count, len(sources))
+    rewrites = []
+    for path, results in done.items():
+        _store(copy.root / path, results)
+        rewrites += [_describe(job, migrated) for job, migrated in results]
+    needs = {need for results in done.values() for _, migrated in results for need in migrated.needs}
+    return Rewritten(
+        repo=copy,
+        rewrites=tuple(entry for entry in rewrites if entry.edits or entry.notes or entry.error),
+        needs=tuple(sorted(needs)),
+    )
+
+
+def text_rewrite(path: str, before: str, after: str, edits: Iterable[RewriteEdit]) -> Rewrite:
+    """The protocol of a file that something other than the codemods rewrote."""
+    return Rewrite(
+        path=path,
+        diff=unified_diff(path, before, after),
+        edits=tuple(edits),
+        lines=line_origins(before, after),
+    )
+
+
+def unified_diff(path: str, before: str, after: str) -> str:
+    """A diff from ``before`` to ``after`` that ``git apply`` takes; "" when they are equal."""
+    old, new = ("/dev/null" if not before else f"a/{path}"), f"b/{path}"
+    lines = []
+    for line in difflib.unified_diff(_lines(before), _lines(after), old, new):
+        lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return "".join(lines)
+
+
+def line_origins(before: str, after: str) -> tuple[int, ...]:
+    """For every line of ``after`` the line of ``before`` it stands for (1-based, index 0 unused).
+
+    Lines that were put in belong to the line they replaced or follow.
+    """
+    matcher = difflib.SequenceMatcher(None, _lines(before), _lines(after), autojunk=False)
+    origins = [0]
+    for _, start, stop, first, last in matcher.get_opcodes():
+        for offset in range(last - first):
+            line = min(start + offset, stop - 1) if stop > start else start - 1
+            origins.append(max(line, 0) + 1)
+    return tuple(origins)
+
+
+def _lines(text: str) -> list[str]:
+    # str.splitlines() also splits at form feeds and other separators that do not end a line.
+    return io.StringIO(text, newline="").readlines() if text else []
+
+
+def _sources(copy: Repo, config: Config) -> Iterator[Job]:
+    """Every Python source that runs as part of the DAGs, archives opened."""
+    folders = [copy.dags, copy.plugins or copy.dags, *config.paths]
+    for path in copy.files:
+        if not any(folder in ("", ".") or path.startswith(f"{folder}/") for folder in folders):
+            continue
+        if path.endswith(".py"):
+            yield Job(path=path, member="", data=(copy.root / path).read_bytes())
+        elif path.endswith(".zip"):
+            yield from _members(copy.root / path, path)
+
+
+def _members(archive: Path, path: str) -> Iterator[Job]:
+    """The Python members of an archive; nothing is unpacked to disk. A broken one has none: the
+    probes report it."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for info in opened.infolist():
+                if info.filename.endswith(".py"):
+                    yield Job(path=path, member=info.filename, data=opened.read(info))
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError):
+        return  # RuntimeError: encrypted; NotImplementedError: an unknown compression
+
+
+def _plugin_sources(copy: Repo, sources: Iterable[Job]) -> dict[str, str]:
+    """Module path below the plugins folder → source text."""
+    if not copy.plugins:
+        return {}
+    prefix = f"{copy.plugins}/"
+    return {
+        job.path.removeprefix(prefix): job.data.decode("utf-8", errors="replace")
+        for job in sources
+        if job.path.startswith(prefix) and not job.member
+    }
+
+
+def _migrate_all(
+    jobs: tuple[Job, ...],
+    *,
+    pins: Mapping[str, str],
+    plugins: Mapping[str, str],
+    folder: Path,
+) -> Iterator[tuple[Job, Migrated]]:
+    """Each job with its answer: out of the cache, passed over, or through the codemods."""
+    fresh = []
+    for job in jobs:
+        if not codemods.mentions_airflow(job.data):
+            yield job, Migrated(data=None, edits=(), notes=(), needs=(), error="")
+        elif (cached := _recall(folder, job)) is not None:
+            yield job, cached
+        else:
+            fresh.append(job)
+    work = partial(_migrate, pins=dict(pins), plugins=dict(plugins))
+    for job, migrated in zip(fresh, _run(work, fresh), strict=True):
+        _remember(folder, job, migrated)
+        yield job, migrated
+
+
+def _run(work: Callable[[Job], Migrated], jobs: list[Job]) -> Iterator[Migrated]:
+    workers = min(os.cpu_count() or 1, len(jobs))
+    if len(jobs) < POOL_FROM or workers < 2:
+        yield from map(work, jobs)
+        return
+    # Not fork: the observing threads are running by now, and a fork copies their locks.
+    context = get_context("forkserver")
+    with ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_alone) as pool:
+        yield from pool.map(work, jobs, chunksize=max(1, len(jobs) // (workers * 8)))
+
+
+def _leave_interrupts_alone() -> None:
+    # Ctrl-C reaches the whole group; the parent decides what happens then.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _migrate(job: Job, *, pins: Mapping[str, str], plugins: Mapping[str, str]) -> Migrated:
+    data, migration = codemods.migrate_bytes(job.data, pins=pins, path=job.name, plugins=plugins)
+    return Migrated(
+        data=data,
+        edits=tuple(msgspec.convert(migration.edits, list[RewriteEdit], from_attributes=True)),
+        notes=tuple(msgspec.convert(migration.notes, list[RewriteNote], from_attributes=True)),
+        needs=migration.needs,
+        error=migration.error or "",
+    )
+
+
+def _store(path: Path, results: Iterable[tuple[Job, Migrated]]) -> None:
+    """Put the new sources where the old ones were, in the file or in the archive."""
+    changed = {job.member: migrated.data for job, migrated in results if migrated.data is not None}
+    if not changed:
+        return
+    whole = changed.get("")
+    write_atomically(path, whole if whole is not None else _repacked(path, changed))
+
+
+def _repacked(archive: Path, changed: Mapping[str, bytes | None]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(packed, "w") as new:
+        for info in old.infolist():
+            data = changed.get(info.filename)
+            new.writestr(info, old.read(info) if data is None else data, info.compress_type)
+    return packed.getvalue()
+
+
+def _describe(job: Job, migrated: Migrated) -> Rewrite:
+    entry = Rewrite(
+        path=job.name, edits=migrated.edits, notes=migrated.notes, error=migrated.error
+    )
+    if migrated.data is None:
+        return entry
+    before, after = (data.decode("utf-8", errors="replace") for data in (job.data, migrated.data))
+    return replace(
+        entry, diff=unified_diff(job.name, before, after), lines=line_origins(before, after)
+    )
+
+
+# ------------------------------------------------------------------------------------ the cache
+
+
+@cache
+def _codemods_version() -> str:
+    """Changes whenever a codemod or its table does."""
+    folder = Path(codemods.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if "__pycache__" not in path.parts:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _salt(pins: Mapping[str, str], plugins: Mapping[str, str]) -> str:
+    parts = (_codemods_version(), sorted(pins.items()), sorted(plugins.items()))
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+
+
+def _entry(folder: Path, job: Job) -> Path:
+    return folder / hashlib.sha256(job.name.encode() + b"\0" + job.data).hexdigest()[:40]
+
+
+def _recall(folder: Path, job: Job) -> Migrated | None:
+    try:
+        return msgspec.msgpack.decode(_entry(folder, job).read_bytes(), type=Migrated)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _remember(folder: Path, job: Job, migrated: Migrated) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(_entry(folder, job), msgspec.msgpack.encode(migrated))

@@ -1,0 +1,146 @@
+"""The Airflow versions of Amazon MWAA as rows: ``data/targets.toml`` → :class:`Target`.
+
+The long columns are files beside the table: ``data/images/<airflow>.txt`` (what the image has
+preinstalled), ``data/essential/<airflow>.txt`` (pins that MWAA always enforces) and
+``data/locks/<airflow>-py<python>.txt`` (our reconstruction of the official constraint file, made
+by ``tools/make_lock.py`` and used when the official one cannot be reached).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from harness.errors import UsageError
+from harness.model import Target
+
+DATA = Path(__file__).parent / "data"
+
+
+class UnknownTarget(UsageError):
+    """No row of the table has this Airflow version."""
+
+
+def parse_pins(text: str) -> dict[str, str]:
+    """Read the ``name==version`` lines of a constraint file: canonical name → version.
+
+    Comments, blank lines, options and requirements that are not an exact pin are passed over; a
+    line's extras and environment marker are dropped.
+    """
+    pins: dict[str, str] = {}
+    for line in text.splitlines():
+        name, exact, version = line.partition("#")[0].partition(";")[0].partition("==")
+        if exact:
+            pins[canonicalize_name(name.partition("[")[0].strip())] = version.strip()
+    return pins
+
+
+@cache
+def load_targets() -> tuple[Target, ...]:
+    """All rows, oldest Airflow first."""
+    table = _table()
+    rows = (_target(row, table["constraints_url"]) for row in table["target"])
+    return tuple(sorted(rows, key=lambda target: Version(target.airflow)))
+
+
+def get_target(version: str) -> Target:
+    """The row of one Airflow version; ``UnknownTarget`` says which exist and which is nearest."""
+    targets = load_targets()
+    for target in targets:
+        if target.airflow == version:
+            return target
+    nearest = _nearest(version, targets)
+    raise UnknownTarget(
+        f"Airflow {version!r} is not a version that MWAA has or had.",
+        hint=f"Known versions: {', '.join(target.airflow for target in targets)}."
+        + (f" The nearest is {nearest.airflow}." if nearest else ""),
+    )
+
+
+def default_target() -> Target:
+    """The newest 2.x version that MWAA creates today."""
+    return [t for t in load_targets() if t.role == "target" and t.mwaa == "creatable"][-1]
+
+
+def default_bridge() -> Target:
+    """The newest 1.10 version: the bridge release."""
+    return [t for t in load_targets() if t.role == "bridge"][-1]
+
+
+def lock_path(target: Target) -> Path:
+    """Where the reconstructed constraint file of a row lies."""
+    return DATA / "locks" / f"{target.airflow}-py{target.python}.txt"
+
+
+def lock_pins(target: Target) -> Mapping[str, str]:
+    """The pins of a row's reconstructed constraint file: canonical name → version."""
+    return MappingProxyType(parse_pins(lock_path(target).read_text(encoding="utf-8")))
+
+
+def image_requirements(target: Target, constraints: Mapping[str, str]) -> tuple[str, ...]:
+    """Requirement lines that give an environment what the row's image has, Airflow included.
+
+    ``constraints`` are the pins the environment is made under. Where they and the image disagree
+    the constraints win, since MWAA installs the user's requirements under them: the lines can
+    always be installed together with that file. Distributions that need a system library's
+    headers are replaced or left out, as the table says.
+    """
+    wanted = {"apache-airflow": target.airflow, **target.preinstalled}
+    for row in _table()["needs_headers"]:
+        if target.airflow in SpecifierSet(row["airflow"]) and wanted.pop(row["distribution"], ""):
+            wanted.setdefault(row["instead"], "")
+    wanted.pop("", None)
+    pins = {name: constraints.get(name, version) for name, version in wanted.items()}
+    return tuple(f"{name}=={pins[name]}" if pins[name] else name for name in sorted(pins))
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads((DATA / "targets.toml").read_text(encoding="utf-8"))
+
+
+def _target(row: Mapping[str, Any], constraints_url: str) -> Target:
+    return Target(
+        airflow=row["airflow"],
+        python=row["python"],
+        role=row["role"],
+        mwaa=row["mwaa"],
+        released=row["released"].isoformat(),
+        constraints_url=constraints_url.format(**row),
+        preinstalled=_pins_file(DATA / "images" / f"{row['airflow']}.txt"),
+        essential=_pins_file(DATA / "essential" / f"{row['airflow']}.txt"),
+        source=row["source"],
+    )
+
+
+def _pins_file(path: Path) -> Mapping[str, str]:
+    # No file means no such pins: MWAA enforces none before 2.9.2.
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return MappingProxyType(parse_pins(text))
+
+
+def _nearest(version: str, targets: Iterable[Target]) -> Target | None:
+    """The row to offer instead: the next newer one of the same series, else the closest one."""
+    try:
+        wanted = Version(version).release
+    except InvalidVersion:
+        return None
+
+    def distance(target: Target) -> tuple[int, ...]:
+        return tuple(
+            abs(ours - theirs)
+            for ours, theirs in zip(
+                (*wanted, 0, 0, 0)[:3], Version(target.airflow).release, strict=True
+            )
+        )
+
+    # min() keeps the first of equals, so newest first: 2.10.2 offers 2.10.3 before 2.10.1.
+    return min(sorted(targets, key=lambda t: Version(t.airflow), reverse=True), key=distance)

@@ -1,0 +1,76 @@
+"""The words of the codemods: what went in, what came out, and what a rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codemods.changes import Change
+    from codemods.source import Source
+    from codemods.target import Target
+
+# airflow.operators.<plugin>.<Name> (the 1.10 path) → the module path that holds the class now.
+PluginModules = Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """One change that was made."""
+
+    rule: str
+    line: int  # 1-based, in the original text
+    message: str
+    safe: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """Something that must be done by hand: what and why, and what to do instead."""
+
+    rule: str
+    line: int
+    column: int
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migration:
+    """What became of one text."""
+
+    text: str | None = None  # the new text; None when there is nothing to change
+    edits: tuple[Edit, ...] = ()
+    notes: tuple[Note, ...] = ()
+    needs: tuple[str, ...] = ()  # distributions that the new imports need, canonical names
+    error: str | None = None  # why the text could not be read; then nothing else is set
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """The end of a path that the target does not have."""
+
+    advice: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A text before and after, on one target (a name of ``codemods.examples.PINS``)."""
+
+    before: str
+    after: str
+    target: str = "2.11.0"
+    unsafe: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One kind of change. The file that defines it is its registration."""
+
+    id: str
+    title: str
+    why: str
+    examples: tuple[Example, ...]
+    keeps: tuple[str, ...]  # texts that the rule must leave alone
+    find: Callable[[Source, Target], Iterator[Change]]

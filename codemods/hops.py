@@ -1,0 +1,170 @@
+"""The import table: dated hops, and how a path follows them to its home on a target.
+
+A row says where a path went and from when. Its header names the distribution and versions that
+made the move (``when``) and, where the new path lives in another one, what that needs::
+
+    [apache-airflow>=2.0 -> apache-airflow-providers-amazon>=1.0]
+    airflow.contrib.hooks.aws_hook.AwsHook airflow.providers.amazon.aws.hooks.base_aws.AwsBaseHook
+
+``~new`` is another class in its place, ``! advice`` no successor at all. A path follows rows while
+the target's pins satisfy ``when``; the last such row of a path counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from codemods.base import Removed
+
+CORE = "apache-airflow"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hop:
+    """One row: ``new`` is empty when nothing follows."""
+
+    when: Requirement
+    needs: Requirement | None
+    old: str
+    new: str
+    replaced: bool = False  # another class: its arguments must be mapped
+    advice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """Where a path ends on a target."""
+
+    path: str
+    hops: tuple[Hop, ...] = ()
+    removed: Removed | None = None
+
+    @property
+    def moved(self) -> bool:
+        return bool(self.hops) and self.removed is None
+
+
+def _rows(text: str, source: str) -> list[Hop]:
+    hops: list[Hop] = []
+    when: Requirement | None = None
+    needs: Requirement | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("["):
+            left, _, right = line.strip("[] ").partition(" -> ")
+            when, needs = Requirement(left), Requirement(right) if right else None
+        elif line and not line.startswith("#"):
+            if when is None:
+                raise ValueError(f"{source}:{number}: a row before the first header")
+            old, _, new = line.partition(" ")
+            if new.startswith("!"):
+                hops.append(Hop(when=when, needs=None, old=old, new="", advice=new[1:].strip()))
+            else:
+                hops.append(
+                    Hop(
+                        when=when,
+                        needs=needs,
+                        old=old,
+                        new=new.removeprefix("~"),
+                        replaced=new.startswith("~"),
+                    )
+                )
+    return hops
+
+
+@lru_cache(maxsize=1)
+def all_hops() -> Mapping[str, tuple[Hop, ...]]:
+    """Every row by its old path; rows by hand hide the mined ones of the same path."""
+    data = files("codemods") / "data"
+    table: dict[str, list[Hop]] = {}
+    for name in ("hops.txt", "hops_by_hand.txt"):
+        fresh: set[str] = set()
+        for hop in _rows((data / name).read_text("utf-8"), name):
+            if hop.old not in fresh:
+                fresh.add(hop.old)
+                table[hop.old] = []
+            table[hop.old].append(hop)
+    return {old: tuple(hops) for old, hops in table.items()}
+
+
+@lru_cache(maxsize=1)
+def _provider_packages() -> Mapping[str, str]:
+    text = (files("codemods") / "data" / "providers.txt").read_text("utf-8")
+    rows = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
+    return {package: distribution for package, distribution in rows}
+
+
+def distribution_of(path: str) -> str:
+    """The distribution that a dotted path belongs to: Airflow itself, a provider, or ``""``."""
+    parts = path.split(".")
+    if parts[0] != "airflow":
+        return ""
+    if parts[1:2] != ["providers"]:
+        return CORE
+    packages = _provider_packages()
+    return next(
+        (d for i in range(len(parts), 2, -1) if (d := packages.get(".".join(parts[:i])))), ""
+    )
+
+
+class Hops:
+    """The table folded for one target's pins."""
+
+    def __init__(self, pins: Mapping[str, str]) -> None:
+        self.pins = {canonicalize_name(k): v for k, v in pins.items()}
+        self._known: dict[str, Resolution] = {}
+
+    def has(self, requirement: Requirement) -> bool:
+        """Whether the pins hold a version that satisfies the requirement."""
+        version = self.pins.get(canonicalize_name(requirement.name))
+        if version is None:
+            return False
+        try:
+            return requirement.specifier.contains(Version(version), prereleases=True)
+        except InvalidVersion:
+            return False
+
+    def resolve(self, path: str) -> Resolution:
+        """Follow the hops of ``path``."""
+        known = self._known.get(path)
+        if known is None:
+            known = self._known[path] = self._follow(path)
+        return known
+
+    def _follow(self, path: str) -> Resolution:
+        at, hops = path, []
+        while True:
+            rows = [h for h in all_hops().get(at, ()) if self.has(h.when)]
+            if not rows:
+                return Resolution(path=at, hops=tuple(hops))
+            row = rows[-1]
+            hops.append(row)
+            if not row.new:
+                advice = row.advice or "the target has nothing in its place"
+                return Resolution(path=at, hops=tuple(hops), removed=Removed(advice=advice))
+            if row.needs is not None and not self.has(row.needs):
+                name = canonicalize_name(row.needs.name)
+                pin = self.pins.get(name)
+                reason = (
+                    f"it lives in {name}, which the target's constraints do not have"
+                    if pin is None
+                    else f"it needs {row.needs}, the target's constraints have {pin}"
+                )
+                return Resolution(path=row.new, hops=tuple(hops), removed=Removed(advice=reason))
+            at = row.new
+
+
+@lru_cache(maxsize=64)
+def _hops_for(pins: tuple[tuple[str, str], ...]) -> Hops:
+    return Hops(dict(pins))
+
+
+def hops_for(pins: Mapping[str, str]) -> Hops:
+    """The table for ``pins``, built once per target."""
+    return _hops_for(tuple(sorted(pins.items())))

@@ -1,0 +1,515 @@
+"""Read wheels without installing them: what each module defines, re-exports and deprecates.
+
+The miners (``mine_imports.py``, ``mine_arguments.py``) and the proof tests share this reader.
+Everything is read by ``ast`` out of the zip; no code of a wheel ever runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import platformdirs
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+CORE = "apache-airflow"
+PROVIDER = "apache-airflow-providers-"
+BASELINE = "1.10.15"
+# Folders of a wheel that no DAG or plugin imports from.
+_SKIPPED = re.compile(
+    r"airflow/(?:_vendor|api_connexion|api_internal|auth|cli|example_dags|migrations|www|www_rbac"
+    r"|ti_deps|jobs/.*test|contrib/example_dags|config_templates)/"
+    r"|/example_dags/|/tests?/|airflow/bin/|airflow/default_login|airflow/settings_schema"
+)
+_DOTTED = re.compile(r"airflow(?:\.\w+)+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Param:
+    """One constructor parameter: ``positional`` ones may be given without a keyword."""
+
+    name: str
+    required: bool
+    positional: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """The parameters that an ``__init__`` itself names."""
+
+    params: tuple[Param, ...]
+    args: bool  # takes *args
+    kwargs: bool  # takes **kwargs
+    renamed: tuple[tuple[str, str], ...]  # old → new, where the body warns and copies the value
+    warned: tuple[str, ...]  # parameters whose use only warns
+    popped: tuple[str, ...]  # names taken out of **kwargs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Def:
+    """A class, function or plain value that a module defines itself."""
+
+    kind: str  # class, function, value
+    bases: tuple[str, ...] = ()
+    deprecated: bool = False
+    advice: str = ""  # text of the deprecation message
+    passthrough: bool = False  # a class that only warns and hands everything to its base
+    init: Signature | None = None
+
+
+@dataclass(kw_only=True)
+class Module:
+    """One module: its own definitions and the names it takes from elsewhere."""
+
+    name: str
+    dist: str
+    defs: dict[str, Def] = field(default_factory=dict)
+    imports: dict[str, str] = field(default_factory=dict)
+    lazy: dict[str, str] = field(default_factory=dict)  # deprecated names served by __getattr__
+    stars: list[str] = field(default_factory=list)
+    warns: bool = False
+    package: bool = False
+
+
+def _text(node: ast.AST | None) -> str:
+    """The constant text inside an expression, f-string parts included."""
+    if node is None:
+        return ""
+    return " ".join(
+        n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    )
+
+
+def _dotted(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        left = _dotted(node.value)
+        return f"{left}.{node.attr}" if left else None
+    if isinstance(node, ast.Subscript):
+        return _dotted(node.value)
+    return None
+
+
+def _warning(node: ast.stmt) -> ast.Call | None:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        name = _dotted(node.value.func) or ""
+        if name in {"warnings.warn", "warn"} or name.endswith("zope_deprecation"):
+            return node.value
+    return None
+
+
+def _deprecation(call: ast.Call) -> bool:
+    names = [_dotted(a) or "" for a in [*call.args, *(k.value for k in call.keywords)]]
+    return any("Deprecat" in n or "RemovedIn" in n for n in names)
+
+
+def _signature(init: ast.FunctionDef) -> Signature:
+    a = init.args
+    positional = [*a.posonlyargs, *a.args][1:]
+    free = len(positional) - len(a.defaults)
+    params = [
+        Param(name=p.arg, required=i < free, positional=True) for i, p in enumerate(positional)
+    ]
+    params += [
+        Param(name=p.arg, required=d is None, positional=False)
+        for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True)
+    ]
+    names = {p.name for p in params}
+    renamed: dict[str, str] = {}
+    warned: set[str] = set()
+    popped: set[str] = set()
+    for node in ast.walk(init):
+        if isinstance(node, ast.If):
+            tested = {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)} & names
+            tested |= {
+                n.value
+                for n in ast.walk(node.test)
+                if isinstance(n, ast.Constant) and isinstance(n.value, str) and a.kwarg
+            }
+            warnings_ = [c for s in node.body if (c := _warning(s)) is not None]
+            if len(tested) == 1 and any(map(_deprecation, warnings_)):
+                (old,) = tested
+                warned.add(old)
+                for s in node.body:
+                    if isinstance(s, ast.Assign) and len(s.targets) == 1:
+                        target = _dotted(s.targets[0])
+                        names_read = {n.id for n in ast.walk(s.value) if isinstance(n, ast.Name)}
+                        texts = {
+                            n.value for n in ast.walk(s.value) if isinstance(n, ast.Constant)
+                        }
+                        if target and (old in names_read or old in texts):
+                            renamed[old] = target.removeprefix("self.")
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in {"pop", "get"}
+            and a.kwarg
+            and _dotted(node.func.value) == a.kwarg.arg
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            popped.add(str(node.args[0].value))
+    return Signature(
+        params=tuple(params),
+        args=a.vararg is not None,
+        kwargs=a.kwarg is not None,
+        renamed=tuple(sorted(renamed.items())),
+        warned=tuple(sorted(warned)),
+        popped=tuple(sorted(popped)),
+    )
+
+
+def _class(node: ast.ClassDef) -> Def:
+    init = next(
+        (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None
+    )
+    deprecated, advice = False, ""
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and (_dotted(decorator.func) or "").endswith(
+            "deprecated"
+        ):
+            deprecated = True
+            instead = [k.value for k in decorator.keywords if k.arg in {"use_instead", "reason"}]
+            advice = " ".join(_text(v) for v in [*decorator.args, *instead])
+    passthrough = False
+    for method in node.body:
+        if not isinstance(method, ast.FunctionDef) or method.name not in {"__init__", "__new__"}:
+            continue
+        for statement in method.body:
+            call = _warning(statement)
+            if call is not None and _deprecation(call):
+                deprecated, advice = True, advice or _text(call)
+        passthrough = (
+            deprecated
+            and method.args.kwarg is not None
+            and len(method.args.args) == 1
+            and not method.args.kwonlyargs
+        )
+    if deprecated and init is None and not any(isinstance(n, ast.FunctionDef) for n in node.body):
+        passthrough = True
+    return Def(
+        kind="class",
+        bases=tuple(b for n in node.bases if (b := _dotted(n))),
+        deprecated=deprecated,
+        advice=advice or (ast.get_docstring(node) or "" if deprecated else ""),
+        passthrough=passthrough,
+        init=_signature(init) if init else None,
+    )
+
+
+def _function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Def:
+    deprecated, advice = False, ""
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and (_dotted(decorator.func) or "").endswith(
+            "deprecated"
+        ):
+            deprecated, advice = True, _text(decorator)
+    for statement in node.body:
+        call = _warning(statement)
+        if call is not None and _deprecation(call):
+            deprecated, advice = True, advice or _text(call)
+    return Def(kind="function", deprecated=deprecated, advice=advice)
+
+
+def _literal_table(node: ast.expr) -> dict[str, object]:
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _absolute(module: Module, level: int, name: str | None) -> str:
+    if not level:
+        return name or ""
+    parts = module.name.split(".")
+    keep = len(parts) - level + (1 if module.package else 0)
+    return ".".join([*parts[:keep], *([name] if name else [])])
+
+
+def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Top-level statements, those inside ``try``/``if`` included, type-checking ones not."""
+    for node in body:
+        if isinstance(node, ast.If):
+            if "TYPE_CHECKING" in (_dotted(node.test) or ""):
+                yield from _statements(node.orelse)
+                continue
+            yield from _statements(node.body)
+            yield from _statements(node.orelse)
+        elif isinstance(node, ast.Try):
+            for handler in node.handlers:
+                yield from _statements(handler.body)
+            yield from _statements(node.orelse)
+            yield from _statements(node.finalbody)
+            yield from _statements(node.body)
+        else:
+            yield node
+
+
+def _read_module(name: str, dist: str, source: str, package: bool) -> list[Module]:
+    module = Module(name=name, dist=dist, package=package)
+    synthetic: list[Module] = []
+    # 1.10 modules read as Python 3 throughout; the few that need 2 define nothing importable.
+    tree = ast.parse(source)
+    for node in _statements(tree.body):
+        if isinstance(node, ast.ClassDef):
+            module.defs[node.name] = _class(node)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            module.defs[node.name] = _function(node)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(module, node.level, node.module)
+            for alias in node.names:
+                if alias.name == "*":
+                    module.stars.append(base)
+                else:
+                    module.imports[alias.asname or alias.name] = f"{base}.{alias.name}"
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.asname:
+                    module.imports[alias.asname] = alias.name
+                else:
+                    module.imports[alias.name.partition(".")[0]] = alias.name.partition(".")[0]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                if not isinstance(target, ast.Name) or node.value is None:
+                    continue
+                table = _literal_table(node.value) if isinstance(node.value, ast.Dict) else {}
+                if "deprecated_classes" in target.id:
+                    for key, value in table.items():
+                        if isinstance(value, dict):
+                            synthetic.append(
+                                Module(
+                                    name=f"{name}.{key}",
+                                    dist=dist,
+                                    lazy={str(k): str(v) for k, v in value.items()},
+                                    warns=True,
+                                )
+                            )
+                        else:
+                            module.lazy[str(key)] = str(value)
+                elif target.id in {"_operators", "_sensors", "_hooks"} and table:
+                    for key, names in table.items():
+                        for lazy in names if isinstance(names, list) else ():
+                            module.imports[lazy] = f"{name}.{key}.{lazy}"
+                elif target.id == "__lazy_imports" and table:
+                    for key, value in table.items():
+                        if isinstance(value, tuple):
+                            home, attr, old = (*value, False)[:3]
+                            path = f"{name}{home}.{attr}" if attr else f"{name}{home}"
+                            (module.lazy if old else module.imports)[key] = path
+                        else:
+                            module.imports[key] = f"{value}.{key}"
+                else:
+                    alias_of = _dotted(node.value)
+                    module.defs[target.id] = Def(
+                        kind="value", bases=(alias_of,) if alias_of else ()
+                    )
+        elif (call := _warning(node)) is not None:
+            module.warns |= _deprecation(call)
+    return [module, *synthetic]
+
+
+@lru_cache(maxsize=None)
+def read_wheel(path: Path) -> dict[str, Module]:
+    """Module name → what it holds, for every importable module of a wheel."""
+    name, version, _, _ = parse_wheel_filename(path.name)
+    modules: dict[str, Module] = {}
+    with zipfile.ZipFile(path) as wheel:
+        for entry in sorted(wheel.namelist()):
+            if not entry.endswith(".py") or not entry.startswith("airflow/"):
+                continue
+            if _SKIPPED.search(entry):
+                continue
+            parts = entry.removesuffix(".py").split("/")
+            package = parts[-1] == "__init__"
+            dotted = ".".join(parts[:-1] if package else parts)
+            try:
+                found = _read_module(
+                    dotted, str(name), wheel.read(entry).decode("utf-8"), package
+                )
+            except SyntaxError:
+                continue
+            for module in found:
+                modules.setdefault(module.name, module)
+    return modules
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a dotted path really ends."""
+
+    module: str
+    name: str
+    definition: Def
+    shim: bool  # reached through a module or name that warns
+
+    @property
+    def path(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+class World:
+    """All wheels of one environment, seen as one ``airflow`` package."""
+
+    def __init__(self, pins: Mapping[str, str], wheels: Mapping[tuple[str, str], Path]) -> None:
+        self.pins = dict(pins)
+        self.missing = sorted(k for k, v in pins.items() if (k, str(Version(v))) not in wheels)
+        self.modules: dict[str, Module] = {}
+        for dist, version in pins.items():
+            path = wheels.get((dist, str(Version(version))))
+            if path is not None:
+                for name, module in read_wheel(path).items():
+                    self.modules.setdefault(name, module)
+
+    @property
+    def airflow(self) -> str:
+        return self.pins[CORE]
+
+    def warns(self, module: str) -> bool:
+        """Whether importing a module deprecates itself, or a package on the way does."""
+        parts = module.split(".")
+        return any(
+            (m := self.modules.get(".".join(parts[:i]))) is not None and m.warns
+            for i in range(2, len(parts) + 1)
+        )
+
+    def find(
+        self, module: str, name: str, seen: frozenset[tuple[str, str]] = frozenset()
+    ) -> Home | None:
+        """Follow re-exports to the definition; None when the path does not exist."""
+        if (module, name) in seen:
+            return None
+        seen |= {(module, name)}
+        m = self.modules.get(module)
+        if m is None:
+            return None
+        shim = self.warns(module)
+        if name in m.defs:
+            d = m.defs[name]
+            if d.kind == "value" and d.bases:
+                inner = self._expression(m, d.bases[0], seen)
+                if inner is not None:
+                    return Home(inner.module, inner.name, inner.definition, shim or inner.shim)
+            return Home(module, name, d, shim)
+        for table, marks in ((m.lazy, True), (m.imports, False)):
+            if name in table:
+                head, _, tail = table[name].rpartition(".")
+                found = self.find(head, tail, seen) if head else None
+                if found is None and not table[name].startswith("airflow"):
+                    return Home(head, tail, Def(kind="value"), shim)
+                if found is None:
+                    return None
+                return Home(found.module, found.name, found.definition, shim or marks or found.shim)
+        for star in m.stars:
+            found = self.find(star, name, seen)
+            if found is not None:
+                return Home(found.module, found.name, found.definition, shim or found.shim)
+        return None
+
+    def _expression(
+        self, m: Module, dotted: str, seen: frozenset[tuple[str, str]]
+    ) -> Home | None:
+        head, *rest = dotted.split(".")
+        if not rest:
+            return self.find(m.name, head, seen) if head in {**m.imports, **m.defs} else None
+        if head in m.imports:
+            path = ".".join([m.imports[head], *rest])
+            module, _, name = path.rpartition(".")
+            return self.find(module, name, seen)
+        return None
+
+    def base(self, home: Home, expression: str) -> Home | None:
+        """The class that a base-class expression in ``home``'s module means."""
+        m = self.modules.get(home.module)
+        return self._expression(m, expression, frozenset()) if m else None
+
+    @cached_property
+    def by_name(self) -> dict[str, list[Home]]:
+        """Every definition that is not itself deprecated, by its lower-case name."""
+        index: dict[str, list[Home]] = {}
+        for module in self.modules.values():
+            if self.warns(module.name):
+                continue
+            for name, definition in module.defs.items():
+                if definition.kind != "value" and not definition.deprecated:
+                    home = Home(module.name, name, definition, False)
+                    index.setdefault(name.lower(), []).append(home)
+        return index
+
+
+def dist_of(world: World, dotted: str) -> str:
+    """The distribution that a dotted path belongs to, by its longest known package."""
+    parts = dotted.split(".")
+    if parts[:2] != ["airflow", "providers"]:
+        return CORE
+    for i in range(len(parts), 2, -1):
+        module = world.modules.get(".".join(parts[:i]))
+        if module is not None and module.dist != CORE:
+            return module.dist
+    return ""
+
+
+def successors(advice: str) -> list[str]:
+    """Dotted Airflow paths that a deprecation message names, and bare names in back-ticks."""
+    bare = re.findall(r"`+:?(?:class:`)?~?(\w+)`*", advice)
+    named = re.findall(r"\b[A-Z]\w*(?:Operator|Sensor|Hook|Backend)\b", advice)
+    return [*(p.rstrip(".") for p in _DOTTED.findall(advice)), *bare, *named]
+
+
+def read_pins(path: Path) -> dict[str, str]:
+    """Airflow's and its providers' pins out of a constraints file; its name says the Airflow."""
+    pins: dict[str, str] = {}
+    for line in path.read_text("utf-8").splitlines():
+        m = re.match(r"(apache[-_]airflow[\w.-]*)==([^\s;]+)", line)
+        if m:
+            pins[canonicalize_name(m[1])] = m[2]
+    m = re.search(r"(?:^|constraints-)(\d+\.\d+\.\d+)", path.name)
+    if m:
+        pins.setdefault(CORE, m[1])
+    return pins
+
+
+def default_cache() -> Path:
+    """Where downloaded wheels stay between runs."""
+    return Path(platformdirs.user_cache_dir("mwaa-harness")) / "wheels"
+
+
+def fetch(pins: Mapping[str, str], cache: Path) -> None:
+    """Download the wheels of ``pins`` that the cache lacks (pip, no dependencies, no install)."""
+    have = local_wheels(cache)
+    wanted = [f"{k}=={v}" for k, v in pins.items() if (k, str(Version(v))) not in have]
+    if wanted:
+        cache.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary=:all:", "--ignore-requires-python", "--dest", str(cache)]
+        subprocess.run([*command, *wanted], check=True)
+
+
+def local_wheels(cache: Path) -> dict[tuple[str, str], Path]:
+    """(canonical distribution, version) → wheel file, for every wheel in the cache."""
+    wheels: dict[tuple[str, str], Path] = {}
+    for path in sorted(cache.glob("*.whl")):
+        name, version, _, _ = parse_wheel_filename(path.name)
+        wheels[str(name), str(version)] = path
+    return wheels
+
+
+def worlds(constraints: Iterable[Path], cache: Path, *, download: bool = True) -> list[World]:
+    """The environments that constraint files describe, oldest Airflow first."""
+    found = []
+    for path in constraints:
+        pins = read_pins(path)
+        if download:
+            fetch(pins, cache)
+        found.append(World(pins, local_wheels(cache)))
+    return sorted(found, key=lambda w: Version(w.airflow))

@@ -1,0 +1,562 @@
+"""The repository's configuration file → Config.
+
+It is ``mwaa-harness.toml`` or the table ``[tool.mwaa-harness]`` of ``pyproject.toml``. Every key
+is one row of KEYS. Errors name the file, the key, what is allowed and, for a misspelt key, the
+nearest one; they never show a value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from harness.errors import UsageError
+from harness.model import Config, Ignored
+
+OWN_FILE = "mwaa-harness.toml"
+SHARED_FILE = "pyproject.toml"
+TABLE = "mwaa-harness"
+DOCUMENTATION = "docs/configuration.md"
+
+
+def load_config(root: Path, *, overrides: Mapping[str, Any] | None = None) -> Config:
+    """The configuration of the repository at ``root``; an empty Config when it has none.
+
+    ``overrides`` maps field names of Config to values that win over the file, as the command line
+    gives them; None is no override. Raises UsageError for a file that cannot be read, a key that
+    does not exist, or a value of the wrong shape.
+    """
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    found = _find(root)
+    if found is None:
+        return replace(Config(), **given)
+    place, table = found
+    fields: dict[str, Any] = {"source": place.file.name}
+    for name, value in table.items():
+        key = _KEYS.get(name)
+        if key is None:
+            raise place.error(name, _unknown(name, _KEYS), "Correct or remove it.")
+        fields[key.field] = key.read(value, replace(place, key=name))
+    return replace(Config(**fields), **given)
+
+
+def parse_env(text: str, file: str = ".env") -> dict[str, str]:
+    """The variables of an env file.
+
+    ``NAME=value`` or ``export NAME=value`` a line; ``#`` starts a comment at the start of a line
+    or after white space. A value in single quotes is literal, in double quotes it knows
+    ``\\n \\r \\t \\" \\\\ \\$``; both may span lines. Nothing is substituted. Raises UsageError
+    that names the line.
+    """
+    values: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        match = _ENV_LINE.match(text, position)
+        if match is None:
+            line = text.count("\n", 0, position) + 1
+            raise UsageError(
+                f"{file}, line {line}: not a line of the form NAME=value.",
+                hint="Comments start with #; a value with quotes in it must close them.",
+            )
+        position = match.end()
+        if match["name"]:
+            values[match["name"]] = _env_value(match)
+    return values
+
+
+def connection_uri(fields: Mapping[str, Any]) -> str:
+    """Airflow's URI of a connection given by its fields (``conn_type``, ``host``, ``login``,
+    ``password``, ``schema``, ``port``, ``extra``).
+
+    Airflow 1.10.15 and 2.x read the same from it. 1.10.15 knows no ``__extra__``, so each key of
+    ``extra`` is a query parameter, and whatever is not text in it becomes JSON text on both
+    sides. An ``extra`` that is no JSON object has no such form: it goes into ``__extra__``, where
+    2.x finds it whole and 1.10.15 as a key of that name. Raises ValueError for a ``conn_type``
+    or ``port`` that no URI can hold.
+
+    Source: ``Connection._parse_from_uri`` in airflow/models/connection.py, 1.10.15 and 2.11.0.
+    """
+    scheme = str(fields.get("conn_type") or "").replace("_", "-")
+    if scheme and not _SCHEME.fullmatch(scheme):
+        raise ValueError("conn_type may hold letters, digits, “_”, “-”, “.” and “+” only")
+    login, password = (_quoted(fields.get(field)) for field in ("login", "password"))
+    authority = login + (f":{password}" if password else "")
+    uri = f"{scheme}://{authority}@" if authority else f"{scheme}://"
+    host = _quoted(fields.get("host"))
+    port = _port(fields.get("port"))
+    if port and not (host or authority):
+        uri += "@"
+    uri += _keeping_case(host) + (f":{port}" if port else "")
+    schema = _quoted(fields.get("schema"))
+    query = urlencode(_query(fields))
+    return uri + (f"/{schema}" if schema or query else "") + (f"?{query}" if query else "")
+
+
+# ------------------------------------------------------------------------------- finding the file
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where a value stands, for errors; paths in it are relative to the file's folder."""
+
+    file: Path
+    text: str
+    key: str = ""
+
+    def error(self, key: str, message: str, hint: str) -> UsageError:
+        return UsageError(f"{self.file}{self._line(key)}: {message}", hint=hint)
+
+    def wrong(self, expected: str) -> UsageError:
+        allowed = _KEYS[self.key].allowed
+        return self.error(self.key, f"{self.key} {expected}.", f"Allowed is {allowed}.")
+
+    def path(self, name: str) -> Path:
+        return self.file.parent / name
+
+    def _line(self, key: str) -> str:
+        """tomllib does not say where a key stood; a line that starts with it is good enough."""
+        pattern = rf"^[ \t]*(?:\[+[^]\n]*)?[\"']?{re.escape(key)}[\"']?\s*[].=]"
+        match = re.search(pattern, self.text, re.MULTILINE)
+        return f", line {self.text.count(chr(10), 0, match.start()) + 1}" if match else ""
+
+
+def _find(root: Path) -> tuple[_Place, Mapping[str, Any]] | None:
+    own, shared = root / OWN_FILE, root / SHARED_FILE
+    own_place = _parse(own) if own.is_file() else None
+    shared_table = None
+    if shared.is_file() and TABLE in shared.read_text("utf-8", "replace"):
+        shared_place, document = _parse(shared)
+        tool = document.get("tool", {})
+        shared_table = tool.get(TABLE) if isinstance(tool, dict) else None
+    if own_place and shared_table is not None:
+        raise UsageError(
+            f"{own} and [tool.{TABLE}] in {shared} both configure {TABLE}.",
+            hint=f"Keep one of them; {OWN_FILE} is the one to keep if you have no preference.",
+        )
+    if own_place:
+        return own_place
+    if shared_table is None:
+        return None
+    if not isinstance(shared_table, dict):
+        raise shared_place.error(TABLE, f"tool.{TABLE} is not a table.", f"See {DOCUMENTATION}.")
+    return shared_place, shared_table
+
+
+def _parse(file: Path) -> tuple[_Place, dict[str, Any]]:
+    text = _read(file)
+    try:
+        return _Place(file=file, text=text), tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"{file} is not valid TOML: {error}.", hint="Correct that line."
+        ) from error
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"{file}: no such file.", hint="Correct the path.") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not UTF-8 text.", hint="Save it as UTF-8.") from error
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read: {error.strerror}.", hint="Give a file you may read."
+        ) from error
+
+
+def _unknown(name: str, known: Iterable[str], what: str = "key") -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name.replace("_", "-"), names, n=1)
+    suggestion = f"did you mean {near[0]}? " if near else ""
+    return f"there is no {what} {name!r}; {suggestion}Known are {', '.join(names)}."
+
+
+# -------------------------------------------------------------------------------- simple values
+
+
+def _text(value: object, place: _Place) -> str:
+    if isinstance(value, str) and value.strip():
+        return value
+    raise place.wrong("is not a text")
+
+
+def _texts(value: object, place: _Place) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value):
+        return tuple(value)
+    raise place.wrong("is not a list of texts")
+
+
+def _boolean(value: object, place: _Place) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise place.wrong("is neither true nor false")
+
+
+def _seconds(value: object, place: _Place) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        return float(value)
+    raise place.wrong("is not a positive number")
+
+
+def _mebibytes(value: object, place: _Place) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise place.wrong("is not a positive whole number")
+
+
+def _folders(value: object, place: _Place) -> tuple[str, ...]:
+    """Folders of the repository stay relative, so that they are looked up in its copy."""
+    root = place.file.parent.resolve()
+    found = []
+    for name in _texts(value, place):
+        folder = (root / name).resolve()
+        if not folder.is_dir():
+            raise place.wrong(f"names {name!r}, which is no folder")
+        inside = folder.is_relative_to(root)
+        found.append(folder.relative_to(root).as_posix() if inside else str(folder))
+    return tuple(found)
+
+
+def _constraints(value: object, place: _Place) -> dict[str, str]:
+    """Airflow version → URL, or the absolute path of a file."""
+    found = {}
+    for version, location in _table(value, place).items():
+        if not isinstance(location, str):
+            raise place.wrong(f"has no file or URL for {version!r}")
+        if not re.match(r"https?://", location):
+            file = place.path(location).resolve()
+            if not file.is_file():
+                raise place.wrong(f"names {location!r} for {version!r}, which is no file")
+            location = str(file)
+        found[version] = location
+    return found
+
+
+def _ignored(value: object, place: _Place) -> tuple[Ignored, ...]:
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise place.wrong("is not a list of tables")
+    rows = []
+    for number, row in enumerate(value, 1):
+        for name, field in row.items():
+            if name not in ("rule", "path", "reason"):
+                unknown = _unknown(name, ("rule", "path", "reason"))
+                raise place.wrong(f"number {number}: {unknown.rstrip('.')}")
+            if not isinstance(field, str):
+                raise place.wrong(f"number {number}: {name} is not a text")
+        for name in ("rule", "reason"):
+            if not row.get(name, "").strip():
+                raise place.wrong(f"number {number} has no {name}")
+        rows.append(Ignored(**row))
+    return tuple(rows)
+
+
+def _table(value: object, place: _Place) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise place.wrong("is not a table")
+
+
+# -------------------------------------------------------- variables, connections, environment
+
+
+def _variables(value: object, place: _Place) -> dict[str, str]:
+    table, place = _table_or_file(value, place)
+    variables = {}
+    for name, entry in table.items():
+        _check_name(name, variables, place)
+        variables[name] = entry if isinstance(entry, str) else _json(name, entry, place)
+    return variables
+
+
+def _environment(value: object, place: _Place) -> dict[str, str]:
+    table, place = _table_or_file(value, place)
+    for name, entry in table.items():
+        if not re.fullmatch(r"[^=\0]+", name):
+            raise place.error(name, f"{name!r} is not the name of a variable.", _NAMES)
+        if not isinstance(entry, str | int | float):
+            raise place.error(name, f"{place.key}: the value of {name!r} is not a text.", _NAMES)
+    return {name: v if isinstance(v, str) else json.dumps(v) for name, v in table.items()}
+
+
+def _connections(value: object, place: _Place) -> dict[str, str]:
+    table, place = _table_or_file(value, place)
+    connections: dict[str, str] = {}
+    for name, entry in table.items():
+        _check_name(name, connections, place)
+        try:
+            connections[name] = _connection(entry)
+        except ValueError as error:
+            raise place.error(name, f"connection {name!r}: {error}.", _CONNECTION) from None
+    return connections
+
+
+_NAMES = "A variable is NAME = “text”."
+_CONNECTION = (
+    "A connection is a URI or a table of conn_type, host, login, password, schema, port, extra."
+)
+
+
+def _table_or_file(value: object, place: _Place) -> tuple[dict[str, Any], _Place]:
+    """A table as it stands, or the one in the file that ``value`` names, and where it stands."""
+    if not isinstance(value, str):
+        return _table(value, place), place
+    file = place.path(value)
+    text = _read(file)
+    inner = replace(place, file=file, text=text)
+    if file.suffix == ".json":
+        return _json_table(file, text), inner
+    if file.suffix in {".yaml", ".yml", ".toml"}:
+        raise place.wrong(f"names {value!r}: files of that kind are not read here")
+    return dict(parse_env(text, str(file))), inner
+
+
+def _json_table(file: Path, text: str) -> dict[str, Any]:
+    try:
+        table = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{file} is not valid JSON: {error}.", hint="Export it again.") from error
+    if not isinstance(table, dict):
+        raise UsageError(
+            f"{file} does not hold a JSON object.",
+            hint="It should look as “airflow variables export” or “connections export” writes it.",
+        )
+    return table
+
+
+def _json(name: str, value: object, place: _Place) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except TypeError:
+        hint = "Write dates and times in quotes."
+        raise place.error(name, f"{place.key}: {name!r} has no JSON form.", hint) from None
+
+
+def _check_name(name: str, known: Mapping[str, str], place: _Place) -> None:
+    """Both reach Airflow as environment variables, whose names it writes in capitals."""
+    if not re.fullmatch(r"[^=\0]+", name):
+        raise place.error(name, f"{place.key}: {name!r} has a “=” in its name.", "Rename it.")
+    twin = next((other for other in known if other.upper() == name.upper()), None)
+    if twin is not None:
+        raise place.error(
+            name,
+            f"{place.key}: {twin!r} and {name!r} differ in case only, and Airflow cannot tell "
+            "them apart in the environment.",
+            "Keep one of them.",
+        )
+
+
+def _connection(entry: object) -> str:
+    if isinstance(entry, str):
+        if entry.lstrip().startswith("{"):
+            return _connection(json.loads(entry))
+        return _portable(entry)
+    if not isinstance(entry, dict):
+        raise ValueError("it is neither a URI nor a table")
+    for field in entry:
+        if field not in _CONNECTION_FIELDS:
+            raise ValueError(_unknown(field, _CONNECTION_FIELDS, "field").rstrip("."))
+    for field in ("conn_type", "host", "login", "password", "schema"):
+        if not isinstance(entry.get(field), str | None):
+            raise ValueError(f"its {field} is not a text")
+    return connection_uri(entry)
+
+
+_CONNECTION_FIELDS = frozenset(
+    "conn_id conn_type description host login password schema port extra extra_dejson "
+    "id is_encrypted is_extra_encrypted".split()
+)
+"""What exports of 1.10.15's and 2.x's versions hold; only those that a URI can hold are used."""
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+
+
+def _portable(uri: str) -> str:
+    """A URI as given, unless the generations would read it differently: 1.10.15 knows neither
+    ``__extra__`` nor a host with a protocol (``http://https://host``)."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator or not _SCHEME.fullmatch(scheme.replace("_", "-")):
+        raise ValueError("it is not a URI (conn-type://…)")
+    if "__extra__=" not in rest and "://" not in rest.partition("?")[0] and "_" not in scheme:
+        return uri
+    protocol, separator, after = rest.partition("://")
+    parts = urlsplit("//" + (after if separator else rest))
+    authority, _, netloc = parts.netloc.rpartition("@")
+    login, _, password = authority.partition(":")
+    host, _, port = netloc.partition(":")
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    return connection_uri(
+        {
+            "conn_type": scheme,
+            "host": f"{protocol}://{unquote(host)}" if separator else unquote(host),
+            "login": unquote(login),
+            "password": unquote(password),
+            "schema": unquote(parts.path[1:]),
+            "port": port,
+            "extra": query.get("__extra__", query),
+        }
+    )
+
+
+def _quoted(value: object) -> str:
+    return quote(str(value), safe="") if value else ""
+
+
+def _keeping_case(host: str) -> str:
+    """urlsplit lowers a host up to the first “%”, so a host in capitals begins with one."""
+    return host if host == host.lower() or host[0] == "%" else f"%{ord(host[0]):02X}{host[1:]}"
+
+
+def _port(value: object) -> int | None:
+    if value in (None, "", 0):
+        return None
+    try:
+        port = int(str(value))
+    except ValueError:
+        raise ValueError("its port is not a number") from None
+    if not 0 < port < 65536:
+        raise ValueError("its port is not between 1 and 65535")
+    return port
+
+
+def _query(fields: Mapping[str, Any]) -> dict[str, str]:
+    extra = fields.get("extra") or fields.get("extra_dejson")
+    if not extra:
+        return {}
+    if isinstance(extra, str):
+        try:
+            parsed = json.loads(extra)
+        except ValueError:
+            return {"__extra__": extra}
+        if not isinstance(parsed, dict):
+            return {"__extra__": extra}
+        extra = parsed
+    if not isinstance(extra, dict):
+        return {"__extra__": json.dumps(extra)}
+    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in extra.items()}
+
+
+_ENV_LINE = re.compile(
+    r"""[ \t]*
+    (?:
+        (?:export[ \t]+)? (?P<name>[^\s=#'"]+) [ \t]*=[ \t]*
+        (?:
+            '(?P<single>[^']*)' [ \t]*(?:\#[^\n]*)?
+          | "(?P<double>(?:[^"\\]|\\.)*)" [ \t]*(?:\#[^\n]*)?
+          | (?P<bare>(?!['"])[^\n]*)
+        )
+      | (?:\#[^\n]*)?
+    )
+    (?:\r?\n|\r?\Z)""",
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
+
+
+def _env_value(match: re.Match[str]) -> str:
+    if match["single"] is not None:
+        return match["single"]
+    if match["double"] is not None:
+        return re.sub(
+            r"\\(.)",
+            lambda escape: _ESCAPES.get(escape[1], escape[0]),
+            match["double"],
+            flags=re.DOTALL,
+        )
+    return re.sub(r"(?:^|\s+)#.*", "", match["bare"]).strip()
+
+
+# ----------------------------------------------------------------------------------- the keys
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """One key of the file: the field of Config it fills, how it is read, and what is allowed."""
+
+    name: str
+    field: str
+    read: Callable[[Any, _Place], Any]
+    allowed: str
+
+
+KEYS: tuple[Key, ...] = (
+    Key(
+        name="targets",
+        field="targets",
+        read=_texts,
+        allowed='a list of Airflow versions: ["2.11.0"]',
+    ),
+    Key(name="bridge", field="bridge", read=_text, allowed='an Airflow version: "1.10.15"'),
+    Key(name="dags", field="dags", read=_text, allowed="a folder of the repository"),
+    Key(name="plugins", field="plugins", read=_text, allowed="a folder of the repository"),
+    Key(
+        name="variables",
+        field="variables",
+        read=_variables,
+        allowed="a table of names and values, or a .json or .env file that holds one",
+    ),
+    Key(
+        name="connections",
+        field="connections",
+        read=_connections,
+        allowed="a table of ids and URIs or tables, or a .json or .env file that holds one",
+    ),
+    Key(
+        name="env",
+        field="env",
+        read=_environment,
+        allowed="a table of names and texts, or an env file (NAME=value a line)",
+    ),
+    Key(
+        name="requirements",
+        field="requirements",
+        read=_texts,
+        allowed='a list of requirement lines: ["our-package==1.2"]',
+    ),
+    Key(name="paths", field="paths", read=_folders, allowed="a list of folders that exist"),
+    Key(
+        name="allowed-hosts",
+        field="allowed_hosts",
+        read=_texts,
+        allowed='a list of hosts: ["artifacts.example.com"]',
+    ),
+    Key(
+        name="constraints",
+        field="constraints",
+        read=_constraints,
+        allowed='a table of Airflow versions and files or URLs: {"2.11.0" = "constraints.txt"}',
+    ),
+    Key(
+        name="python-bridge",
+        field="python_bridge",
+        read=_text,
+        allowed="an interpreter's path or a version: “3.8”",
+    ),
+    Key(
+        name="python-target",
+        field="python_target",
+        read=_text,
+        allowed="an interpreter's path or a version: “3.12”",
+    ),
+    Key(name="assume-missing", field="assume_missing", read=_boolean, allowed="true or false"),
+    Key(name="timeout", field="timeout", read=_seconds, allowed="a number of seconds: 30"),
+    Key(name="memory", field="memory", read=_mebibytes, allowed="a number of MiB: 1024"),
+    Key(
+        name="ignore",
+        field="ignored",
+        read=_ignored,
+        allowed='a list of {rule = "…", reason = "…"}, each with an optional path (a glob)',
+    ),
+)
+
+_KEYS: Mapping[str, Key] = {key.name: key for key in KEYS}

@@ -1,0 +1,5 @@
+"""``python -m harness`` is ``mwaa-harness``."""
+
+from harness.cli import main
+
+main()

@@ -38,7 +38,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _ORIGINS: Mapping[str, str] = {
     "user": "your constraints",
     "official": "official constraints",
-    "reconstructed": "reconstructed constraints (not the official file)",
+    "reconstructed": "reconstructed constraints, not the official file",
 }
 
 

@@ -178,6 +178,8 @@ def _finding(
     if len(report.targets) > 1 and statement.targets:
         aside.append(", ".join(statement.targets))
     where = "" if places else location(finding, path=False)
+    if where and not finding.column:
+        where = f"line {where}"
     yield _indented(
         2,
         _text(

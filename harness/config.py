@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from harness.errors import UsageError
 from harness.model import Config, Ignored
@@ -89,12 +89,12 @@ def connection_uri(fields: Mapping[str, Any]) -> str:
         raise ValueError("conn_type may hold letters, digits, “_”, “-”, “.” and “+” only")
     login, password = (_quoted(fields.get(field)) for field in ("login", "password"))
     authority = login + (f":{password}" if password else "")
-    uri = f"{scheme}://{authority}@" if authority else f"{scheme}://"
-    host = _quoted(fields.get("host"))
+    uri = (f"{scheme}:" if scheme else "") + "//" + (f"{authority}@" if authority else "")
+    host = _quoted_host(fields.get("host") or "")
     port = _port(fields.get("port"))
     if port and not (host or authority):
         uri += "@"
-    uri += _keeping_case(host) + (f":{port}" if port else "")
+    uri += host + (f":{port}" if port else "")
     schema = _quoted(fields.get("schema"))
     query = urlencode(_query(fields))
     return uri + (f"/{schema}" if schema or query else "") + (f"?{query}" if query else "")
@@ -123,8 +123,9 @@ class _Place:
 
     def _line(self, key: str) -> str:
         """tomllib does not say where a key stood; a line that starts with it is good enough."""
-        pattern = rf"^[ \t]*(?:\[+[^]\n]*)?[\"']?{re.escape(key)}[\"']?\s*[].=]"
-        match = re.search(pattern, self.text, re.MULTILINE)
+        pattern = rf"^[ \t]*(?:\[+[^]\n]*)?[\"']?{re.escape(key)}[\"']?\s*[].=:]"
+        start = max(self.text.find(f"tool.{TABLE}") - 1, 0)
+        match = re.compile(pattern, re.MULTILINE).search(self.text, start)
         return f", line {self.text.count(chr(10), 0, match.start()) + 1}" if match else ""
 
 
@@ -132,7 +133,7 @@ def _find(root: Path) -> tuple[_Place, Mapping[str, Any]] | None:
     own, shared = root / OWN_FILE, root / SHARED_FILE
     own_place = _parse(own) if own.is_file() else None
     shared_table = None
-    if shared.is_file() and TABLE in shared.read_text("utf-8", "replace"):
+    if shared.is_file() and TABLE in _read(shared):
         shared_place, document = _parse(shared)
         tool = document.get("tool", {})
         shared_table = tool.get(TABLE) if isinstance(tool, dict) else None
@@ -272,28 +273,27 @@ def _table(value: object, place: _Place) -> dict[str, Any]:
 
 def _variables(value: object, place: _Place) -> dict[str, str]:
     table, place = _table_or_file(value, place)
-    variables = {}
-    for name, entry in table.items():
-        _check_name(name, variables, place)
-        variables[name] = entry if isinstance(entry, str) else _json(name, entry, place)
-    return variables
+    _check_names(table, place)
+    return {
+        name: entry if isinstance(entry, str) else _json(name, entry, place)
+        for name, entry in table.items()
+    }
 
 
 def _environment(value: object, place: _Place) -> dict[str, str]:
     table, place = _table_or_file(value, place)
     for name, entry in table.items():
-        if not re.fullmatch(r"[^=\0]+", name):
-            raise place.error(name, f"{name!r} is not the name of a variable.", _NAMES)
-        if not isinstance(entry, str | int | float):
-            raise place.error(name, f"{place.key}: the value of {name!r} is not a text.", _NAMES)
+        if not _NAME.fullmatch(name) or not isinstance(entry, str | int | float):
+            message = f"{place.key}: {name!r} is not a name with a text."
+            raise place.error(name, message, 'A variable is NAME = "text".')
     return {name: v if isinstance(v, str) else json.dumps(v) for name, v in table.items()}
 
 
 def _connections(value: object, place: _Place) -> dict[str, str]:
     table, place = _table_or_file(value, place)
-    connections: dict[str, str] = {}
+    _check_names(table, place)
+    connections = {}
     for name, entry in table.items():
-        _check_name(name, connections, place)
         try:
             connections[name] = _connection(entry)
         except ValueError as error:
@@ -301,7 +301,7 @@ def _connections(value: object, place: _Place) -> dict[str, str]:
     return connections
 
 
-_NAMES = "A variable is NAME = “text”."
+_NAME = re.compile(r"[^=\0]+")
 _CONNECTION = (
     "A connection is a URI or a table of conn_type, host, login, password, schema, port, extra."
 )
@@ -342,18 +342,21 @@ def _json(name: str, value: object, place: _Place) -> str:
         raise place.error(name, f"{place.key}: {name!r} has no JSON form.", hint) from None
 
 
-def _check_name(name: str, known: Mapping[str, str], place: _Place) -> None:
-    """Both reach Airflow as environment variables, whose names it writes in capitals."""
-    if not re.fullmatch(r"[^=\0]+", name):
-        raise place.error(name, f"{place.key}: {name!r} has a “=” in its name.", "Rename it.")
-    twin = next((other for other in known if other.upper() == name.upper()), None)
-    if twin is not None:
-        raise place.error(
-            name,
-            f"{place.key}: {twin!r} and {name!r} differ in case only, and Airflow cannot tell "
-            "them apart in the environment.",
-            "Keep one of them.",
-        )
+def _check_names(names: Iterable[str], place: _Place) -> None:
+    """They reach Airflow as environment variables, whose names it writes in capitals."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if not _NAME.fullmatch(name):
+            message = f"{place.key}: {name!r} is empty or has a “=” in it."
+            raise place.error(name, message, "Rename it.")
+        twin = seen.setdefault(name.upper(), name)
+        if twin != name:
+            message = f"{place.key}: {twin!r} and {name!r} differ in case only"
+            raise place.error(
+                name,
+                f"{message}, and Airflow cannot tell them apart in the environment.",
+                "Keep one of them.",
+            )
 
 
 def _connection(entry: object) -> str:
@@ -366,17 +369,16 @@ def _connection(entry: object) -> str:
     for field in entry:
         if field not in _CONNECTION_FIELDS:
             raise ValueError(_unknown(field, _CONNECTION_FIELDS, "field").rstrip("."))
-    for field in ("conn_type", "host", "login", "password", "schema"):
+    for field in _URI_TEXTS:
         if not isinstance(entry.get(field), str | None):
             raise ValueError(f"its {field} is not a text")
     return connection_uri(entry)
 
 
-_CONNECTION_FIELDS = frozenset(
-    "conn_id conn_type description host login password schema port extra extra_dejson "
-    "id is_encrypted is_extra_encrypted".split()
-)
-"""What exports of 1.10.15's and 2.x's versions hold; only those that a URI can hold are used."""
+_URI_TEXTS = ("conn_type", "host", "login", "password", "schema")
+_URI_FIELDS = (*_URI_TEXTS, "port", "extra", "extra_dejson")
+_CONNECTION_FIELDS = frozenset({*_URI_FIELDS, "conn_id", "description"})
+"""What exports hold: all of them are accepted, those that a URI can hold are used."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
@@ -384,37 +386,39 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 def _portable(uri: str) -> str:
     """A URI as given, unless the generations would read it differently: 1.10.15 knows neither
     ``__extra__`` nor a host with a protocol (``http://https://host``)."""
-    scheme, separator, rest = uri.partition("://")
-    if not separator or not _SCHEME.fullmatch(scheme.replace("_", "-")):
-        raise ValueError("it is not a URI (conn-type://…)")
-    if "__extra__=" not in rest and "://" not in rest.partition("?")[0] and "_" not in scheme:
+    match = _URI.fullmatch(uri)
+    if match is None:
+        raise ValueError("it is not a URI (conn-type://login:password@host:port/schema?key=value)")
+    fields: dict[str, Any] = {field: unquote(match[field] or "") for field in (*_URI_TEXTS, "port")}
+    fields["host"] = (match["protocol"] or "") + fields["host"]
+    query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+    if "__extra__" not in query and not match["protocol"] and "_" not in fields["conn_type"]:
         return uri
-    protocol, separator, after = rest.partition("://")
-    parts = urlsplit("//" + (after if separator else rest))
-    authority, _, netloc = parts.netloc.rpartition("@")
-    login, _, password = authority.partition(":")
-    host, _, port = netloc.partition(":")
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return connection_uri(
-        {
-            "conn_type": scheme,
-            "host": f"{protocol}://{unquote(host)}" if separator else unquote(host),
-            "login": unquote(login),
-            "password": unquote(password),
-            "schema": unquote(parts.path[1:]),
-            "port": port,
-            "extra": query.get("__extra__", query),
-        }
-    )
+    return connection_uri({**fields, "extra": query.get("__extra__", query)})
+
+
+_URI = re.compile(
+    r"""(?:(?P<conn_type>[A-Za-z][\w+.-]*):)?//
+    (?P<protocol>[A-Za-z][\w+.-]*://)?
+    (?:(?P<login>[^:/?#]*)(?::(?P<password>[^/?#]*))?@)?
+    (?P<host>\[[^]]*\]|[^:/?#]*)(?::(?P<port>[^/?#]*))?
+    (?:/(?P<schema>[^?#]*))?
+    (?:\?(?P<query>[^#]*))?
+    (?:\#.*)?""",
+    re.VERBOSE | re.ASCII,
+)
 
 
 def _quoted(value: object) -> str:
     return quote(str(value), safe="") if value else ""
 
 
-def _keeping_case(host: str) -> str:
-    """urlsplit lowers a host up to the first “%”, so a host in capitals begins with one."""
-    return host if host == host.lower() or host[0] == "%" else f"%{ord(host[0]):02X}{host[1:]}"
+def _quoted_host(value: object) -> str:
+    """urlsplit writes a host small up to its first “%”, so one with capitals begins with that."""
+    host = _quoted(value)
+    if str(value) == str(value).lower() or host.startswith("%"):
+        return host
+    return f"%{ord(host[0]):02X}{host[1:]}"
 
 
 def _port(value: object) -> int | None:

@@ -42,13 +42,20 @@ class Hop:
 class Resolution:
     """Where a path ends on a target."""
 
+    start: str
     path: str
     hops: tuple[Hop, ...] = ()
     removed: Removed | None = None
 
     @property
     def moved(self) -> bool:
-        return bool(self.hops) and self.removed is None
+        """Whether the target has it under another path."""
+        return self.removed is None and self.path != self.start
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another class stands in its place."""
+        return any(hop.replaced for hop in self.hops)
 
 
 def _rows(text: str, source: str) -> list[Hop]:
@@ -142,12 +149,14 @@ class Hops:
         while True:
             rows = [h for h in all_hops().get(at, ()) if self.has(h.when)]
             if not rows:
-                return Resolution(path=at, hops=tuple(hops))
+                return Resolution(start=path, path=at, hops=tuple(hops))
             row = rows[-1]
             hops.append(row)
             if not row.new:
                 advice = row.advice or "the target has nothing in its place"
-                return Resolution(path=at, hops=tuple(hops), removed=Removed(advice=advice))
+                return Resolution(
+                    start=path, path=at, hops=tuple(hops), removed=Removed(advice=advice)
+                )
             if row.needs is not None and not self.has(row.needs):
                 name = canonicalize_name(row.needs.name)
                 pin = self.pins.get(name)
@@ -156,7 +165,9 @@ class Hops:
                     if pin is None
                     else f"it needs {row.needs}, the target's constraints have {pin}"
                 )
-                return Resolution(path=row.new, hops=tuple(hops), removed=Removed(advice=reason))
+                return Resolution(
+                    start=path, path=row.new, hops=tuple(hops), removed=Removed(advice=reason)
+                )
             at = row.new
 
 

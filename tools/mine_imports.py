@@ -91,8 +91,10 @@ def _words(dotted: str) -> set[str]:
 
 
 def _kind_of_module(dotted: str) -> str:
-    m = re.search(r"\b(operators?|transfers?|sensors?|hooks?|secrets?|utils?|models?|executors?)\b",
-                  dotted.replace("_", " ").replace(".", " "))
+    m = re.search(
+        r"\b(operators?|transfers?|sensors?|hooks?|secrets?|utils?|models?|executors?)\b",
+        dotted.replace("_", " ").replace(".", " "),
+    )
     kind = m[1].rstrip("s") if m else ""
     return "operator" if kind == "transfer" else kind
 
@@ -110,7 +112,8 @@ def same_name(world: World, old: str, kind: str) -> Home | None:
         found = own or [
             h
             for h in found
-            if h.module.startswith("airflow.providers.") and _split(h.module)[1] == _split(module)[1]
+            if h.module.startswith("airflow.providers.")
+            and _split(h.module)[1] == _split(module)[1]
         ]
     if kind == "function":
         # Function names repeat everywhere: the module must be about the same thing as well.
@@ -170,9 +173,9 @@ def step(world: World, dotted: str, kind: str) -> str | None:
     return None
 
 
-def mine(baseline: World, targets: list[World], by_hand: set[str]) -> dict[
-    str, list[tuple[str | None, dict[str, str]]]
-]:
+def mine(
+    baseline: World, targets: list[World], by_hand: set[str]
+) -> dict[str, list[tuple[str | None, dict[str, str]]]]:
     """old path → [(next path or None, pins)], one entry an environment that has its owner."""
     start: dict[str, str] = {}
     for world, providers in ((baseline, False), (targets[0], True)):
@@ -187,9 +190,13 @@ def mine(baseline: World, targets: list[World], by_hand: set[str]) -> dict[
         decided: dict[str, str | None] = {}
         last = {d: rows[-1][0] for d, rows in history.items()}
 
-        def decide(dotted: str, kind: str, world: World = world,
-                   decided: dict[str, str | None] = decided,
-                   last: dict[str, str | None] = last) -> str | None:
+        def decide(
+            dotted: str,
+            kind: str,
+            world: World = world,
+            decided: dict[str, str | None] = decided,
+            last: dict[str, str | None] = last,
+        ) -> str | None:
             if dotted in decided:
                 return decided[dotted]
             decided[dotted] = None  # a cycle ends here
@@ -238,9 +245,9 @@ def mine(baseline: World, targets: list[World], by_hand: set[str]) -> dict[
     }
 
 
-def module_step(world: World, baseline: World, module: str, decided: dict[str, str | None]) -> (
-    str | None
-):
+def module_step(
+    world: World, baseline: World, module: str, decided: dict[str, str | None]
+) -> str | None:
     """Where most of a baseline module's own definitions live now; None when it stays."""
     if module in world.modules and not world.warns(module):
         return None

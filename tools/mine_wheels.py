@@ -143,9 +143,7 @@ def _signature(init: ast.FunctionDef) -> Signature:
                     if isinstance(s, ast.Assign) and len(s.targets) == 1:
                         target = _dotted(s.targets[0])
                         names_read = {n.id for n in ast.walk(s.value) if isinstance(n, ast.Name)}
-                        texts = {
-                            n.value for n in ast.walk(s.value) if isinstance(n, ast.Constant)
-                        }
+                        texts = {n.value for n in ast.walk(s.value) if isinstance(n, ast.Constant)}
                         if target and (old in names_read or old in texts):
                             renamed[old] = target.removeprefix("self.")
         if (
@@ -334,9 +332,7 @@ def read_wheel(path: Path) -> dict[str, Module]:
             package = parts[-1] == "__init__"
             dotted = ".".join(parts[:-1] if package else parts)
             try:
-                found = _read_module(
-                    dotted, str(name), wheel.read(entry).decode("utf-8"), package
-                )
+                found = _read_module(dotted, str(name), wheel.read(entry).decode("utf-8"), package)
             except SyntaxError:
                 continue
             for module in found:
@@ -416,9 +412,7 @@ class World:
                 return Home(found.module, found.name, found.definition, shim or found.shim)
         return None
 
-    def _expression(
-        self, m: Module, dotted: str, seen: frozenset[tuple[str, str]]
-    ) -> Home | None:
+    def _expression(self, m: Module, dotted: str, seen: frozenset[tuple[str, str]]) -> Home | None:
         head, *rest = dotted.split(".")
         if not rest:
             return self.find(m.name, head, seen) if head in {**m.imports, **m.defs} else None

@@ -1,0 +1,153 @@
+"""The one door: a text and the target's pins in, a ``Migration`` out."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Mapping
+from functools import lru_cache
+
+import libcst as cst
+from packaging.utils import canonicalize_name
+
+from codemods.base import Edit, Migration, Note, PluginModules, Removed
+from codemods.changes import AddImport, Operation, Rebind, Step, expression_splices
+from codemods.hops import CORE, distribution_of, hops_for
+from codemods.imports import Plan
+from codemods.rules import RULES
+from codemods.source import Source
+from codemods.target import Target
+
+__all__ = ["RULES", "migrate_bytes", "migrate_source", "resolve_symbol"]
+
+
+def resolve_symbol(dotted: str, *, pins: Mapping[str, str]) -> str | Removed | None:
+    """Follow a 1.10 path to the target.
+
+    Gives the new path, ``Removed`` with advice when the target has none, or None when the path
+    did not change (or is not one of Airflow's).
+    """
+    resolution = hops_for(_canonical(pins)).resolve(dotted)
+    if resolution.removed is not None:
+        return resolution.removed
+    return resolution.path if resolution.moved else None
+
+
+def migrate_source(
+    text: str,
+    *,
+    pins: Mapping[str, str],
+    path: str = "<string>",
+    plugins: PluginModules | None = None,
+    unsafe: bool = False,
+) -> Migration:
+    """Rewrite one module for the target that ``pins`` describe.
+
+    ``pins`` maps distributions to versions and must hold ``apache-airflow``. ``plugins`` maps the
+    1.10 paths of plugin operators to their new modules. Unsafe edits are made only with
+    ``unsafe``; without it they come as notes. A text that is not Python 3 gives ``error``.
+    """
+    if "airflow" not in text:
+        return Migration()
+    try:
+        source = Source(text, path)
+    except SyntaxError as error:
+        return Migration(error=f"line {error.lineno or 1}: {error.msg}")
+    except (ValueError, RecursionError) as error:  # null bytes; nesting beyond the parser
+        return Migration(error=f"line 1: {error}")
+    target = _target(_key(pins), tuple(sorted((plugins or {}).items())))
+    steps: list[Step] = []
+    notes: list[Note] = []
+    for rule in RULES:
+        for change in rule.find(source, target):
+            if isinstance(change, Note):
+                notes.append(change)
+            elif change.safe or unsafe:
+                steps.append(change)
+            else:
+                notes.append(
+                    Note(
+                        rule=change.rule,
+                        line=change.line,
+                        column=0,
+                        message=change.message,
+                        fix="Check that nothing relies on it, then apply it with --unsafe",
+                    )
+                )
+    notes.sort(key=lambda n: (n.line, n.column, n.rule, n.message))
+    if not steps:
+        return Migration(notes=tuple(notes))
+    operations = [op for step in steps for op in step.operations]
+    try:
+        new = _write(source, operations)
+        ast.parse(new)
+    except (cst.ParserSyntaxError, SyntaxError) as error:
+        line = min(step.line for step in steps)
+        return Migration(error=f"line {line}: the change could not be written ({error})")
+    edits = tuple(
+        Edit(rule=s.rule, line=s.line, message=s.message, safe=s.safe)
+        for s in sorted(steps, key=lambda s: (s.line, s.rule, s.message))
+    )
+    if new == text:
+        return Migration(notes=tuple(notes))
+    return Migration(text=new, edits=edits, notes=tuple(notes), needs=_needs(operations))
+
+
+def migrate_bytes(
+    data: bytes,
+    *,
+    pins: Mapping[str, str],
+    path: str = "<string>",
+    plugins: PluginModules | None = None,
+    unsafe: bool = False,
+) -> tuple[bytes | None, Migration]:
+    """Like ``migrate_source`` for a file's bytes: keeps encoding, BOM and newline style."""
+    if b"airflow" not in data:
+        return None, Migration()
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        text = data.decode(encoding)
+    except SyntaxError as error:
+        return None, Migration(error=f"line 1: {error.msg}")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return None, Migration(
+            error=f"line {line}: byte 0x{data[error.start]:02x} is not {error.encoding}; add an "
+            "encoding line (# -*- coding: latin-1 -*-) or save the file as UTF-8"
+        )
+    migration = migrate_source(text, pins=pins, path=path, plugins=plugins, unsafe=unsafe)
+    return (migration.text.encode(encoding) if migration.text is not None else None), migration
+
+
+def _write(source: Source, operations: list[Operation]) -> str:
+    splices = expression_splices(source, operations) + Plan(source, operations).splices()
+    text = source.text
+    for start, end, new in sorted(splices, key=lambda s: (s[0], s[1]), reverse=True):
+        text = text[:start] + new + text[end:]
+    return text
+
+
+def _needs(operations: list[Operation]) -> tuple[str, ...]:
+    imports = [
+        new
+        for op in operations
+        if isinstance(op, Rebind | AddImport)
+        for new in (op.imports if isinstance(op, Rebind) else (op.new,))
+    ]
+    found = {distribution_of(new.module) for new in imports}
+    return tuple(sorted(found - {"", CORE}))
+
+
+def _canonical(pins: Mapping[str, str]) -> dict[str, str]:
+    return {canonicalize_name(k): v for k, v in pins.items()}
+
+
+def _key(pins: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Only what the table can ask for: the rest of a constraint file does not matter here."""
+    return tuple(sorted((k, v) for k, v in _canonical(pins).items() if k.startswith(CORE)))
+
+
+@lru_cache(maxsize=32)
+def _target(pins: tuple[tuple[str, str], ...], plugins: tuple[tuple[str, str], ...]) -> Target:
+    return Target(dict(pins), dict(plugins))

@@ -1,0 +1,8 @@
+"""Small helpers that rules share."""
+
+from __future__ import annotations
+
+
+def lines(*rows: str) -> str:
+    """Rows joined into a text that ends in a newline."""
+    return "\n".join(rows) + "\n"

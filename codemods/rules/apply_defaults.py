@@ -1,0 +1,88 @@
+"""``@apply_defaults`` goes: the operator's metaclass does its work."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from codemods.base import Example, Rule
+from codemods.changes import Change, DropDecorator, Rebind, Step
+from codemods.rules._text import lines
+from codemods.source import Source
+from codemods.target import Target
+
+ID = "apply-defaults"
+_PATH = "airflow.utils.decorators.apply_defaults"
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    if not target.has("apache-airflow>=2.1"):
+        return
+    bindings = [b for b in source.bindings if target.resolve(b.path).path == _PATH]
+    dropped = set()
+    for node, _ in source.classes:
+        for method in node.body:
+            if not isinstance(method, ast.FunctionDef):
+                continue
+            for decorator in method.decorator_list:
+                path = source.path_of(decorator)
+                if path is not None and target.resolve(path).path == _PATH:
+                    dropped.add(id(decorator))
+                    yield Step(
+                        rule=ID,
+                        line=decorator.lineno,
+                        message="apply_defaults does nothing in 2.x but warn",
+                        operations=(DropDecorator(node=decorator),),
+                    )
+    for binding in bindings:
+        if all(id(use.node) in dropped for use in binding.uses):
+            yield Step(
+                rule=ID,
+                line=binding.alias.lineno,
+                message="apply_defaults is not used any more",
+                operations=(Rebind(binding=binding, imports=()),),
+            )
+
+
+RULE = Rule(
+    id=ID,
+    title="Drop @apply_defaults",
+    why="Since Airflow 2.1 the metaclass of BaseOperator applies default_args; the decorator only "
+    "warns.",
+    examples=(
+        Example(
+            before=lines(
+                "from airflow.models import BaseOperator",
+                "from airflow.utils.decorators import apply_defaults",
+                "",
+                "",
+                "class Mine(BaseOperator):",
+                "    @apply_defaults",
+                "    def __init__(self, x, *args, **kwargs):",
+                "        super().__init__(*args, **kwargs)",
+            ),
+            after=lines(
+                "from airflow.models import BaseOperator",
+                "",
+                "",
+                "class Mine(BaseOperator):",
+                "    def __init__(self, x, *args, **kwargs):",
+                "        super().__init__(*args, **kwargs)",
+            ),
+        ),
+    ),
+    keeps=(
+        lines(
+            "from airflow.models import BaseOperator",
+            "from mylib import apply_defaults",
+            "",
+            "",
+            "class Mine(BaseOperator):",
+            "    @apply_defaults",
+            "    def __init__(self):",
+            "        super().__init__()",
+        ),
+        lines("def apply_defaults(airflow):", "    return airflow"),
+    ),
+    find=_find,
+)

@@ -1,0 +1,460 @@
+"""Names that live elsewhere on the target are imported from there."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from codemods.base import Example, Note, Rule
+from codemods.changes import Change, NewImport, Rebind, Replace, Step
+from codemods.hops import Resolution, all_hops
+from codemods.rules._text import lines
+from codemods.source import Binding, Source, Use
+from codemods.target import Target
+
+ID = "moved-import"
+REMOVED = "removed-import"
+
+
+def _split(path: str) -> tuple[str, str]:
+    head, _, tail = path.rpartition(".")
+    return head, tail
+
+
+def _message(old: str, new: str) -> str:
+    return f"{old} is {new} on the target"
+
+
+def _note(binding: Binding, path: str, advice: str, rule: str = REMOVED) -> Note:
+    return Note(
+        rule=rule,
+        line=binding.alias.lineno,
+        column=binding.alias.col_offset,
+        message=f"{path} does not exist on the target",
+        fix=advice[:1].upper() + advice[1:],
+    )
+
+
+def _found(target: Target, use: Use, base: str) -> tuple[int, Resolution] | None:
+    """The longest part of a use below ``base`` that the table knows: its depth and its end."""
+    parts = use.path.split(".")
+    fixed = base.count(".") + 1
+    root = len(parts) - len(use.nodes)
+    for length in range(len(parts), fixed, -1):
+        resolution = target.resolve(".".join(parts[:length]))
+        if resolution.hops or resolution.moved:
+            return length - root - 1, resolution
+    return None
+
+
+class _Moves:
+    """The import changes of one source, binding by binding."""
+
+    def __init__(self, source: Source, target: Target) -> None:
+        self.source = source
+        self.target = target
+        self.taken: set[str] = set()
+
+    def find(self) -> Iterator[Change]:
+        for binding in self.source.bindings:
+            if binding.path.startswith(".") or not binding.path.startswith("airflow"):
+                continue
+            if not self._dead_branch(binding):
+                yield from self._binding(binding)
+        yield from self._strings()
+
+    # -- which branch counts -----------------------------------------------------------------
+
+    def _gone(self, binding: Binding) -> bool:
+        if binding.dotted:
+            return self.target.resolve(binding.alias.name).removed is not None
+        return self.target.resolve(binding.path).removed is not None
+
+    def _dead_branch(self, binding: Binding) -> bool:
+        """In a ``try``/``except ImportError`` only the branch that the target takes is touched."""
+        tower = binding.tower
+        if tower is None or not tower.handlers:
+            return False
+        body_fails = any(self._gone(b) for b in tower.body if b.path.startswith("airflow"))
+        return body_fails != binding.in_handler
+
+    # -- one binding -------------------------------------------------------------------------
+
+    def _binding(self, binding: Binding) -> Iterator[Change]:
+        if binding.name == "*":
+            yield from self._star(binding)
+            return
+        if binding.dotted:
+            yield from self._dotted(binding)
+            return
+        resolution = self.target.resolve(binding.path)
+        if binding.path in _modules() and (resolution.hops or self._known_below(binding)):
+            yield from self._module(binding, resolution)
+        elif resolution.removed is not None:
+            yield _note(binding, binding.path, resolution.removed.advice)
+        elif resolution.moved:
+            yield from self._symbol(binding, resolution.path)
+        elif not resolution.hops and self._module_is_gone(_split(binding.path)[0]):
+            yield _note(
+                binding,
+                binding.path,
+                "1.10.15 has no such public name either, or it was private to its module: look "
+                "for what it did in the module's new home",
+            )
+
+    def _module_is_gone(self, module: str) -> bool:
+        resolution = self.target.resolve(module)
+        return bool(resolution.hops)
+
+    def _known_below(self, binding: Binding) -> bool:
+        return any(_found(self.target, use, binding.path) for use in binding.uses)
+
+    def _symbol(self, binding: Binding, path: str) -> Iterator[Change]:
+        module, name = _split(path)
+        old, line = binding.path, binding.alias.lineno
+        if binding.alias.asname or name == binding.name:
+            asname = binding.name if binding.name != name else ""
+            new = NewImport(module=module, name=name, asname=asname)
+            yield self._step(line, old, path, Rebind(binding=binding, imports=(new,)))
+        elif self._may_rename(binding, module, name):
+            new = NewImport(module=module, name=name)
+            renames = tuple(
+                Replace(node=use.root, code=name)
+                for use in binding.uses
+                if self.source.segment(use.root) == binding.name
+            )
+            yield self._step(line, old, path, Rebind(binding=binding, imports=(new,)), *renames)
+        else:
+            new = NewImport(module=module, name=name, asname=binding.name)
+            yield self._step(line, old, path, Rebind(binding=binding, imports=(new,)))
+
+    def _may_rename(self, binding: Binding, module: str, name: str) -> bool:
+        """Whether every use can bear the new name: else the import keeps the old one by ``as``."""
+        source = self.source
+        siblings = binding.scope.imports[binding.name]
+        ends = {self.target.resolve(b.path).path for b in siblings}
+        if len(ends) > 1 or not binding.uses or binding.name in source.words:
+            return False
+        if any(not use.sure for use in binding.uses):
+            return False
+        if any(source.segment(use.root) != binding.name for use in binding.uses):
+            return False
+        if name not in source.names:
+            return True
+        # The name is there already: fine if it is the same thing, imported in the same scope.
+        same = binding.scope.imports.get(name, ())
+        return (
+            bool(same)
+            and all(self.target.resolve(b.path).path == f"{module}.{name}" for b in same)
+            and name not in _bound_by_others(source)
+        )
+
+    def _step(self, line: int, old: str, new: str, *operations: Rebind | Replace) -> Step:
+        return Step(rule=ID, line=line, message=_message(old, new), operations=operations)
+
+    # -- modules -----------------------------------------------------------------------------
+
+    def _module(self, binding: Binding, own: Resolution) -> Iterator[Change]:
+        """``from airflow.operators import python_operator`` and ``import a.b.c as m``."""
+        ends: list[tuple[Use, int, str]] = []
+        loose = False
+        for use in binding.uses:
+            found = _found(self.target, use, binding.path)
+            if found is None:
+                loose = loose or not own.removed
+            elif found[1].removed is not None:
+                yield _note_at(use, found[1])
+                loose = True
+            else:
+                ends.append((use, found[0], found[1].path))
+        homes = Counter(_split(path)[0] for _, _, path in ends)
+        line, old = binding.alias.lineno, binding.path
+        if not ends:
+            if own.removed is not None:
+                if not loose:
+                    yield _note(binding, old, own.removed.advice)
+            elif own.moved:
+                new = self._as_module(own.path, binding)
+                yield self._step(line, old, own.path, Rebind(binding=binding, imports=(new,)))
+            return
+        depth = {d for _, d, _ in ends}
+        if len(homes) == 1 and depth == {1}:
+            (home,) = homes
+            new = self._as_module(home, binding)
+            renames = tuple(
+                Replace(node=use.nodes[1], code=f"{new.local}.{_split(path)[1]}")
+                for use, _, path in ends
+                if use.path.split(".")[-len(use.nodes) + 1] != _split(path)[1]
+            )
+            yield self._step(line, old, home, Rebind(binding=binding, imports=(new,)), *renames)
+            return
+        imports: dict[str, NewImport] = {}
+        renames_: list[Replace] = []
+        for use, at, path in ends:
+            if path not in imports:
+                module, name = _split(path)
+                local = self._free(name)
+                imports[path] = NewImport(
+                    module=module, name=name, asname=local if local != name else ""
+                )
+            renames_.append(Replace(node=use.nodes[at], code=imports[path].local))
+        news = tuple(imports.values())
+        if loose and not own.hops:
+            news = (_as_it_is(binding), *news)
+        ends_text = ", ".join(imports)
+        yield self._step(line, old, ends_text, Rebind(binding=binding, imports=news), *renames_)
+
+    def _as_module(self, path: str, binding: Binding) -> NewImport:
+        module, name = _split(path)
+        if isinstance(binding.statement, ast.Import):
+            return NewImport(module=path, asname=binding.name)
+        return NewImport(
+            module=module, name=name, asname=binding.name if binding.name != name else ""
+        )
+
+    def _free(self, name: str) -> str:
+        local = name
+        if name in self.source.names:
+            same = self.source.module.imports.get(name, ())
+            ends = {self.target.resolve(b.path).path for b in same}
+            if not any(_split(e)[1] == name for e in ends):
+                local = self.source.free_name(name)
+        return local
+
+    # -- import a.b.c ------------------------------------------------------------------------
+
+    def _dotted(self, binding: Binding) -> Iterator[Change]:
+        full = binding.alias.name
+        if full == "airflow":
+            return
+        own = self.target.resolve(full)
+        homes: dict[str, None] = {}
+        renames: list[Replace] = []
+        stays = False
+        for use in binding.uses:
+            if not (use.path + ".").startswith(full + "."):
+                continue
+            found = _found(self.target, use, full)
+            if found is None:
+                stays = True
+            elif found[1].removed is not None:
+                yield _note_at(use, found[1])
+                stays = True
+            elif found[1].moved:
+                homes[_split(found[1].path)[0]] = None
+                renames.append(Replace(node=use.nodes[found[0]], code=found[1].path))
+            else:
+                stays = True
+        if not homes:
+            if own.removed is not None and not stays:
+                yield _note(binding, full, own.removed.advice)
+            elif own.moved:
+                homes[own.path] = None
+                stays = False
+            else:
+                return
+        kept = (NewImport(module=full),) if stays and not own.hops else ()
+        news = kept + tuple(NewImport(module=home) for home in homes)
+        yield self._step(
+            binding.alias.lineno,
+            full,
+            ", ".join(homes),
+            Rebind(binding=binding, imports=news),
+            *renames,
+        )
+
+    # -- from a.b import * -------------------------------------------------------------------
+
+    def _star(self, binding: Binding) -> Iterator[Change]:
+        module = _split(binding.path)[0]
+        known = _members().get(module, frozenset())
+        ends: dict[str, str] = {}
+        for name in self.source.unbound:
+            if name not in known:
+                continue
+            resolution = self.target.resolve(f"{module}.{name}")
+            if resolution.removed is not None:
+                use = self.source.unbound[name][0]
+                yield _note_at(use, resolution, f"{module}.{name}")
+            else:
+                ends[name] = resolution.path
+        own = self.target.resolve(module)
+        if not own.hops and all(_split(p)[0] == module for p in ends.values()):
+            return
+        line = binding.alias.lineno
+        homes = {_split(path)[0] for path in ends.values()}
+        same = all(_split(path)[1] == name for name, path in ends.items())
+        if not ends:
+            if own.removed is not None:
+                yield _note(binding, f"{module}.*", own.removed.advice)
+            elif own.moved:
+                star = NewImport(module=own.path, name="*")
+                yield self._step(line, module, own.path, Rebind(binding=binding, imports=(star,)))
+            return
+        if len(homes) == 1 and same:
+            (home,) = homes
+            star = NewImport(module=home, name="*")
+            yield self._step(line, module, home, Rebind(binding=binding, imports=(star,)))
+            return
+        news = tuple(
+            NewImport(
+                module=_split(path)[0],
+                name=_split(path)[1],
+                asname=name if _split(path)[1] != name else "",
+            )
+            for name, path in sorted(ends.items())
+        )
+        if not own.hops:
+            news = (NewImport(module=module, name="*"), *news)
+        yield self._step(
+            line, module, ", ".join(sorted(homes)), Rebind(binding=binding, imports=news)
+        )
+
+    # -- dotted paths in strings -------------------------------------------------------------
+
+    def _strings(self) -> Iterator[Change]:
+        for node in self.source.strings:
+            end = self._string_end(str(node.value))
+            if end is None:
+                continue
+            code = self.source.segment(node)
+            if code.count(str(node.value)) == 1:
+                yield self._step(
+                    node.lineno,
+                    str(node.value),
+                    end,
+                    Replace(node=node, code=code.replace(str(node.value), end)),
+                )
+
+    def _string_end(self, value: str) -> str | None:
+        parts = value.split(".")
+        for length in range(len(parts), 2, -1):
+            resolution = self.target.resolve(".".join(parts[:length]))
+            if resolution.moved:
+                return ".".join([resolution.path, *parts[length:]])
+            if resolution.hops:
+                return None
+        return None
+
+
+def _as_it_is(binding: Binding) -> NewImport:
+    module, name = _split(binding.path)
+    if isinstance(binding.statement, ast.Import):
+        return NewImport(module=binding.path, asname=binding.name)
+    return NewImport(module=module, name=name, asname=binding.alias.asname or "")
+
+
+def _note_at(use: Use, resolution: Resolution, path: str | None = None) -> Note:
+    assert resolution.removed is not None
+    advice = resolution.removed.advice
+    return Note(
+        rule=REMOVED,
+        line=use.node.lineno,
+        column=use.node.col_offset,
+        message=f"{path or resolution.start} does not exist on the target",
+        fix=advice[:1].upper() + advice[1:],
+    )
+
+
+def _bound_by_others(source: Source) -> set[str]:
+    return source.module.others
+
+
+_MODULES: set[str] = set()
+_MEMBERS: dict[str, frozenset[str]] = {}
+
+
+def _modules() -> set[str]:
+    """Every module that the table has a name of."""
+    if not _MODULES:
+        _MODULES.update(_members())
+    return _MODULES
+
+
+def _members() -> dict[str, frozenset[str]]:
+    """Module → the names in it that the table knows."""
+    if not _MEMBERS:
+        found: dict[str, set[str]] = {}
+        for path in all_hops():
+            module, name = _split(path)
+            found.setdefault(module, set()).add(name)
+        _MEMBERS.update({module: frozenset(names) for module, names in found.items()})
+    return _MEMBERS
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    return _Moves(source, target).find()
+
+
+_EXAMPLES: Sequence[Example] = (
+    Example(
+        before=lines("from airflow.operators.python_operator import PythonOperator"),
+        after=lines("from airflow.operators.python import PythonOperator"),
+    ),
+    Example(
+        before=lines("from airflow.operators import HttpSensor, S3KeySensor  # noqa: F401"),
+        after=lines(
+            "from airflow.providers.http.sensors.http import HttpSensor  # noqa: F401",
+            "from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor  # noqa: F401",
+        ),
+    ),
+    Example(
+        before=lines(
+            "from airflow.operators.dummy_operator import DummyOperator",
+            "",
+            "start = DummyOperator(task_id='start')",
+        ),
+        after=lines(
+            "from airflow.operators.empty import EmptyOperator",
+            "",
+            "start = EmptyOperator(task_id='start')",
+        ),
+    ),
+    Example(
+        before=lines(
+            "from airflow.contrib.operators import aws_athena_operator",
+            "",
+            "aws_athena_operator.AWSAthenaOperator(task_id='q', query='', database='d')",
+        ),
+        after=lines(
+            "from airflow.providers.amazon.aws.operators import athena as aws_athena_operator",
+            "",
+            "aws_athena_operator.AthenaOperator(task_id='q', query='', database='d')",
+        ),
+    ),
+    Example(
+        before=lines(
+            "import airflow.operators.bash_operator",
+            "",
+            "airflow.operators.bash_operator.BashOperator(task_id='b', bash_command='true')",
+        ),
+        after=lines(
+            "import airflow.operators.bash",
+            "",
+            "airflow.operators.bash.BashOperator(task_id='b', bash_command='true')",
+        ),
+    ),
+)
+
+RULE = Rule(
+    id=ID,
+    title="Import from where the target has it",
+    why="Airflow 2 moved operators, sensors and hooks to new modules and to provider "
+    "distributions; the shims that remain warn, and many paths have none.",
+    examples=tuple(_EXAMPLES),
+    keeps=(
+        lines("from airflow import DAG"),
+        lines("from airflow.models import Variable", "", "Variable.get('x')"),
+        lines("from airflow.operators.python import PythonOperator"),
+        lines(
+            "try:",
+            "    from airflow.operators.python import PythonOperator",
+            "except ImportError:",
+            "    from airflow.operators.python_operator import PythonOperator",
+        ),
+        lines("from .operators.python_operator import PythonOperator"),
+        lines("path = 'see airflow.operators.python_operator.PythonOperator'"),
+    ),
+    find=_find,
+)

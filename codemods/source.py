@@ -1,0 +1,474 @@
+"""One reading of a text: its scopes, the Airflow names it binds, and where each is used.
+
+The standard ``ast`` sees (fast, exact positions); LibCST writes (``codemods.changes``). Rules ask
+here what a name means, never how it is spelt.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+_IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+_DOTTED = re.compile(r"airflow(?:\.[A-Za-z_]\w*)+\Z")
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass(eq=False, kw_only=True)
+class Scope:
+    """A module, class, function or comprehension and the names it binds."""
+
+    parent: Scope | None
+    is_class: bool = False
+    imports: dict[str, list[Binding]] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)  # bound by anything else
+    to_module: set[str] = field(default_factory=set)  # declared global
+
+    def lookup(self, name: str) -> Scope | None:
+        """The scope whose ``name`` an expression here sees."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.to_module:
+                while scope.parent is not None:
+                    scope = scope.parent
+            if (name in scope.imports or name in scope.others) and (
+                scope is self or not scope.is_class
+            ):
+                return scope
+            scope = scope.parent
+        return None
+
+
+@dataclass(eq=False, kw_only=True)
+class Tower:
+    """A ``try`` that catches ImportError."""
+
+    body: list[Binding] = field(default_factory=list)
+    handlers: list[Binding] = field(default_factory=list)
+
+
+@dataclass(eq=False, kw_only=True)
+class Binding:
+    """One name that an import statement binds."""
+
+    name: str  # the local name; "*" for a star import
+    path: str  # what it stands for
+    statement: ast.Import | ast.ImportFrom
+    alias: ast.alias
+    scope: Scope
+    tower: Tower | None = None
+    in_handler: bool = False
+    uses: list[Use] = field(default_factory=list)
+
+    @property
+    def dotted(self) -> bool:
+        """Whether this is ``import a.b.c``, which binds only ``a``."""
+        return isinstance(self.statement, ast.Import) and self.alias.asname is None
+
+
+@dataclass(eq=False, kw_only=True)
+class Use:
+    """A name, with the attributes that follow it, that an import gave its meaning."""
+
+    nodes: tuple[ast.expr, ...]  # the name, then each longer attribute chain
+    path: str
+    bindings: tuple[Binding, ...]
+    scope: Scope
+    sure: bool  # nothing but imports binds the name
+
+    @property
+    def node(self) -> ast.expr:
+        """The whole chain."""
+        return self.nodes[-1]
+
+    @property
+    def root(self) -> ast.Name:
+        """The name that it starts with."""
+        root = self.nodes[0]
+        assert isinstance(root, ast.Name)
+        return root
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Call:
+    """A call of something that Airflow or a plugin provides."""
+
+    node: ast.Call
+    path: str
+    use: Use
+
+    def keyword(self, name: str) -> ast.keyword | None:
+        """The keyword argument of that name."""
+        return next((k for k in self.node.keywords if k.arg == name), None)
+
+
+class Source:
+    """The facts of one text. Raises SyntaxError when it is not Python 3."""
+
+    def __init__(self, text: str, path: str = "<string>") -> None:
+        self.text = text
+        self.path = path
+        self.tree = ast.parse(text, filename=path)
+        self.module = Scope(parent=None)
+        self.bindings: list[Binding] = []
+        self.towers: list[Tower] = []
+        self.names: set[str] = set()
+        self.words: set[str] = set()  # strings that are identifiers
+        self.strings: list[ast.Constant] = []
+        self.dicts: list[tuple[ast.Dict, Scope]] = []
+        self.classes: list[tuple[ast.ClassDef, Scope]] = []
+        self.assigned: dict[str, list[ast.expr]] = {}  # plain name → the values it is given
+        self.unbound: dict[str, list[Use]] = {}
+        self.unsplittable: set[ast.stmt] = set()  # imports that share their line
+        self._loads: list[tuple[tuple[ast.expr, ...], str, Scope]] = []
+        self._all_calls: list[ast.Call] = []
+        _Reader(self).read()
+        self._resolve()
+
+    # -- positions ---------------------------------------------------------------------------
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        starts = [0]
+        for match in re.finditer(r"\r\n|\r|\n", self.text):
+            starts.append(match.end())
+        return starts
+
+    def offset(self, line: int, column: int) -> int:
+        """The index into the text of a line (from 1) and a UTF-8 column, as ``ast`` counts."""
+        start = self._line_starts[line - 1]
+        if self.text.isascii():
+            return start + column
+        end = self._line_starts[line] if line < len(self._line_starts) else len(self.text)
+        row = self.text[start:end].encode("utf-8")
+        return start + len(row[:column].decode("utf-8"))
+
+    def span(self, node: ast.expr | ast.stmt | ast.keyword | ast.alias) -> tuple[int, int]:
+        """Start and end index of a node."""
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        return (
+            self.offset(node.lineno, node.col_offset),
+            self.offset(node.end_lineno, node.end_col_offset),
+        )
+
+    def segment(self, node: ast.expr | ast.stmt) -> str:
+        """The text of a node."""
+        start, end = self.span(node)
+        return self.text[start:end]
+
+    def line_of(self, index: int) -> int:
+        """The line (from 1) of an index."""
+        return bisect_right(self._line_starts, index)
+
+    # -- meaning -----------------------------------------------------------------------------
+
+    def _resolve(self) -> None:
+        by_node: dict[int, Use] = {}
+        for nodes, name, scope in self._loads:
+            owner = scope.lookup(name)
+            if owner is None:
+                if not hasattr(builtins, name):
+                    use = Use(nodes=nodes, path=name, bindings=(), scope=scope, sure=True)
+                    self.unbound.setdefault(name, []).append(use)
+                    by_node[id(nodes[-1])] = use
+                continue
+            bindings = owner.imports.get(name)
+            if not bindings:
+                continue
+            attributes = [n.attr for n in nodes[1:] if isinstance(n, ast.Attribute)]
+            use = Use(
+                nodes=nodes,
+                path=".".join([bindings[0].path, *attributes]),
+                bindings=tuple(bindings),
+                scope=scope,
+                sure=name not in owner.others,
+            )
+            for binding in bindings:
+                binding.uses.append(use)
+            by_node[id(nodes[-1])] = use
+        self._by_node = by_node
+
+    def use_of(self, node: ast.expr) -> Use | None:
+        """What an expression means, if an import gave it its meaning."""
+        return self._by_node.get(id(node))
+
+    def path_of(self, node: ast.expr) -> str | None:
+        """The dotted path that an expression means."""
+        use = self.use_of(node)
+        return use.path if use is not None and use.sure and use.bindings else None
+
+    @cached_property
+    def calls(self) -> list[Call]:
+        """Calls of names that imports gave their meaning, in source order."""
+        found = []
+        for node in self._all_calls:
+            use = self.use_of(node.func)
+            if use is not None and use.sure and use.bindings:
+                found.append(Call(node=node, path=use.path, use=use))
+        return found
+
+    def value_of(self, node: ast.expr, kind: type[ast.expr]) -> ast.expr | None:
+        """``node`` itself or the one value that its name is given, when it is of that kind."""
+        if isinstance(node, kind):
+            return node
+        if isinstance(node, ast.Name):
+            values = self.assigned.get(node.id, [])
+            if len(values) == 1 and isinstance(values[0], kind):
+                return values[0]
+        return None
+
+    def free_name(self, wanted: str) -> str:
+        """``wanted``, or it with a number, so that nothing in the text bears it."""
+        name, number = wanted, 2
+        while name in self.names or hasattr(builtins, name):
+            name, number = f"{wanted}_{number}", number + 1
+        return name
+
+
+class _Reader:
+    """Fills a Source in one walk over the tree."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.scope = source.module
+        self.tower: Tower | None = None
+        self.in_handler = False
+
+    def read(self) -> None:
+        self._body(self.source.tree.body)
+
+    def _body(self, statements: Iterable[ast.stmt]) -> None:
+        last: ast.stmt | None = None
+        for statement in statements:
+            if last is not None and last.end_lineno == statement.lineno:
+                self.source.unsplittable |= {last, statement}
+            last = statement
+            self._visit(statement)
+
+    def _inside(self, scope: Scope, action: Callable[[], None]) -> None:
+        outer, self.scope = self.scope, scope
+        action()
+        self.scope = outer
+
+    def _visit(self, node: ast.AST) -> None:
+        method = _VISITORS.get(type(node))
+        if method is not None:
+            method(self, node)
+        else:
+            self._children(node)
+
+    def _children(self, node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            self._visit(child)
+
+    def _visit_all(self, nodes: Iterable[ast.AST | None]) -> None:
+        for node in nodes:
+            if node is not None:
+                self._visit(node)
+
+    def _bind(self, name: str) -> None:
+        scope = self.source.module if name in self.scope.to_module else self.scope
+        scope.others.add(name)
+        self.source.names.add(name)
+
+    # -- statements --------------------------------------------------------------------------
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        base = node.module if isinstance(node, ast.ImportFrom) else None
+        for alias in node.names:
+            dotted = isinstance(node, ast.Import) and alias.asname is None
+            name = alias.asname or (alias.name.partition(".")[0] if dotted else alias.name)
+            if isinstance(node, ast.Import):
+                path = alias.name.partition(".")[0] if dotted else alias.name
+            else:
+                path = f"{'.' * node.level}{base or ''}.{alias.name}"
+            binding = Binding(
+                name=name,
+                path=path,
+                statement=node,
+                alias=alias,
+                scope=self.scope,
+                tower=self.tower,
+                in_handler=self.in_handler,
+            )
+            self.source.bindings.append(binding)
+            if self.tower is not None:
+                side = self.tower.handlers if self.in_handler else self.tower.body
+                side.append(binding)
+            if name != "*":
+                self.scope.imports.setdefault(name, []).append(binding)
+                self.source.names.add(name)
+
+    def _try(self, node: ast.Try) -> None:
+        caught = {
+            name
+            for h in node.handlers
+            for name in (_handler_names(h.type) if h.type else {"BaseException"})
+        }
+        if not caught & _IMPORT_ERRORS:
+            return self._children(node)
+        outer = self.tower, self.in_handler
+        tower = Tower()
+        self.source.towers.append(tower)
+        self.tower, self.in_handler = tower, False
+        self._body(node.body)
+        self.in_handler = True
+        for handler in node.handlers:
+            others = set(self.scope.others)
+            if handler.type is not None:
+                self._visit(handler.type)
+            if handler.name:
+                self._bind(handler.name)
+            self._body(handler.body)
+            # ``except ImportError: Name = None`` does not make the imported name doubtful.
+            imported = {b.name for b in tower.body}
+            self.scope.others -= imported - others
+        self.tower, self.in_handler = outer
+        self._body(node.orelse)
+        self._body(node.finalbody)
+        return None
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+        a = node.args
+        self._visit_all([*a.defaults, *a.kw_defaults])
+        arguments = [*a.posonlyargs, *a.args, *a.kwonlyargs]
+        arguments += [x for x in (a.vararg, a.kwarg) if x is not None]
+        scope = Scope(parent=self.scope)
+        if not isinstance(node, ast.Lambda):
+            self._visit_all([*node.decorator_list, node.returns])
+            self._visit_all(x.annotation for x in arguments)
+            self._bind(node.name)
+
+        def inside() -> None:
+            for argument in arguments:
+                self._bind(argument.arg)
+            if isinstance(node, ast.Lambda):
+                self._visit(node.body)
+            else:
+                for child in ast.walk(node):
+                    if isinstance(child, ast.Global):
+                        scope.to_module |= set(child.names)
+                self._body(node.body)
+
+        self._inside(scope, inside)
+
+    def _class(self, node: ast.ClassDef) -> None:
+        self._visit_all([*node.decorator_list, *node.bases, *node.keywords])
+        self._bind(node.name)
+        self.source.classes.append((node, self.scope))
+        self._inside(Scope(parent=self.scope, is_class=True), lambda: self._body(node.body))
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+    ) -> None:
+        self._inside(Scope(parent=self.scope), lambda: self._children(node))
+
+    def _assign(self, node: ast.Assign | ast.AnnAssign) -> None:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        for target in targets:
+            if isinstance(target, ast.Name) and node.value is not None:
+                self.source.assigned.setdefault(target.id, []).append(node.value)
+        self._children(node)
+
+    def _expression(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):  # a string alone is a docstring
+            self._visit(node.value)
+
+    def _handler(self, node: ast.ExceptHandler) -> None:
+        if node.name:
+            self._bind(node.name)
+        self._visit_all([node.type])
+        self._body(node.body)
+
+    def _block(self, node: ast.If | ast.For | ast.While | ast.With) -> None:
+        for name, value in ast.iter_fields(node):
+            if name in {"body", "orelse"}:
+                self._body(value)
+            elif isinstance(value, ast.AST):
+                self._visit(value)
+            elif isinstance(value, list):
+                self._visit_all(value)
+
+    # -- expressions -------------------------------------------------------------------------
+
+    def _name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self.source.names.add(node.id)
+            self.source._loads.append(((node,), node.id, self.scope))
+        else:
+            self._bind(node.id)
+
+    def _attribute(self, node: ast.Attribute) -> None:
+        chain: list[ast.expr] = [node]
+        inner: ast.expr = node
+        while isinstance(inner, ast.Attribute):
+            inner = inner.value
+            chain.append(inner)
+        if isinstance(inner, ast.Name):
+            self.source.names.add(inner.id)
+            self.source._loads.append((tuple(reversed(chain)), inner.id, self.scope))
+        else:
+            self._visit(inner)
+
+    def _call(self, node: ast.Call) -> None:
+        self.source._all_calls.append(node)
+        self._children(node)
+
+    def _constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str):
+            if node.value.isidentifier():
+                self.source.words.add(node.value)
+            elif _DOTTED.match(node.value):
+                self.source.strings.append(node)
+
+    def _dict(self, node: ast.Dict) -> None:
+        self.source.dicts.append((node, self.scope))
+        self._children(node)
+
+    def _capture(self, node: ast.MatchAs | ast.MatchStar) -> None:
+        if node.name:
+            self._bind(node.name)
+        self._children(node)
+
+
+def _handler_names(node: ast.expr) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            yield part.id
+        elif isinstance(part, ast.Attribute):
+            yield part.attr
+
+
+_VISITORS: dict[type[ast.AST], Callable[[_Reader, ast.AST], None]] = {
+    ast.Import: _Reader._import,  # type: ignore[dict-item]
+    ast.ImportFrom: _Reader._import,  # type: ignore[dict-item]
+    ast.Try: _Reader._try,  # type: ignore[dict-item]
+    ast.FunctionDef: _Reader._function,  # type: ignore[dict-item]
+    ast.AsyncFunctionDef: _Reader._function,  # type: ignore[dict-item]
+    ast.Lambda: _Reader._function,  # type: ignore[dict-item]
+    ast.ClassDef: _Reader._class,  # type: ignore[dict-item]
+    ast.Assign: _Reader._assign,  # type: ignore[dict-item]
+    ast.AnnAssign: _Reader._assign,  # type: ignore[dict-item]
+    ast.Expr: _Reader._expression,  # type: ignore[dict-item]
+    ast.ExceptHandler: _Reader._handler,  # type: ignore[dict-item]
+    ast.If: _Reader._block,  # type: ignore[dict-item]
+    ast.For: _Reader._block,  # type: ignore[dict-item]
+    ast.AsyncFor: _Reader._block,  # type: ignore[dict-item]
+    ast.While: _Reader._block,  # type: ignore[dict-item]
+    ast.With: _Reader._block,  # type: ignore[dict-item]
+    ast.AsyncWith: _Reader._block,  # type: ignore[dict-item]
+    ast.Name: _Reader._name,  # type: ignore[dict-item]
+    ast.Attribute: _Reader._attribute,  # type: ignore[dict-item]
+    ast.Call: _Reader._call,  # type: ignore[dict-item]
+    ast.Constant: _Reader._constant,  # type: ignore[dict-item]
+    ast.Dict: _Reader._dict,  # type: ignore[dict-item]
+    ast.MatchAs: _Reader._capture,  # type: ignore[dict-item]
+    ast.MatchStar: _Reader._capture,  # type: ignore[dict-item]
+    **dict.fromkeys(_COMPREHENSIONS, _Reader._comprehension),  # type: ignore[dict-item]
+}

@@ -1,0 +1,37 @@
+"""What the rules may ask about the target: its pins, where a path lives there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from codemods.base import PluginModules
+from codemods.hops import CORE, Hops, Resolution, hops_for
+
+
+class Target:
+    """One target environment, known by its pins alone."""
+
+    def __init__(self, pins: Mapping[str, str], plugins: PluginModules | None = None) -> None:
+        self.pins = dict(pins)
+        self.hops: Hops = hops_for(pins)
+        self.plugins = dict(plugins or {})
+        self.airflow = Version(self.pins[CORE])
+
+    def resolve(self, path: str) -> Resolution:
+        """Where a 1.10 path lives on the target; plugin modules come first."""
+        if path in self.plugins:
+            return Resolution(start=path, path=self.plugins[path])
+        return self.hops.resolve(path)
+
+    def has(self, requirement: str) -> bool:
+        """Whether the pins satisfy a requirement such as ``apache-airflow>=2.4``."""
+        return self.hops.has(_requirement(requirement))
+
+
+@lru_cache(maxsize=256)
+def _requirement(text: str) -> Requirement:
+    return Requirement(text)

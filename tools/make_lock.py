@@ -60,10 +60,14 @@ def ask(target: Target, python: str) -> Question:
     rules = tomllib.loads((DATA / "lock_overrides.toml").read_text(encoding="utf-8"))
     times = [row["time"] for row in holding(rules["as_of"], target)]
     image = target.preinstalled if holding(rules["image_pins"], target) else {}
-    only = [row["extra"] for row in holding(rules["only_extra"], target)]
-    chosen = ",".join(only or extras(target, python))
+    only = {row["extra"] for row in holding(rules["only_extra"], target)}
+    without = {row["extra"] for row in holding(rules["without_extra"], target)}
+    chosen = ",".join(sorted((only or extras(target, python)) - without))
     return Question(
-        requirements=(f"apache-airflow[{chosen}]=={target.airflow}",),
+        requirements=(
+            f"apache-airflow[{chosen}]=={target.airflow}",
+            *(row["requirement"] for row in holding(rules["also"], target)),
+        ),
         bounds=(
             *(f"{name}=={version}" for name, version in {**image, **target.essential}.items()),
             *(row["requirement"] for row in holding(rules["override"], target)),
@@ -80,13 +84,13 @@ def holding(rows: list[dict[str, Any]], target: Target) -> list[dict[str, Any]]:
     return [row for row in rows if target.airflow in SpecifierSet(row["airflow"])]
 
 
-def extras(target: Target, python: str) -> list[str]:
+def extras(target: Target, python: str) -> set[str]:
     """Every extra that the wheel of this Airflow version offers."""
     with tempfile.TemporaryDirectory() as folder:
         uv("pip", "install", "--no-deps", "--python", python, "--target", folder,
            f"apache-airflow=={target.airflow}")  # fmt: skip
         (metadata,) = Path(folder).glob("apache_airflow-*.dist-info/METADATA")
-        return message_from_bytes(metadata.read_bytes()).get_all("Provides-Extra", [])
+        return set(message_from_bytes(metadata.read_bytes()).get_all("Provides-Extra", []))
 
 
 def resolve(question: Question, python: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from harness.errors import HarnessError, UsageError
 from harness.model import Report, Rule
@@ -70,7 +70,7 @@ def write(
     lines = FORMATS[format](report, view)
     try:
         if path is None or str(path) == "-":
-            _to_stream(lines, out)
+            _to_stream(lines, out, own_encoding=format == "text")
         else:
             _to_file(lines, Path(path))
     except BrokenPipeError:
@@ -83,10 +83,17 @@ def write(
         ) from error
 
 
-def _to_stream(lines: Iterator[str], stream: TextIO) -> None:
-    encoding = stream.encoding or "utf-8"
-    for line in lines:
-        stream.write(_encodable(line, encoding) + "\n")
+def _to_stream(lines: Iterator[str], stream: TextIO, *, own_encoding: bool) -> None:
+    """Programs read UTF-8 whatever the terminal's encoding is; people read what it can show."""
+    raw: BinaryIO | None = getattr(stream, "buffer", None)
+    if own_encoding or raw is None:
+        encoding = stream.encoding or "utf-8"
+        for line in lines:
+            stream.write(_encodable(line, encoding) + "\n")
+    else:
+        stream.flush()
+        for line in lines:
+            raw.write(f"{line}\n".encode())
     stream.flush()
 
 
@@ -102,13 +109,13 @@ def _to_file(lines: Iterator[str], path: Path) -> None:
     target = path.resolve()  # a symbolic link is written through, not replaced
     if target.exists() and not target.is_file() and not target.is_dir():
         with target.open("w", encoding="utf-8") as device:  # /dev/null, a named pipe
-            _to_stream(lines, device)
+            device.writelines(f"{line}\n" for line in lines)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     half = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with half.open("x", encoding="utf-8", newline="\n") as file:
-            _to_stream(lines, file)
+            file.writelines(f"{line}\n" for line in lines)
         if target.exists():
             shutil.copymode(target, half)
         half.replace(target)

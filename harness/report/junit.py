@@ -54,7 +54,7 @@ def lines(report: Report, view: View) -> Iterator[str]:
         if key != "skipped":  # this attribute is not known on the root
             root.set(key, str(number))
     for name, cases in suites.items():
-        suite = ET.SubElement(root, "testsuite", name=name)
+        suite = ET.SubElement(root, "testsuite", name=visible(name))
         for key, number in _numbers(cases).items():
             suite.set(key, str(number))
         for case in cases:

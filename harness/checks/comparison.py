@@ -1,0 +1,88 @@
+"""How two observed values are compared, and how a difference is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from harness.checks.clock import Clock, same
+from harness.checks.places import quoted_line
+from harness.model import Finding, Rule, TaskObservation
+
+# Follows a dotted path of the bridge to where the target has it; a path that did not move, or that
+# nobody knows, comes back as it is.
+Resolve = Callable[[str], str]
+
+OPAQUE = re.compile(r"<(?P<path>[A-Za-z_][\w.]*)>")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What two values of one file are compared by. ``files`` are those of the repository before
+    the rewrite."""
+
+    clock: Clock
+    resolve: Resolve
+    files: frozenset[str]
+
+    def same(self, old: Any, new: Any) -> bool:
+        """Whether two plain values mean the same."""
+        return same(old, new, self.clock) or same(self._moved(old, new), new, self.clock)
+
+    def same_class(self, old: TaskObservation, new: TaskObservation) -> bool:
+        """Whether two tasks are of one class, or the new one of a descendant of the old."""
+        lineage = (new.operator, *new.bases)
+        if old.operator in lineage or self.resolve(old.operator) in lineage:
+            return True
+        return self._moved_with_its_file(old.operator, new.operator)
+
+    def _moved(self, old: Any, new: Any) -> Any:
+        """``old`` with the classes in it named by their new places, where ``new`` has them too."""
+        if isinstance(old, str) and isinstance(new, str):
+            opaque = OPAQUE.fullmatch(old)
+            if opaque:
+                return f"<{self.resolve(opaque['path'])}>"
+            return new if self._moved_with_its_file(old, new) else old
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            return {key: self._moved(value, new.get(key)) for key, value in old.items()}
+        if isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
+            return [self._moved(before, after) for before, after in zip(old, new, strict=True)]
+        return old
+
+    def _moved_with_its_file(self, old: str, new: str) -> bool:
+        """Whether ``a.py:Name`` became ``b.py:Name`` with ``b.py`` made by the rewrite."""
+        before, _, name = old.partition(".py:")
+        after, _, new_name = new.partition(".py:")
+        return (
+            bool(name) and name == new_name and f"{after}.py" not in self.files - {f"{before}.py"}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a DAG or task stands, for the findings about it."""
+
+    path: str
+    text: str
+    dag: str
+    task: str = ""
+
+    def finding(self, rule: Rule, attribute: str, old: Any, new: Any, **fields: Any) -> Finding:
+        """One difference, told with both values."""
+        owner = f"DAG {self.dag}, task {self.task}" if self.task else f"DAG {self.dag}"
+        return rule.finding(
+            self.path,
+            f"{owner}: {attribute} is {shown(old)} on the bridge, {shown(new)} on the target",
+            line=quoted_line(self.text, self.task or self.dag),
+            evidence=f"bridge: {shown(old, 400)}\ntarget: {shown(new, 400)}",
+            **fields,
+        )
+
+
+def shown(value: Any, width: int = 80) -> str:
+    text = value if isinstance(value, str) and value else msgspec.json.encode(value).decode()
+    return text if len(text) <= width else f"{text[: width - 1]}…"

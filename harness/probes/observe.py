@@ -1,0 +1,1559 @@
+"""Load every DAG file of a repository in the Airflow installed here, and print what came of it.
+
+Run inside a runtime, never imported by the harness:
+
+    python -B -s observe.py PAYLOAD.json RESULT
+
+PAYLOAD.json holds ``repo_root``, ``airflow_home``, ``dags_folder``, ``plugins_folder`` (or null),
+``files`` (DAG files relative to the root), ``sys_path`` (folders to prepend), ``workers``,
+``timeout`` (seconds a file), ``memory`` (MiB a file), ``allowed_hosts`` (host or host:port),
+``assume_missing`` and ``samples`` ({"variable": {name: text}, "connection": {name: URI}}). The
+environment (AIRFLOW_HOME, AIRFLOW__*, AIRFLOW_VAR_* …) and the metadata database are the runtime's
+work. RESULT is a file or descriptor that JSON lines are appended to; each has a ``kind``:
+
+    start    airflow, python, packages {name: version}, seconds
+    plugins  plugins[], errors[], warnings[], lookups[]
+    begin    path
+    file     the fields of harness.model.FileObservation
+    end      seconds
+
+Airflow is imported once; every file is then loaded by Airflow's own DagBag in a forked child, so
+that no file can change what the next one sees. The parent alone writes RESULT, keeps the time and
+clears up after each child. The sections below follow that order: what values look like, what is
+recorded while foreign code runs, how it is contained, how Airflow is asked, and who runs whom.
+
+Standard library and Airflow only; Python 3.6 syntax, one file: it is copied into the runtime.
+"""
+
+import collections
+import contextlib
+import ctypes
+import datetime
+import enum
+import errno
+import faulthandler
+import fcntl
+import functools
+import gc
+import hashlib
+import importlib
+import importlib.machinery
+import io
+import ipaddress
+import itertools
+import json
+import logging
+import math
+import os
+import re
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+import types
+import warnings
+
+# Bound before foreign code runs: a DAG file may replace json.dumps or time.time for itself.
+to_json = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(",", ":")).encode
+now, clock, exit_now, kill, killpg = time.time, time.monotonic, os._exit, os.kill, os.killpg
+
+PROBE = __file__
+
+
+# ------------------------------------------------------------------- paths: whose file is this?
+
+
+class Paths:
+    """Names files the way a report shows them, the same on every machine and on both sides.
+
+    ``root`` is the repository; ``stands_for`` maps other folders that differ between two runs to
+    the words that replace them in values and messages.
+    """
+
+    def __init__(self, root, stands_for=()):
+        self.roots = sorted({root.rstrip("/"), os.path.realpath(root)}, key=len, reverse=True)
+        words = dict(stands_for)
+        words.update((folder, "$REPO") for folder in self.roots)
+        self.words = {folder: word for folder, word in words.items() if len(folder) > 1}
+        alternatives = "|".join(map(re.escape, sorted(self.words, key=len, reverse=True)))
+        self.pattern = re.compile(f"(?:{alternatives})(?![\\w.-])")
+        self.own = functools.lru_cache(maxsize=None)(self.own)
+
+    def own(self, filename):
+        """The path below the repository, or "" for a file that is not the repository's own."""
+        if "/site-packages/" in filename:
+            return ""
+        filename = os.path.normpath(filename)
+        for root in self.roots:
+            if filename.startswith(root + "/"):
+                return filename[len(root) + 1 :]
+        return ""
+
+    def show(self, filename):
+        """A short name for any source file: own ones relative, libraries below site-packages."""
+        own = self.own(filename)
+        if own:
+            return own
+        library = re.search(r"/(?:site-packages|dist-packages|lib/python3\.\d+)/(.+)$", filename)
+        return library.group(1) if library else self.text(filename)
+
+    def text(self, text):
+        """``text`` with the folders that differ between runs replaced, fit for UTF-8."""
+        text = self.pattern.sub(lambda match: self.words[match.group()], text)
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+        return text
+
+
+PATHS = Paths("/nonexistent")
+
+
+def own_place(frame):
+    """(path, line) of the innermost frame of the repository's own code, or ("", 0)."""
+    while frame is not None:
+        path = PATHS.own(frame.f_code.co_filename)
+        if path:
+            return path, frame.f_lineno
+        frame = frame.f_back
+    return "", 0
+
+
+def code_of(function):
+    """The code object behind a function, method, partial or decorated function, or None."""
+    for _ in range(20):
+        inner = read(function, "__wrapped__") or read(function, "func")
+        function = inner or read(function, "__func__") or function
+        if not inner:
+            break
+    code = read(function, "__code__")
+    return code if isinstance(code, types.CodeType) else None
+
+
+def class_name(kind):
+    """``module.Class``, or ``path/of/file.py:Class`` for a class of the repository's own.
+
+    Both generations load DAG files and plugins under made-up module names, so the file counts.
+    """
+    name = type.__getattribute__(kind, "__qualname__")
+    module = str(read(kind, "__module__", ""))
+    path = PATHS.own(str(read(sys.modules.get(module), "__file__") or ""))
+    if not path and module not in sys.modules:
+        codes = filter(None, map(code_of, vars(kind).values()))
+        path = next(filter(None, (PATHS.own(code.co_filename) for code in codes)), "")
+    if path:
+        return f"{path}:{name}"
+    return name if module == "builtins" else f"{module}.{name}"
+
+
+# ----------------------------------------------------------- values: plain JSON out of anything
+
+MAX_TEXT = 4000
+MAX_DEPTH = 12
+MAX_NODES = 5000
+MAX_CHAIN = 5
+MAX_FRAMES = 40
+
+
+def read(thing, name, default=None):
+    """An attribute of a foreign object, whose ``__getattr__`` may do anything at all."""
+    try:
+        return getattr(thing, name, default)
+    except MemoryError:
+        raise
+    except BaseException:
+        return default
+
+
+def text_of(thing):
+    """``str()`` of a foreign object, whose ``__str__`` may do anything at all."""
+    try:
+        return str(thing)
+    except MemoryError:
+        raise
+    except BaseException:
+        return "<its __str__ fails>"
+
+
+def cut(text):
+    """``text``, or its beginning with a digest of the whole: two long texts still differ."""
+    text = PATHS.text(text)
+    if len(text) <= MAX_TEXT:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+    return f"{text[:MAX_TEXT]}… ({len(text)} characters, sha256 {digest})"
+
+
+def iso(moment):
+    """ISO 8601 in UTC; a naive moment stays naive."""
+    offset = moment.utcoffset()
+    fields = (moment.hour, moment.minute, moment.second, moment.microsecond)
+    bare = datetime.datetime(moment.year, moment.month, moment.day, *fields)
+    return bare.isoformat() if offset is None else (bare - offset).isoformat() + "+00:00"
+
+
+def seconds(delta):
+    """A timedelta as ``{"seconds": n}``."""
+    count = delta.total_seconds()
+    return {"seconds": int(count) if count == int(count) else count}
+
+
+def relative(delta):
+    """A dateutil relativedelta as ``{"seconds": n}``, with ``"months"`` when it has any."""
+    rest = datetime.timedelta(
+        days=delta.days,
+        hours=delta.hours,
+        minutes=delta.minutes,
+        seconds=delta.seconds,
+        microseconds=delta.microseconds,
+    )
+    months = delta.years * 12 + delta.months
+    return dict(seconds(rest), months=int(months)) if months else seconds(rest)
+
+
+def callable_name(function):
+    """``path.py:qualname`` of the repository's own functions, ``module:qualname`` of others."""
+    code = code_of(function)
+    path = PATHS.own(code.co_filename) if code else ""
+    function = read(function, "func") or function
+    name = read(function, "__qualname__") or read(function, "__name__") or "?"
+    return "{}:{}".format(path or read(function, "__module__") or "builtins", name)
+
+
+CALLABLES = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    functools.partial,
+)
+
+# Airflow's own types, by name: this table must not import them. The values are what stands for one.
+AIRFLOW_VALUES = {
+    "airflow.models.dag.DAG": lambda dag, _: "<{}>".format(text_of(read(dag, "dag_id"))),
+    "airflow.models.baseoperator.BaseOperator": lambda task, _: f"<{text_of(task.task_id)}>",
+    "airflow.models.mappedoperator.MappedOperator": lambda task, _: f"<{text_of(task.task_id)}>",
+    "airflow.models.param.Param": lambda param, plain: plain(read(param, "value")),
+    "airflow.models.param.ParamsDict": lambda params, plain: plain(
+        {key: params.get_param(key) for key in params}
+    ),
+    "airflow.utils.types.ArgNotSet": lambda _, __: None,
+    "dateutil.relativedelta.relativedelta": lambda delta, _: relative(delta),
+}
+
+
+@functools.lru_cache(maxsize=None)
+def airflow_value(kind):
+    """The row of AIRFLOW_VALUES for a class, found through its ancestors, or None."""
+    for ancestor in kind.__mro__:
+        row = AIRFLOW_VALUES.get(f"{ancestor.__module__}.{ancestor.__qualname__}")
+        if row:
+            return row
+    return None
+
+
+def plain(value):
+    """``value`` as JSON values, the same on both generations; never calls the value's own code
+    unguarded, never prints an address, bounded in depth and size, safe on cycles."""
+    return _Plain().of(value)
+
+
+class _Plain:
+    """One walk over one value: how many nodes it may still visit, and which it is inside of."""
+
+    def __init__(self):
+        self.left = MAX_NODES
+        self.inside = []
+
+    def of(self, value):
+        kind = type(value)
+        if value is None or kind is bool:
+            return value
+        self.left -= 1
+        if self.left < 0 or len(self.inside) >= MAX_DEPTH:
+            return "<more>"
+        if any(value is outer for outer in self.inside):
+            return "<cycle>"
+        self.inside.append(value)
+        try:
+            return self.convert(value, kind)
+        except MemoryError:
+            raise
+        except BaseException:
+            return f"<{class_name(kind)}>"
+        finally:
+            self.inside.pop()
+
+    def convert(self, value, kind):
+        if issubclass(kind, enum.Enum):
+            return self.of(value.value)
+        if issubclass(kind, str):
+            return cut(str.__str__(value))
+        if issubclass(kind, int):
+            number = int.__index__(value)
+            return number if -(2**63) <= number < 2**64 else str(number)
+        if issubclass(kind, float):
+            number = float.__float__(value)
+            return number if math.isfinite(number) else str(number)
+        if issubclass(kind, (bytes, bytearray)):
+            return cut(bytes(value).decode("utf-8", "backslashreplace"))
+        if issubclass(kind, dict):
+            return self.mapping(dict.items(value))
+        for base in (list, tuple):
+            if issubclass(kind, base):
+                return self.sequence(base.__iter__(value))
+        for base in (set, frozenset):
+            if issubclass(kind, base):
+                return sorted(self.sequence(base.__iter__(value)), key=to_json)
+        if issubclass(kind, datetime.datetime):
+            return iso(value)
+        if issubclass(kind, (datetime.date, datetime.time)):
+            return value.isoformat()
+        if issubclass(kind, datetime.timedelta):
+            return seconds(value)
+        if issubclass(kind, os.PathLike) and kind.__module__.startswith("pathlib"):
+            return cut(str(value))
+        if issubclass(kind, CALLABLES):
+            return callable_name(value)
+        if issubclass(kind, type):
+            return class_name(value)
+        row = airflow_value(kind)
+        if row:
+            return row(value, self.of)
+        return f"<{class_name(kind)}>"
+
+    def mapping(self, items):
+        shown = {}
+        for key, value in items:
+            if self.left < 0:
+                shown["<more>"] = None
+                break
+            key = self.of(key)
+            shown[key if type(key) is str else to_json(key)] = self.of(value)
+        return shown
+
+    def sequence(self, items):
+        shown = []
+        for value in items:
+            if self.left < 0:
+                shown.append("<more>")
+                break
+            shown.append(self.of(value))
+        return shown
+
+
+# --------------------------------------------------------------------------------------- errors
+
+
+class Exited(Exception):
+    """Stands in for the SystemExit of a plugin, so that Airflow counts it as any other failure."""
+
+
+def describe_error(error, path):
+    """An ErrorObservation of an exception; ``path`` is the file to blame when no frame is own."""
+    if isinstance(error, Exited):
+        error = error.__cause__
+    frames = []
+    with contextlib.suppress(Exception):  # a traceback may hold anything once user code had it
+        for summary in traceback.extract_tb(error.__traceback__):
+            if summary.filename != PROBE and "importlib" not in summary.filename:
+                frames.append(describe_frame(summary.filename, summary.lineno, summary.name))
+    place = next((frame for frame in reversed(frames) if frame["own"]), None)
+    place = (place["path"], place["line"]) if place else (path, 0)
+    message = text_of(error)
+    if isinstance(error, SyntaxError):
+        message = text_of(error.msg)
+        if PATHS.own(str(error.filename)):
+            place = (PATHS.own(error.filename), error.lineno or 0)
+    return {
+        "type": class_name(type(error)),
+        "message": cut(message),
+        "path": place[0],
+        "line": place[1],
+        "frames": frames[-MAX_FRAMES:],
+        "chain": [f"{class_name(type(e))}: {cut(text_of(e))}" for e in causes(error)],
+    }
+
+
+def describe_frame(filename, line, function):
+    own = PATHS.own(filename)
+    return {
+        "path": own or PATHS.show(filename),
+        "line": line or 0,
+        "function": function,
+        "own": bool(own),
+    }
+
+
+def causes(error):
+    """The exceptions that led to ``error``, nearest first."""
+    found = []
+    while len(found) < MAX_CHAIN:
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if error is None or error in found:
+            break
+        found.append(error)
+    return found
+
+
+# ------------------------------------------------------ what is recorded while foreign code runs
+
+
+class Seen:
+    """Warnings, look-ups and refused connections of one file, without doubles; or, with no path,
+    those of the plugins, for whom only what the repository's own code causes counts. ``shims`` are
+    the modules whose own body issued a warning as it was imported."""
+
+    LIMIT = 1000
+
+    def __init__(self, path=""):
+        self.path = path
+        self.records = {"warnings": {}, "lookups": {}, "egress": {}}
+        self.shims = set()
+
+    def note(self, kind, record):
+        records = self.records[kind]
+        if len(records) < self.LIMIT:
+            records.setdefault(to_json(record), record)
+
+    def all(self, kind):
+        return list(self.records[kind].values())
+
+
+SEEN = None  # the Seen of the code that runs now; None: nobody is interested
+
+
+@contextlib.contextmanager
+def recording(seen):
+    """Record what the code inside does into ``seen``."""
+    global SEEN
+    SEEN = seen
+    try:
+        yield seen
+    finally:
+        SEEN = None
+
+
+# Libraries that issue deprecations in the name of the module that uses them.
+SPOKESMEN = re.compile(r"/(?:deprecated|wrapt|zope/deprecation|typing_extensions)(?:/|\.py)")
+AIRFLOW_FILE = re.compile(r"/site-packages/airflow/")
+DEPRECATIONS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
+
+
+def watch_warnings():
+    """Record every warning where it is issued, with the stack still there.
+
+    ``warnings._showwarnmsg`` is where both the C and the Python half of ``warnings`` end, below
+    ``catch_warnings(record=True)``, which newer DagBags wrap around each file. Filters that the
+    repository's own code sets to silence warnings are not applied: what is silenced is still there.
+    """
+    show, print_out = warnings._showwarnmsg, warnings._showwarnmsg_impl
+
+    def note(message):
+        if SEEN is not None:
+            frame = sys._getframe(1)
+            while frame and frame.f_code.co_filename == warnings.__file__:
+                frame = frame.f_back
+            note_warning(message, frame)
+        if warnings._showwarnmsg_impl is not print_out:  # someone is collecting them
+            show(message)
+
+    def unless_own(function):
+        @functools.wraps(function)
+        def filter_warnings(action, *args, **kwargs):
+            if action == "ignore" and PATHS.own(sys._getframe(1).f_code.co_filename):
+                return
+            function(action, *args, **kwargs)
+
+        return filter_warnings
+
+    warnings._showwarnmsg = note
+    warnings.simplefilter = unless_own(warnings.simplefilter)
+    warnings.filterwarnings = unless_own(warnings.filterwarnings)
+    hear_all_warnings()
+
+
+def hear_all_warnings():
+    """Let every warning through, also one that was shown before."""
+    warnings.resetwarnings()
+    warnings.simplefilter("always")
+
+
+def note_warning(message, issuer):
+    """Record one ``warnings.WarningMessage``; ``issuer`` is the frame that issued it."""
+    if issuer.f_code.co_name == "capture_with_reraise":
+        return  # DagBag repeats, without a stack, what was recorded as it happened
+    if issuer.f_code.co_name == "<module>":
+        SEEN.shims.add(issuer.f_globals.get("__name__"))
+    path, line = own_place(issuer)
+    if not path and not SEEN.path:
+        return
+    if not path:
+        path, line = PATHS.show(message.filename), message.lineno
+    category = message.category
+    SEEN.note(
+        "warnings",
+        {
+            "category": class_name(category),
+            "message": cut(text_of(message.message)),
+            "path": path,
+            "line": line,
+            "airflow": is_airflows(category, text_of(message.message), issuer),
+        },
+    )
+
+
+def is_airflows(category, message, issuer):
+    """Whether Airflow or a provider issued this as a deprecation of what own code does. What a
+    library brings on itself while it is imported is its own affair, not the repository's."""
+    if not issubclass(category, DEPRECATIONS):
+        return False
+    helped = False
+    while issuer and SPOKESMEN.search(issuer.f_code.co_filename):
+        issuer, helped = issuer.f_back, True
+    named = helped and "airflow." in message
+    issued = issuer and AIRFLOW_FILE.search(issuer.f_code.co_filename)
+    if not (issued or named or category.__module__.partition(".")[0] == "airflow"):
+        return False
+    between = issuer.f_back if issued else issuer
+    while between and not PATHS.own(between.f_code.co_filename):
+        if between.f_code.co_name == "<module>" and between.f_code.co_filename != PROBE:
+            return False
+        between = between.f_back
+    return True
+
+
+# --------------------------------------------------------------------- Variables and Connections
+
+BACKEND_MODULE = "mwaa_harness_lookups"
+# Text, number and JSON at once: whatever the code makes of an unknown Variable, "1" fits best.
+PLACEHOLDERS = {"text": "1", "json": "{}", "connection": "generic://assumed"}
+
+
+def watch_lookups(assume, samples):
+    """Make Airflow ask a recording secrets backend first. Call before Airflow is imported."""
+
+    class RecordingBackend:
+        """Answers from the environment and the metadata database, as the default backends behind
+        it would, and records who asked. Both generations' method names are served."""
+
+        def get_variable(self, key, **_):
+            asked = asked_of_variable(sys._getframe(1))
+            if asked is None:
+                return None
+            value = os.environ.get("AIRFLOW_VAR_" + str(key).upper())
+            if value is None:
+                value = metastore().get_variable(key=key)
+            if value is not None:
+                note_lookup("variable", key, "given")
+            elif asked["default"]:
+                note_lookup("variable", key, "default")
+            elif assume:
+                value = samples.get("variable", {}).get(key, PLACEHOLDERS[asked["shape"]])
+                note_lookup("variable", key, "assumed", value)
+            else:
+                note_lookup("variable", key, "missing")
+            return value
+
+        def get_connection(self, conn_id, **_):
+            return next(iter(self.get_connections(conn_id)), None)
+
+        def get_connections(self, conn_id, **_):
+            found = connections(conn_id)
+            if found:
+                note_lookup("connection", conn_id, "given")
+            elif assume:
+                uri = samples.get("connection", {}).get(conn_id, PLACEHOLDERS["connection"])
+                note_lookup("connection", conn_id, "assumed", uri)
+                found = [connection(conn_id, uri)]
+            else:
+                note_lookup("connection", conn_id, "missing")
+            return found
+
+        def get_conn_uri(self, conn_id, **_):
+            found = self.get_connections(conn_id)
+            return found[0].get_uri() if found else None
+
+        get_conn_value = get_conn_uri
+
+        def get_config(self, **_):
+            return None
+
+    def metastore():
+        return importlib.import_module("airflow.secrets.metastore").MetastoreBackend()
+
+    def connection(conn_id, uri):
+        model = importlib.import_module("airflow.models.connection").Connection
+        if uri.lstrip().startswith("{") and hasattr(model, "from_json"):
+            return model.from_json(value=uri, conn_id=conn_id)
+        return model(conn_id=conn_id, uri=uri)
+
+    def connections(conn_id):
+        uri = os.environ.get("AIRFLOW_CONN_" + str(conn_id).upper())
+        if uri:
+            return [connection(conn_id, uri)]
+        backend = metastore()
+        if hasattr(backend, "get_connection"):
+            return list(filter(None, [backend.get_connection(conn_id=conn_id)]))
+        return list(backend.get_connections(conn_id=conn_id))
+
+    module = types.ModuleType(BACKEND_MODULE)
+    module.RecordingBackend = RecordingBackend
+    sys.modules[BACKEND_MODULE] = module
+    os.environ["AIRFLOW__SECRETS__BACKEND"] = BACKEND_MODULE + ".RecordingBackend"
+    os.environ.pop("AIRFLOW__SECRETS__BACKEND_KWARGS", None)
+
+
+def asked_of_variable(frame):
+    """What the call of ``Variable.get`` on the stack says: whether it brings a default, and the
+    shape it wants. None when Airflow only checks for a name clash before it writes."""
+    while frame is not None and not PATHS.own(frame.f_code.co_filename):
+        name, values = frame.f_code.co_name, frame.f_locals
+        if name == "check_for_write_conflict":
+            return None
+        if name == "get" and "default_var" in values:
+            unset = read(values.get("cls"), "_Variable__NO_DEFAULT_SENTINEL", values)
+            return {
+                "default": values["default_var"] is not unset,
+                "shape": "json" if values.get("deserialize_json") else "text",
+            }
+        frame = frame.f_back
+    return {"default": False, "shape": "text"}
+
+
+def note_lookup(kind, name, answer, value=""):
+    if SEEN is None:
+        return
+    path, line = own_place(sys._getframe(1))
+    record = {"kind": kind, "name": text_of(name), "path": path or SEEN.path, "line": line}
+    SEEN.note("lookups", dict(record, answer=answer, value=value))
+
+
+# --------------------------------------------------------------------------------- the network
+
+LOCAL_NAMES = {"", "localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"}
+
+
+class Network:
+    """Refuses every connection that leaves this machine, except to ``allowed`` hosts."""
+
+    def __init__(self, allowed):
+        self.rules = [split_host(rule) for rule in allowed]
+        self.names = {}  # address → the allowed names that resolved to it
+        self.local = LOCAL_NAMES | {socket.gethostname().lower()}
+
+    def permits(self, host, port=None):
+        """Whether a name or an address may be asked for; with ``port`` None, only resolved."""
+        if host in self.local:
+            return True
+        with contextlib.suppress(ValueError):
+            address = ipaddress.ip_address(host.partition("%")[0])
+            if address.is_loopback or address.is_unspecified:
+                return True
+        names = {host} | self.names.get(host, set())
+        return any(
+            name in names and (rule is None or port is None or rule == port)
+            for name, rule in self.rules
+        )
+
+    def check(self, host, port=None):
+        """Raise OSError, and record it, unless ``host`` is permitted."""
+        host = host.decode("ascii", "replace") if isinstance(host, (bytes, bytearray)) else host
+        host = "" if host is None else str(host).lower().rstrip(".")
+        if self.permits(host, port):
+            return
+        place = f"{host}:{port}" if port else host
+        if SEEN is not None:
+            SEEN.note("egress", place)
+        raise OSError(
+            errno.ENETUNREACH,
+            f"the harness allows no network while DAGs are parsed, and {place} was asked for; a "
+            "host that the file has to reach is named under allowed_hosts in the configuration",
+        )
+
+    def check_address(self, sock, address):
+        """The same for what is given to ``connect`` and ``sendto``."""
+        if sock.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple):
+            self.check(*address[:2])
+
+    def learn(self, host, found):
+        """Remember which addresses an allowed name has."""
+        for address in found:
+            self.names.setdefault(address, set()).add(str(host).lower())
+
+
+def split_host(rule):
+    """``host``, ``host:port`` or ``[address]:port`` → (host, port or None)."""
+    match = re.match(
+        r"^\[?(.+?)\]?(?::(\d+))?$" if rule.count(":") < 2 or "]" in rule else "^(.+)()$", rule
+    )
+    host, port = match.groups()
+    return host.lower(), int(port) if port else None
+
+
+def guard_network(network):
+    """Put ``network`` before the socket module: wrappers, which also learn what allowed names
+    resolve to, and from Python 3.8 on an audit hook, which no later code can take away."""
+
+    def resolving(function, addresses):
+        @functools.wraps(function)
+        def resolve(host, *args, **kwargs):
+            network.check(host, args[0] if args and isinstance(args[0], int) else None)
+            found = function(host, *args, **kwargs)
+            network.learn(host, addresses(found))
+            return found
+
+        return resolve
+
+    def connecting(function, least):
+        @functools.wraps(function)
+        def connect(sock, *args):
+            if len(args) >= least:
+                network.check_address(sock, args[-1])
+            return function(sock, *args)
+
+        return connect
+
+    socket.getaddrinfo = resolving(socket.getaddrinfo, lambda found: [i[4][0] for i in found])
+    socket.gethostbyname = resolving(socket.gethostbyname, lambda found: [found])
+    socket.gethostbyname_ex = resolving(socket.gethostbyname_ex, lambda found: found[2])
+    socket.gethostbyaddr = resolving(socket.gethostbyaddr, lambda found: found[2])
+    # The address comes last, once there are so many arguments.
+    for name, least in {"connect": 1, "connect_ex": 1, "sendto": 2, "sendmsg": 4}.items():
+        setattr(socket.socket, name, connecting(getattr(socket.socket, name), least))
+
+    checks = {
+        "socket.connect": lambda args: network.check_address(*args[:2]),
+        "socket.sendto": lambda args: network.check_address(*args[:2]),
+        "socket.sendmsg": lambda args: network.check_address(*args[:2]),
+        "socket.getaddrinfo": lambda args: network.check(args[0]),
+        "socket.gethostbyname": lambda args: network.check(args[0]),
+        "socket.gethostbyaddr": lambda args: network.check(args[0]),
+    }
+
+    def audit(event, args):
+        check = checks.get(event)
+        if check is not None:
+            check(args)
+
+    if hasattr(sys, "addaudithook"):
+        sys.addaudithook(audit)
+
+
+# ------------------------------------------------------------------------------ processes: Linux
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+
+
+def prctl(option, value):
+    """Ask the Linux kernel for something; elsewhere nothing happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def die_with(parent):
+    """End with ``parent``, whose id is given to tell whether it has ended already."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        exit_now(1)
+
+
+def children():
+    """The ids of this process' children, as /proc tells; empty where there is no /proc."""
+    found, me = set(), str(os.getpid())
+    for entry in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        if entry.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{entry}/stat", "rb") as stat:
+                # "pid (name) state ppid …", and the name may hold anything
+                if stat.read().rpartition(b")")[2].split()[1].decode() == me:
+                    found.add(int(entry))
+    return found
+
+
+def limit_memory(mebibytes):
+    """Let this process grow by so much, and leave no core files; gives back how to lift it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sizes = {}
+    with contextlib.suppress(OSError), open("/proc/self/status") as status:
+        for line in status:
+            key, _, value = line.partition(":")
+            if key in ("VmSize", "VmData"):
+                sizes[key] = int(value.split()[0]) * 1024
+    # Data counts what is written to; the address space also what is only reserved or mapped from
+    # files (libraries, Java heaps), so it gets room to spare: it is for memory that is not data.
+    for name, key, room in (("RLIMIT_DATA", "VmData", 1), ("RLIMIT_AS", "VmSize", 4)):
+        if key in sizes:
+            limit = sizes[key] + mebibytes * room * 1024 * 1024
+            _, hard = resource.getrlimit(getattr(resource, name))
+            if hard == resource.RLIM_INFINITY or limit < hard:
+                resource.setrlimit(getattr(resource, name), (limit, hard))
+
+
+def lift_memory_limit():
+    """Undo ``limit_memory``, so that there is room to report that it was reached."""
+    for name in ("RLIMIT_DATA", "RLIMIT_AS"):
+        _, hard = resource.getrlimit(getattr(resource, name))
+        resource.setrlimit(getattr(resource, name), (hard, hard))
+
+
+def protect_ancestors(parent):
+    """Refuse signals from Python code to the processes that run this one."""
+    groups = {os.getpgid(parent), 1}
+    with contextlib.suppress(OSError):
+        groups.add(os.getpgid(os.getppid()))
+    ancestors = {1, parent, os.getppid()}
+
+    def refuse():
+        raise PermissionError(errno.EPERM, "a DAG file may not signal the processes that load it")
+
+    def careful_kill(pid, number):
+        if pid in ancestors or -pid in groups:
+            refuse()
+        return kill(pid, number)
+
+    def careful_killpg(group, number):
+        if group in groups:
+            refuse()
+        return killpg(group, number)
+
+    os.kill, os.killpg = careful_kill, careful_killpg
+
+
+# --------------------------------------------------------------------- describing DAGs and tasks
+
+# Sources: airflow/utils/dates.py (cron_presets) of 1.10.15 and 2.11.0; @midnight and @annually
+# are aliases of croniter itself.
+CRON_PRESETS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@quarterly": "0 0 1 */3 *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+
+# Timetables that only spell out a schedule_interval (airflow/timetables of 2.2.0 to 2.11.0).
+PLAIN_TIMETABLES = {
+    "airflow.timetables.interval.CronDataIntervalTimetable",
+    "airflow.timetables.simple.ContinuousTimetable",
+    "airflow.timetables.simple.NullTimetable",
+    "airflow.timetables.simple.OnceTimetable",
+}
+DELTA_TIMETABLE = "airflow.timetables.interval.DeltaDataIntervalTimetable"
+
+# Field of the observation → attributes that hold it, the newest generation's first: some of the
+# older ones are still there in 2.x, and warn when they are read.
+DAG_FIELDS = {
+    "start_date": ("start_date",),
+    "end_date": ("end_date",),
+    "catchup": ("catchup",),
+    "max_active_tasks": ("max_active_tasks", "concurrency"),
+    "max_active_runs": ("max_active_runs",),
+    "dagrun_timeout": ("dagrun_timeout",),
+    "orientation": ("orientation",),
+    "description": ("description",),
+    "doc_md": ("doc_md",),
+    "is_paused_upon_creation": ("is_paused_upon_creation",),
+    "render_template_as_native_obj": ("render_template_as_native_obj",),
+    "params": ("params",),
+    "template_searchpath": ("template_searchpath",),
+}
+TASK_FIELDS = {
+    "trigger_rule": ("trigger_rule",),
+    "retries": ("retries",),
+    "retry_delay": ("retry_delay",),
+    "pool": ("pool",),
+    "pool_slots": ("pool_slots",),
+    "queue": ("queue",),
+    "priority_weight": ("priority_weight",),
+    "owner": ("owner",),
+    "depends_on_past": ("depends_on_past",),
+    "wait_for_downstream": ("wait_for_downstream",),
+    "start_date": ("start_date",),
+    "end_date": ("end_date",),
+    "execution_timeout": ("execution_timeout",),
+    "sla": ("sla",),
+    "max_active_tis_per_dag": ("max_active_tis_per_dag", "task_concurrency"),
+    "email_on_failure": ("email_on_failure",),
+    "email_on_retry": ("email_on_retry",),
+    "params": ("params",),
+}
+CALLBACKS = (
+    "on_success_callback",
+    "on_failure_callback",
+    "on_retry_callback",
+    "on_execute_callback",
+    "sla_miss_callback",
+)
+# Actions of 1.10 under their names since 2.0 (airflow/models/dag.py of 2.11.0).
+DAG_ACTIONS = {"can_dag_read": "can_read", "can_dag_edit": "can_edit"}
+WEIGHT_STRATEGY = re.compile(r"^airflow\.task\.priority_strategy\._(\w+)PriorityWeightStrategy$")
+ABSENT = object()
+
+
+def describe_fields(thing, table):
+    """The values of ``table``'s fields, each from the first attribute that is there."""
+    fields = {}
+    for field, attributes in table.items():
+        values = (read(thing, attribute, ABSENT) for attribute in attributes)
+        value = next((value for value in values if value is not ABSENT), ABSENT)
+        if value is not ABSENT:
+            fields[field] = plain(value)
+    return fields
+
+
+def describe_dag(dag, path):
+    """A DagObservation of ``dag``, found in ``path``."""
+    parent = read(dag, "parent_dag")
+    view = text_of(read(dag, "default_view") or "")
+    return dict(
+        describe_fields(dag, DAG_FIELDS),
+        dag_id=text_of(dag.dag_id),
+        path=path,
+        schedule=schedule_of(dag),
+        default_view="grid" if view == "tree" else view,  # renamed in 2.3
+        tags=sorted(map(text_of, read(dag, "tags") or ())),
+        access_control=access_of(dag),
+        user_defined_macros=sorted(map(text_of, read(dag, "user_defined_macros") or ())),
+        user_defined_filters=sorted(map(text_of, read(dag, "user_defined_filters") or ())),
+        callbacks=list(callbacks_of(dag)),
+        parent=text_of(parent.dag_id) if parent is not None and parent is not dag else "",
+        tasks=[describe_task(task) for task in sorted_tasks(dag)],
+    )
+
+
+def sorted_tasks(dag):
+    return sorted(dag.task_dict.values(), key=lambda task: task.task_id)
+
+
+def schedule_of(dag):
+    """The canonical schedule; see DagObservation."""
+    timetable = read(dag, "timetable")
+    if timetable is not None:
+        name = class_name(type(timetable))
+        if name == DELTA_TIMETABLE:
+            return plain(read(timetable, "_delta"))
+        if name not in PLAIN_TIMETABLES:
+            return name
+    schedule = plain(read(dag, "schedule_interval"))
+    if isinstance(schedule, str):
+        schedule = " ".join(schedule.split())
+    return CRON_PRESETS.get(schedule, schedule) if isinstance(schedule, str) else schedule
+
+
+def access_of(dag):
+    """Role → actions on the DAG itself; 2.x adds a level for the kind of thing since 2.9."""
+    roles = plain(read(dag, "access_control", read(dag, "_access_control")))
+    if not isinstance(roles, dict):
+        return roles
+    for role, actions in roles.items():
+        if isinstance(actions, dict) and set(actions) == {"DAGs"}:
+            actions = actions["DAGs"]
+        if isinstance(actions, list):
+            actions = sorted(DAG_ACTIONS.get(action, action) for action in map(str, actions))
+        roles[role] = actions
+    return roles
+
+
+def callbacks_of(dag):
+    """``on_failure_callback=path.py:function`` for each callback."""
+    for name in CALLBACKS:
+        callbacks = read(dag, name)
+        for callback in callbacks if isinstance(callbacks, (list, tuple)) else (callbacks,):
+            if callback is not None:
+                yield f"{name}={plain(callback)}"
+
+
+def describe_task(task):
+    """A TaskObservation of ``task``."""
+    kind = operator_class(task)
+    template_fields = read(task, "template_fields") or ()
+    if isinstance(template_fields, str):
+        template_fields = (template_fields,)
+    template_fields = [text_of(name) for name in template_fields]
+    return dict(
+        describe_fields(task, TASK_FIELDS),
+        task_id=text_of(task.task_id),
+        operator=class_name(kind),
+        bases=[class_name(base) for base in bases_of(kind)],
+        upstream=sorted(map(text_of, task.upstream_task_ids)),
+        downstream=sorted(map(text_of, task.downstream_task_ids)),
+        weight_rule=weight_rule_of(task),
+        template_fields=template_fields,
+        fields={name: template_value(task, name) for name in template_fields},
+    )
+
+
+def operator_class(task):
+    """The task's operator; a mapped task names the one it will become."""
+    kind = read(task, "operator_class")
+    return kind if isinstance(kind, type) else type(task)
+
+
+def bases_of(kind):
+    """The ancestors of an operator, nearest first, down to BaseOperator."""
+    for base in kind.__mro__[1:]:
+        yield base
+        if base.__name__ == "BaseOperator":
+            return
+
+
+def template_value(task, name):
+    value = read(task, name, ABSENT)
+    if value is ABSENT:
+        return (
+            "<unreadable>"
+            if name not in read(task, "partial_kwargs", ())
+            else plain(task.partial_kwargs[name])
+        )
+    return plain(value)
+
+
+def weight_rule_of(task):
+    """The rule's name; 2.9 made a strategy object of it."""
+    rule = plain(read(task, "weight_rule"))
+    if not isinstance(rule, str):
+        return ""
+    strategy = WEIGHT_STRATEGY.match(rule.strip("<>"))
+    return strategy.group(1).lower() if strategy else rule
+
+
+# -------------------------------------------------------------------------------------- Airflow
+
+
+# What 2.x does before it parses DAG files; 1.10 loads and integrates plugins as it is imported.
+PLUGIN_STEPS = (
+    "ensure_plugins_loaded",
+    "integrate_executor_plugins",
+    "integrate_macros_plugins",
+    "initialize_extra_operators_links_plugins",
+    "initialize_ti_deps_plugins",
+    "initialize_timetables_plugins",
+)
+
+
+Airflow = collections.namedtuple("Airflow", "version plugins bag safe_mode serialize timeout")
+Airflow.__doc__ = """The Airflow of this environment, imported once: its version, the ``plugins``
+record, an empty DagBag, whether DagBag looks into files first, how 2.x serialises a DAG (None in
+1.10) and the exception of its own time limit."""
+
+
+def import_airflow(plugins_folder):
+    """Import Airflow and load the plugins; gives back an Airflow."""
+    failures = []
+    log = logging.getLogger("airflow.plugins_manager")
+    listener = logging.Handler()
+    listener.emit = lambda record: failures.append((record.exc_info or (None, None))[1])
+    log.addHandler(listener)
+    with recording(Seen()) as seen, exits_as_errors(plugins_folder):
+        importlib.import_module("airflow")
+        manager = importlib.import_module("airflow.plugins_manager")
+        for step in PLUGIN_STEPS:
+            getattr(manager, step, lambda: None)()
+    log.removeHandler(listener)
+
+    version = importlib.import_module("airflow.version").version
+    conf = importlib.import_module("airflow.configuration").conf
+    dagbag = importlib.import_module("airflow.models.dagbag")
+    serialize = None
+    if not version.startswith("1."):
+        serialized = importlib.import_module("airflow.serialization.serialized_objects")
+        serialize = serialized.SerializedDAG.to_dict
+    return Airflow(
+        version=version,
+        plugins=describe_plugins(manager, list(filter(None, failures)), seen),
+        bag=dagbag.DagBag(dag_folder=os.devnull, include_examples=False),
+        safe_mode=conf.getboolean("core", "dag_discovery_safe_mode", fallback=True),
+        serialize=serialize,
+        timeout=importlib.import_module("airflow.exceptions").AirflowTaskTimeout,
+    )
+
+
+@contextlib.contextmanager
+def exits_as_errors(folder):
+    """While plugins are loaded, turn the SystemExit of a module in ``folder`` into an exception
+    that Airflow reports like any other, so that the other plugins are still seen."""
+    loader = importlib.machinery.SourceFileLoader
+    execute = loader.exec_module
+    depth = []
+
+    def exec_module(self, module):
+        if not folder or depth or not self.path.startswith(folder.rstrip("/") + "/"):
+            return execute(self, module)
+        depth.append(module)
+        try:
+            return execute(self, module)
+        except SystemExit as error:
+            raise Exited(f"sys.exit({text_of(error.code)})") from error
+        finally:
+            depth.pop()
+
+    loader.exec_module = exec_module
+    try:
+        yield
+    finally:
+        loader.exec_module = execute
+
+
+def describe_plugins(manager, failures, seen):
+    """The ``plugins`` record: what is registered, what failed, and what own code warned about."""
+    errors = []
+    for path, message in manager.import_errors.items():
+        path = PATHS.own(path) or PATHS.text(path)
+        error = next((f for f in failures if text_of(f) == message), None)
+        errors.append(
+            describe_error(error, path)
+            if error is not None
+            else {"type": "ImportError", "message": cut(message), "path": path}
+        )
+    return {
+        "plugins": [describe_plugin(plugin, manager) for plugin in manager.plugins or ()],
+        "errors": errors,
+        "warnings": seen.all("warnings"),
+        "lookups": seen.all("lookups"),
+    }
+
+
+def describe_plugin(plugin, manager):
+    """A PluginObservation; 1.10 keeps plugin classes, 2.x mostly instances."""
+    kind = plugin if isinstance(plugin, type) else type(plugin)
+    kinds = [name for name, value in vars(manager.AirflowPlugin).items() if type(value) is list]
+    module = sys.modules.get(kind.__module__)
+    registers = {name: registered(read(plugin, name)) for name in kinds}
+    return {
+        "name": text_of(read(plugin, "name")),
+        "path": PATHS.show(str(read(module, "__file__") or kind.__module__)),
+        "registers": {name: names for name, names in registers.items() if names},
+    }
+
+
+def registered(things):
+    """Names of what a plugin lists: classes and functions, or objects and dicts with a name."""
+    things = things if isinstance(things, (list, tuple, set)) else ()
+    return [
+        text_of(
+            thing.get("name", "?")
+            if isinstance(thing, dict)
+            else read(thing, "__name__") or read(thing, "name") or type(thing).__name__
+        )
+        for thing in things
+    ]
+
+
+def installed():
+    """Distributions on sys.path: canonical name → version. Names of metadata folders are enough."""
+    pattern = re.compile(r"^(.+?)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$")
+    found = {}
+    for folder in sys.path:
+        with contextlib.suppress(OSError):
+            for name, version in filter(
+                None, (parse_entry(pattern, e) for e in os.listdir(folder or "."))
+            ):
+                found.setdefault(name, version)
+    return found
+
+
+def parse_entry(pattern, entry):
+    match = pattern.match(entry)
+    return match and (re.sub(r"[-_.]+", "-", match.group(1)).lower(), match.group(2))
+
+
+# ------------------------------------------------------------------------ in the child: one file
+
+
+class Listener(logging.Logger):
+    """DagBag's logger for one file: keeps the exceptions it logs, whatever logging is set to."""
+
+    def __init__(self):
+        super().__init__("dagbag")
+        self.errors = []
+
+    def exception(self, *_, **__):
+        error = sys.exc_info()[1]
+        if error is not None and not any(error is known for known in self.errors):
+            self.errors.append(error)
+
+    def _log(self, *_, **__):
+        """Say nothing: the output belongs to the file."""
+
+
+def load(airflow, root, path):
+    """Load one DAG file the way Airflow does; a dict with most of FileObservation's fields."""
+    at = now()
+    bag, listener = airflow.bag, Listener()
+    bag._log = listener
+    errors = listener.errors
+    with recording(Seen(path)) as seen:
+        try:
+            bag.process_file(
+                os.path.join(root, path), only_if_updated=False, safe_mode=airflow.safe_mode
+            )
+        except BaseException as error:  # SystemExit among them
+            errors.append(error)
+    lift_memory_limit()
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000))
+    dags = []
+    for dag in sorted(bag.dags.values(), key=lambda dag: dag.dag_id):
+        try:
+            if airflow.serialize and not read(dag, "parent_dag"):
+                airflow.serialize(dag)  # what the scheduler does with it next, or shows an error
+            dags.append(describe_dag(dag, path))
+        except BaseException as error:
+            errors.append(error)
+    return {
+        "path": path,
+        "outcome": outcome_of(errors, bag, airflow.timeout),
+        "dags": dags,
+        "error": error_of(errors, bag, path),
+        "warnings": seen.all("warnings"),
+        "lookups": seen.all("lookups"),
+        "egress": seen.all("egress"),
+        "at": at,
+    }
+
+
+def outcome_of(errors, bag, timeout):
+    """FileObservation.outcome, the most telling of the errors' first."""
+    for kinds, outcome in ((MemoryError, "memory"), (timeout, "timeout"), (SystemExit, "exit")):
+        if any(isinstance(error, kinds) for error in errors):
+            return outcome
+    return "error" if errors or bag.import_errors else "ok"
+
+
+def error_of(errors, bag, path):
+    """The first error's observation; some of DagBag's own refusals are only a text."""
+    if errors:
+        return describe_error(errors[0], path)
+    for message in bag.import_errors.values():
+        return plain_error("AirflowException", message, path)
+    return None
+
+
+def plain_error(kind, message, path, frames=()):
+    """An ErrorObservation of what was no exception."""
+    place = next((frame for frame in reversed(frames) if frame["own"]), {"path": path, "line": 0})
+    return {
+        "type": kind,
+        "message": cut(text_of(message)),
+        "path": place["path"],
+        "line": place["line"],
+        "frames": list(frames),
+        "chain": [],
+    }
+
+
+def run_child(airflow, payload, path, parent, result):
+    """The whole life of a child: load ``path``, send what came of it to ``result``, end.
+
+    A file that forks comes back here twice: only this process may answer.
+    """
+    me = os.getpid()
+    stacks = os.dup(result)
+    faulthandler.register(STACK_SIGNAL, file=stacks, all_threads=False)
+    protect_ancestors(parent)
+
+    def answer(observation):
+        if os.getpid() == me:
+            send(result, to_json(observation).encode("ascii") + b"\n")
+
+    def exit_with_a_word(status):
+        """os._exit, after saying where it was called."""
+        if os.getpid() == me:
+            stack = traceback.extract_stack(sys._getframe(1))
+            frames = [describe_frame(f.filename, f.lineno, f.name) for f in stack]
+            frames = [frame for frame in frames if frame["own"]]
+            error = plain_error("os._exit", f"the process ended with status {status}", path, frames)
+            answer(empty_observation(path, "exit", error))
+        exit_now(status)
+
+    os._exit = exit_with_a_word
+    hear_all_warnings()
+    limit_memory(payload["memory"])
+    try:
+        observation = load(airflow, payload["repo_root"], path)
+    except BaseException as error:
+        observation = empty_observation(path, "error", describe_error(error, path))
+    answer(observation)
+    exit_now(0)
+
+
+def empty_observation(path, outcome, error):
+    return {"path": path, "outcome": outcome, "error": error, "at": now()}
+
+
+def send(descriptor, data):
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+# ----------------------------------------------------------------------- in the parent: many files
+
+STACK_SIGNAL = signal.SIGUSR2  # a child that is late is asked with it where it is
+STACK_GRACE = 0.3  # seconds it has to say so
+TAIL = 4096  # bytes of a child's output that are kept
+SWEEP = 0.5  # seconds between two looks for orphans
+
+
+class Worker:
+    """A child at work: its process, what has come from it so far, and when it has to be done."""
+
+    def __init__(self, path, pid, result, output, timeout):
+        self.path, self.pid = path, pid
+        self.pipes = {result: bytearray(), output: bytearray()}
+        self.result, self.output = result, output
+        self.started = clock()
+        self.deadline = self.started + timeout
+        self.late = False
+
+    def take(self, descriptor):
+        """Read what is there; False when there is no more."""
+        try:
+            data = os.read(descriptor, 1 << 16)
+        except BlockingIOError:
+            return False
+        kept = self.pipes[descriptor]
+        kept += data
+        if descriptor == self.output:
+            del kept[:-TAIL]
+        return bool(data)
+
+    def answered(self):
+        """Whether the observation is complete."""
+        return self.pipes[self.result].endswith(b"\n") and not self.late
+
+
+def start_worker(airflow, payload, path, close):
+    """Fork a child for ``path``; ``close`` are descriptors that it must not hold."""
+    result, result_end = os.pipe()
+    output, output_end = os.pipe()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setpgid(0, 0)
+            die_with(parent)
+            for descriptor in itertools.chain(close, (result, output)):
+                os.close(descriptor)
+            os.dup2(output_end, 1)
+            os.dup2(output_end, 2)
+            os.close(output_end)
+            run_child(airflow, payload, path, parent, result_end)
+        finally:
+            exit_now(70)  # not reached unless this script itself is at fault: its traceback is out
+    os.close(result_end)
+    os.close(output_end)
+    with contextlib.suppress(OSError):  # the child may have done it, or have ended, already
+        os.setpgid(pid, pid)
+    for descriptor in (result, output):
+        os.set_blocking(descriptor, False)
+    return Worker(path, pid, result, output, payload["timeout"])
+
+
+def ended(worker):
+    """Whether the child has ended; it stays a zombie, so that its id and group stay its own."""
+    return os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def check_time(worker):
+    """Ask a late child where it is; True once it has had the time to say so."""
+    if clock() < worker.deadline:
+        return False
+    if worker.late:
+        return True
+    worker.late = True
+    worker.deadline = clock() + STACK_GRACE
+    with contextlib.suppress(OSError):
+        kill(worker.pid, STACK_SIGNAL)
+    return False
+
+
+def finish(worker, limit):
+    """End a child's process group, and give back its ``file`` record as bytes of JSON.
+    ``limit`` is the time it had."""
+    with contextlib.suppress(OSError):
+        killpg(worker.pid, signal.SIGKILL)
+    _, status, usage = os.wait4(worker.pid, 0)
+    for descriptor in worker.pipes:
+        for _ in range(64):  # something that got away may still be writing
+            if not worker.take(descriptor):
+                break
+        os.close(descriptor)
+    peak = usage.ru_maxrss / (1024.0 if sys.platform == "linux" else 1024.0 * 1024.0)
+    output = bytes(worker.pipes[worker.output]).decode("utf-8", "replace")
+    rest = {
+        "output": PATHS.text(output),
+        "seconds": round(clock() - worker.started, 4),
+        "memory": round(peak, 1),
+    }
+    if worker.answered():
+        observation = bytes(worker.pipes[worker.result]).rstrip()
+    else:
+        observation = to_json(post_mortem(worker, status, limit)).encode("ascii")
+    return b'{"kind":"file",' + observation[1:-1] + b"," + to_json(rest).encode("ascii")[1:]
+
+
+def post_mortem(worker, status, limit):
+    """The observation of a child that left without an answer."""
+    path = worker.path
+    if worker.late:
+        frames = read_stack(bytes(worker.pipes[worker.result]).decode("ascii", "replace"))
+        message = f"it was not loaded within {limit:g} seconds"
+        return empty_observation(
+            path, "timeout", plain_error("TimeoutError", message, path, frames)
+        )
+    if os.WIFSIGNALED(status):
+        name = signal.Signals(os.WTERMSIG(status)).name
+        error = plain_error(name, f"its process was killed by {name}", path)
+        return empty_observation(path, "killed", error)
+    message = f"its process ended with status {os.WEXITSTATUS(status)}"
+    return empty_observation(path, "exit", plain_error("os._exit", message, path))
+
+
+def read_stack(text):
+    """The frames of a faulthandler dump, outermost first, without this script's."""
+    frames = []
+    for match in re.finditer(r'  File "(.*)", line (\d+) in (.*)', text):
+        filename = match.group(1).encode("ascii", "replace").decode("unicode_escape")
+        if filename != PROBE and "importlib" not in filename:
+            frames.append(describe_frame(filename, int(match.group(2)), match.group(3)))
+    return frames[::-1][-MAX_FRAMES:]
+
+
+def reap(keep):
+    """Kill and collect every child that is not in ``keep``: orphans of earlier files' children."""
+    while True:
+        orphans = children() - keep
+        if not orphans:
+            return
+        for pid in orphans:
+            with contextlib.suppress(OSError):
+                kill(pid, signal.SIGKILL)
+            with contextlib.suppress(OSError):
+                os.waitpid(pid, 0)
+
+
+def fan_out(airflow, payload, emit, close):
+    """Load all files, ``workers`` at a time, and emit ``begin`` and ``file`` records."""
+    waiting = collections.deque(payload["files"])
+    residents = children()  # a plugin's own processes, if it has any
+    woken, wake = os.pipe()
+    for descriptor in (woken, wake):
+        os.set_blocking(descriptor, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    active, swept = {}, clock()
+    gc.collect()
+    getattr(gc, "freeze", lambda: None)()
+    while waiting or active:
+        while waiting and len(active) < max(1, payload["workers"]):
+            path = waiting.popleft()
+            emit(to_json({"kind": "begin", "path": path}).encode("ascii"))
+            sys.stdout.flush()
+            sys.stderr.flush()
+            held = [d for worker in active.values() for d in worker.pipes]
+            worker = start_worker(airflow, payload, path, [*close, woken, wake, *held])
+            active[worker.pid] = worker
+        listen(active, woken)
+        for worker in list(active.values()):
+            if worker.answered() or ended(worker) or check_time(worker):
+                del active[worker.pid]
+                emit(finish(worker, payload["timeout"]))
+        if clock() - swept > SWEEP or not active:
+            reap(residents | set(active))
+            swept = clock()
+    reap(set())
+
+
+def listen(active, woken):
+    """Wait until a child says or does something, or its time is up, and read what it says."""
+    owners = {d: worker for worker in active.values() for d in worker.pipes}
+    patience = min(worker.deadline for worker in active.values()) - clock()
+    poller = select.poll()
+    for descriptor in itertools.chain(owners, [woken]):
+        poller.register(descriptor, select.POLLIN)
+    for descriptor, _ in poller.poll(max(0.0, min(patience, SWEEP)) * 1000):
+        if descriptor == woken:
+            with contextlib.suppress(BlockingIOError):
+                os.read(woken, 4096)
+        else:
+            owners[descriptor].take(descriptor)
+
+
+# ------------------------------------------------------------------------------------------ main
+
+
+def open_result(path):
+    """Open RESULT so that foreign code is unlikely to meet it: high up, closed on exec; the
+    descriptor that was inherited for it is closed."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 200)
+    os.close(descriptor)
+    inherited = re.match(r"^/(?:dev|proc/self)/fd/(\d+)$", path)
+    if inherited and int(inherited.group(1)) > 2:
+        os.close(int(inherited.group(1)))
+    return high
+
+
+def tame_output():
+    """Standard output and error that show at once what was printed, whatever it is."""
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        raw = open(descriptor, "wb", 0, closefd=False)
+        text = io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
+        setattr(sys, name, text)
+        setattr(sys, f"__{name}__", text)
+
+
+def main(payload_file, result_path):
+    """Observe what the payload asks for; see the top of this file."""
+    global PATHS
+    began = clock()
+    with open(payload_file, encoding="utf-8") as file:
+        payload = json.load(file)
+    descriptor = open_result(result_path)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    die_with(os.getppid())
+    tame_output()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+    def emit(line):
+        send(descriptor, line + b"\n")
+
+    def emit_record(kind, **fields):
+        emit(to_json(dict(fields, kind=kind)).encode("ascii"))
+
+    PATHS = Paths(
+        payload["repo_root"],
+        [
+            (os.environ.get("HOME", ""), "$HOME"),
+            (sys.prefix, "$PREFIX"),
+            (payload["airflow_home"], "$AIRFLOW_HOME"),
+        ],
+    )
+    sys.path[:0] = payload["sys_path"]
+    watch_warnings()
+    watch_lookups(payload["assume_missing"], payload["samples"])
+    guard_network(Network(payload["allowed_hosts"]))
+    os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT"] = "0"  # ours is kept from outside
+    airflow = import_airflow(payload["plugins_folder"])
+    emit_record(
+        "start",
+        airflow=airflow.version,
+        python=".".join(map(str, sys.version_info[:3])),
+        packages=installed(),
+        seconds=round(clock() - began, 4),
+    )
+    emit_record("plugins", **airflow.plugins)
+    fan_out(airflow, payload, emit, [descriptor])
+    emit_record("end", seconds=round(clock() - began, 4))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

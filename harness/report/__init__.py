@@ -54,18 +54,21 @@ def write(
     ``path`` is None or ``-``.
 
     A file is replaced in one step: whatever happens, it holds the old report or the new one.
-    ``rules`` lets SARIF carry each rule's own text. Raises UsageError for an unknown format and
+    ``rules`` explains rule ids where a format has room for it; by default it knows those of the
+    checks. Raises UsageError for an unknown format and
     HarnessError when the report cannot be written; a closed pipe stays a BrokenPipeError.
     """
     if format not in FORMATS:
         raise UsageError(f"there is no report format {format!r}", hint=f"one of {_or(FORMATS)}")
+    from harness.checks import rules as known_rules  # not needed to name the formats
+
     out = sys.stdout if stream is None else stream
     to_stream = path is None or str(path) == "-"
     view = View(
         width=_width(environ, out if to_stream else None),
         color=to_stream and _wants_color(environ, out),
         prefix=_prefix(report.repo, environ),
-        rules=rules or {},
+        rules=known_rules() if rules is None else rules,
     )
     lines = FORMATS[format](report, view)
     try:

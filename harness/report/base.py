@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from harness.model import Environment, Finding, Report, Rule, Severity, Verdict
+from harness.model import CheckResult, Environment, Finding, Report, Rule, Severity, Verdict
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 SYMBOLS: Mapping[str, str] = {
@@ -134,9 +135,6 @@ def ignored(said: Iterable[Statement]) -> dict[tuple[str, str], list[Statement]]
     )
 
 
-K = TypeVar("K")
-
-
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     """``items`` by ``key``, both in the order in which they come."""
     groups: dict[K, list[T]] = {}
@@ -191,6 +189,17 @@ def counts(report: Report, said: Iterable[Statement]) -> Counts:
         files=len({row.path for row in report.files}),
         rewritten=len({rewrite.path for rewrite in report.rewrites if rewrite.diff}),
     )
+
+
+def tally(result: CheckResult) -> str:
+    """What a check has looked at, in words."""
+    parts = [f"{result.judged:,} judged"] if result.judged else []
+    if result.findings:
+        parts.append(plural(result.findings, "finding"))
+    if result.unjudged:
+        parts.append(f"{len(result.unjudged):,} not judged")
+    nothing = "nothing to judge" if result.status is Verdict.PASS else "nothing was judged"
+    return ", ".join(parts) or nothing
 
 
 def summary(report: Report, numbers: Counts) -> str:

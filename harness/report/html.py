@@ -13,6 +13,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files as package_files
 from itertools import groupby
 from typing import Any
@@ -41,6 +42,7 @@ from harness.report.base import (
     split_repeated,
     statements,
     summary,
+    tally,
     visible,
 )
 
@@ -123,10 +125,12 @@ def lines(report: Report, view: View) -> Iterator[str]:
         location=location,
         origin=origin,
         plural=plural,
+        tally=tally,
     )
     yield from text.split("\n")
 
 
+@cache
 def _jinja() -> Jinja:
     return Jinja(
         loader=PackageLoader("harness.report", "page"),

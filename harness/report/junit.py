@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from harness.model import CheckResult, FileRow, Finding, Report, Severity, Side, Verdict
+from harness.model import CheckResult, FileRow, Finding, Report, Side, Verdict
 from harness.report.base import (
     View,
     counts,
     grouped,
     location,
-    plural,
     statements,
     summary,
+    tally,
     visible,
 )
 
@@ -84,11 +84,6 @@ def _cases(report: Report) -> Iterator[Case]:
 
 
 def _check(result: CheckResult, findings: Iterable[Finding]) -> Case:
-    message = ""
-    if result.status is Verdict.FAIL:
-        message = plural(result.findings, "finding")
-    elif result.status is Verdict.UNKNOWN:
-        message = f"{len(result.unjudged)} not judged"
     unjudged = (
         "not judged: " + ": ".join(part for part in (each.path, each.reason) if part)
         for each in result.unjudged
@@ -99,7 +94,7 @@ def _check(result: CheckResult, findings: Iterable[Finding]) -> Case:
         name=result.check,
         outcome=_OUTCOMES.get(result.status, ""),
         kind=result.status,
-        message=message,
+        message=tally(result),
         text="\n".join((*map(_describe, findings), *unjudged)),
     )
 
@@ -132,8 +127,8 @@ def _file(row: FileRow, side: Side, outcome: str, findings: list[Finding]) -> Ca
 def _describe(finding: Finding) -> str:
     status = f"ignored ({finding.ignored})" if finding.ignored else finding.severity.value
     head = f"{location(finding)}: {status} {finding.rule}: {finding.message}".lstrip(": ")
-    rest = [*finding.evidence.splitlines()]
-    if finding.fix and finding.severity is not Severity.NOTE:
+    rest = finding.evidence.splitlines()
+    if finding.fix:
         rest.append(f"fix: {finding.fix}")
     return "\n    ".join([head, *rest])
 

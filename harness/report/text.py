@@ -13,8 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.model import CheckResult, Finding, Report, Severity, Verdict
+from harness.model import Finding, Report, Severity, Verdict
 from harness.report.base import (
+    SEVERITIES,
     SYMBOLS,
     Statement,
     View,
@@ -26,12 +27,12 @@ from harness.report.base import (
     in_order,
     location,
     origin,
-    plural,
     shown,
     source_reader,
     split_repeated,
     statements,
     summary,
+    tally,
     visible,
 )
 
@@ -48,6 +49,8 @@ STYLES = {
 PLACES = 12
 PATHS = 3
 EVIDENCE_HEAD, EVIDENCE_TAIL = 8, 12
+# More findings than this do not fit on a screen: they are also counted by rule, near the end.
+OVERVIEW = 10
 
 Reader = Callable[[Finding], str]
 
@@ -81,6 +84,8 @@ def _blocks(report: Report, view: View) -> Iterator[RenderableType]:
     if report.checks:
         yield from _section("Checks", [_checks(report)])
     yield from _findings(report, view, open_ones)
+    if len(open_ones) > OVERVIEW:
+        yield from _section("By rule", [_by_rule(open_ones)])
     yield from _section("Not judged", _gaps(report))
     yield from _section("Ignored", _ignored(said))
     yield ""
@@ -129,7 +134,7 @@ def _checks(report: Report) -> RenderableType:
     order = list(dict.fromkeys(each.check for each in report.checks))
     rows = grouped(
         sorted(report.checks, key=lambda each: order.index(each.check)),
-        lambda each: (each.check, each.status, _numbers(each)),
+        lambda each: (each.check, each.status, tally(each)),
     )
     for (check, status, numbers), results in rows.items():
         targets = in_order(report.targets, (result.target for result in results))
@@ -140,15 +145,6 @@ def _checks(report: Report) -> RenderableType:
             _text((numbers, "" if status is not Verdict.PASS else "dim"), (_dot(some), "dim")),
         )
     return _indented(2, grid)
-
-
-def _numbers(result: CheckResult) -> str:
-    parts = [f"{result.judged:,} judged"]
-    if result.findings:
-        parts.append(plural(result.findings, "finding"))
-    if result.unjudged:
-        parts.append(f"{len(result.unjudged):,} not judged")
-    return ", ".join(parts)
 
 
 def _findings(report: Report, view: View, said: list[Statement]) -> Iterator[RenderableType]:
@@ -206,6 +202,17 @@ def _finding(
         fix = _grid(1)
         fix.add_row(_text(("fix:", style)), _text((finding.fix, "")))
         yield _indented(4, fix)
+
+
+def _by_rule(said: list[Statement]) -> RenderableType:
+    found = Counter((each.finding.severity, each.finding.rule) for each in said)
+    grid = _grid()
+    for (severity, rule), number in sorted(
+        found.items(), key=lambda item: (SEVERITIES.index(item[0][0]), -item[1], item[0][1])
+    ):
+        mark = _text((f"{SYMBOLS[severity]} {severity}", STYLES[severity]))
+        grid.add_row(mark, Text(f"{number:,}", justify="right"), _text((rule, "")))
+    return _indented(2, grid)
 
 
 def _gaps(report: Report) -> Iterator[RenderableType]:

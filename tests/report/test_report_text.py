@@ -123,6 +123,20 @@ def test_findings_that_differ_are_not_merged() -> None:
         assert "places" not in text(only(*many, finding(line=50, **change)))
 
 
+def test_many_findings_are_counted_by_rule() -> None:
+    many = [finding(message=f"finding {number}", rule="often") for number in range(11)]
+    output = text(only(*many, finding(rule="once", severity=Severity.WARNING)))
+    overview = output.split("By rule\n")[1].split("\n")
+    assert overview[0].split() == ["✗", "error", "11", "often"]
+    assert overview[1].split() == ["!", "warning", "1", "once"]
+    assert "By rule" not in text(only(*many[:10]))
+
+
+def test_a_check_with_nothing_to_judge_says_so() -> None:
+    report = replace(passes(), checks=(replace(passes().checks[0], judged=0),))
+    assert "nothing to judge" in text(report)
+
+
 def test_ignored_findings_are_counted_with_their_reason() -> None:
     output = text(only(finding(ignored="known; ticket 12"), finding(line=9)))
     assert "1 × a-rule – known; ticket 12" in output

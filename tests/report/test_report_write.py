@@ -19,6 +19,7 @@ from typing import BinaryIO, TextIO
 import pytest
 from report_builder import HOSTILE, fails, hostile, passes
 
+from harness.checks import rules
 from harness.errors import HarnessError, UsageError
 from harness.model import Report
 from harness.report import FORMATS, View, write
@@ -222,6 +223,15 @@ def test_paths_are_as_the_ci_service_names_them(
     stream = io.StringIO()
     write(report, "github", None, stream, environ={"GITHUB_WORKSPACE": workspace})
     assert f"file={file.format(parent=tmp_path.as_posix())},line=" in stream.getvalue()
+
+
+def test_rules_are_explained_by_the_checks() -> None:
+    rule = next(iter(rules().values()))
+    report = replace(fails(), findings=(replace(fails().findings[0], rule=rule.id),))
+    stream = io.StringIO()
+    write(report, "sarif", None, stream)
+    (described,) = json.loads(stream.getvalue())["runs"][0]["tool"]["driver"]["rules"]
+    assert described["fullDescription"]["text"] == rule.why
 
 
 def test_naming_the_formats_imports_no_writer() -> None:

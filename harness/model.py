@@ -402,7 +402,9 @@ class Resolution:
 @dataclass(frozen=True, kw_only=True)
 class Observation:
     """Everything that was seen on one side. A side that could not be brought up has ``failure``
-    set and no files: then nothing about it can be judged."""
+    set and no files: then nothing about it can be judged. ``not_installed`` maps requirement lines
+    that the side had to be brought up without to the installer's reason; ``isolation`` says what
+    kept the DAGs' code from the network."""
 
     side: Side
     runtime: str
@@ -417,6 +419,8 @@ class Observation:
     plugin_warnings: tuple[WarningObservation, ...] = ()
     plugin_lookups: tuple[LookupObservation, ...] = ()
     resolution: Resolution | None = None
+    not_installed: Mapping[str, str] = field(default_factory=dict)
+    isolation: str = ""
     failure: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
 

@@ -49,10 +49,22 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
+def no_progress(progress: Progress) -> None:
+    """For callers that draw nothing."""
+
+
 class Runtime(Protocol):
     """Brings one side up, runs the probes in it, and reports what they saw."""
 
     name: str
+
+    def constraints(self, target: Target, config: Config) -> Constraints:
+        """The constraint file that a side of this version is made under."""
+        ...
+
+    def python(self, target: Target, side: Side, config: Config) -> Path:
+        """A Python of the side's version on this machine, to resolve requirements with."""
+        ...
 
     def observe(self, request: Request, on_progress: OnProgress) -> Observation:
         """Observe one side. What cannot be brought up comes back as ``Observation.failure``."""

@@ -1,0 +1,359 @@
+"""Virtual environments as cached values: what goes in decides the name of the folder.
+
+Two layers, as on MWAA. The *image* holds Airflow and what MWAA preinstalls; its metadata database
+is initialised once and kept as a template. A repository's requirements make a second environment,
+which starts as a hard-linked copy of the image's and therefore costs only what is new in it.
+
+    <cache>/environments/<key>/{venv/, template.db, READY}
+
+READY is written last and holds the environment's description. A folder without it was left by a
+run that was killed or ran out of disk: whoever holds the key's lock removes it and starts anew.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+from packaging.version import Version
+
+from harness.errors import HarnessError
+from harness.files import write_atomically
+from harness.model import Constraints, Target
+from harness.processes import run
+from harness.runtimes.interpreters import Interpreter
+from harness.runtimes.launch import launched
+from harness.runtimes.surroundings import Place, airflow_environment
+from harness.runtimes.uv import UvFailed, last_lines, uv
+from harness.targets import image_requirements
+
+# Raise it when the way environments are made changes; older ones are then not used any more.
+FORMAT = 1
+
+# What could not be installed may be installable tomorrow.
+RETRY_SECONDS = 24 * 3600.0
+
+INIT_SECONDS = 600.0
+
+# Python before 3.12 comes with setuptools (ensurepip bundles it), and distributions of that time
+# import its pkg_resources at run time, which setuptools 82 dropped (its history, v82.0.0).
+SEED = "setuptools<82"
+SEEDED_BEFORE = Version("3.12")
+
+OnStep = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """A virtual environment that is ready for use.
+
+    ``folder`` is its place in the cache, ``version`` its Python's version, ``packages`` what is
+    installed (canonical name → version), ``refused`` the requirement lines that could not be
+    installed, and why.
+    """
+
+    folder: Path
+    version: str
+    packages: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The hash of everything that it was made from."""
+        return self.folder.name
+
+    @property
+    def path(self) -> Path:
+        """The virtual environment itself."""
+        return self.folder / "venv"
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.path / "bin" / "python"
+
+    @property
+    def template_db(self) -> Path:
+        """An initialised metadata database, to be copied."""
+        return self.folder / "template.db"
+
+
+class _Ready(msgspec.Struct, frozen=True):
+    """What READY holds: an Environment but for the folder, which may have been moved."""
+
+    version: str
+    packages: dict[str, str]
+    refused: dict[str, str]
+
+
+class EnvironmentFailed(HarnessError):
+    """An environment was made, but Airflow does not work in it; or the disk would not have it."""
+
+
+def provide(
+    target: Target,
+    *,
+    interpreter: Interpreter,
+    constraints: Constraints,
+    requirements: Sequence[str] = (),
+    cache: Path,
+    on_step: OnStep,
+) -> Environment:
+    """The environment of one side; made when it is not there yet, else ready at once.
+
+    ``requirements`` are logical lines of a requirements file, without ``-c`` and ``-r``. Lines
+    that cannot be installed beside the image are left out and come back in ``refused``; nothing
+    else is lost. Raises ``UvFailed`` or ``EnvironmentFailed``.
+    """
+    root = cache / "environments"
+    image_lines = _image_lines(target, constraints)
+    image_key = _key(interpreter.version, str(interpreter.path), constraints.text, *image_lines)
+
+    def make_image(folder: Path) -> Environment:
+        return _make_image(folder, target, interpreter, constraints, image_lines, on_step)
+
+    image = _ready_or_made(root / image_key, make_image, on_step)
+    if not requirements:
+        return image
+
+    def make_own(folder: Path) -> Environment:
+        return _make_own(folder, image, target, constraints, requirements, on_step)
+
+    return _ready_or_made(root / _key(image_key, *requirements), make_own, on_step)
+
+
+def _image_lines(target: Target, constraints: Constraints) -> tuple[str, ...]:
+    lines = image_requirements(target, constraints.pins)
+    return (*lines, SEED) if Version(target.python) < SEEDED_BEFORE else lines
+
+
+def _key(*parts: str) -> str:
+    text = "\0".join((str(FORMAT), *parts))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+# ---------------------------------------------------------------------------- the cache's protocol
+
+
+def _ready_or_made(
+    folder: Path, make: Callable[[Path], Environment], on_step: OnStep
+) -> Environment:
+    """What READY describes; under the key's lock ``make`` fills the folder when there is none."""
+    ready = _read_ready(folder)
+    if ready is not None:
+        return ready
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.with_suffix(".lock"), on_step), _no_space_explained(folder):
+        ready = _read_ready(folder)
+        if ready is not None:
+            return ready
+        _remove(folder)
+        folder.mkdir()
+        made = make(folder)
+        ready_file = _Ready(made.version, dict(made.packages), dict(made.refused))
+        write_atomically(folder / "READY", msgspec.json.encode(ready_file))
+        return made
+
+
+def _read_ready(folder: Path) -> Environment | None:
+    path = folder / "READY"
+    try:
+        ready = msgspec.json.decode(path.read_bytes(), type=_Ready)
+        age = time.time() - path.stat().st_mtime
+    except (OSError, msgspec.MsgspecError):
+        return None
+    environment = Environment(
+        folder=folder, version=ready.version, packages=ready.packages, refused=ready.refused
+    )
+    # The interpreter that it was made from may be gone.
+    usable = environment.python.exists() and not (ready.refused and age > RETRY_SECONDS)
+    return environment if usable else None
+
+
+@contextmanager
+def _locked(path: Path, on_step: OnStep) -> Iterator[None]:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        on_step("waiting for another run that makes the same environment")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _no_space_explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+            raise
+        raise EnvironmentFailed(
+            f"The environment {folder} cannot be written: {error.strerror}.",
+            hint="Free some space, or set MWAA_HARNESS_CACHE to a folder that has it.",
+        ) from error
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        # READY first: a removal that is cut short must not leave a folder that looks whole.
+        (folder / "READY").unlink(missing_ok=True)
+        shutil.rmtree(folder)
+
+
+# ------------------------------------------------------------------------------ making the layers
+
+
+def _make_image(
+    folder: Path,
+    target: Target,
+    interpreter: Interpreter,
+    constraints: Constraints,
+    lines: Sequence[str],
+    on_step: OnStep,
+) -> Environment:
+    name = f"Airflow {target.airflow}"
+    environment = Environment(folder=folder, version=interpreter.version)
+    on_step(f"installing {name} and what its image holds ({len(lines)} packages)")
+    # Relocatable: the requirements' environment starts as a copy of this one.
+    uv(
+        *("venv", "--no-project", "--relocatable", "--python", str(interpreter.path)),
+        str(environment.path),
+        task=f"Making an environment with Python {interpreter.version}",
+        cwd=folder,
+    )
+    try:
+        _install(environment, target, constraints, lines, task=f"Installing {name}")
+    except UvFailed as error:
+        # An image is a fact, even where its pins contradict each other on paper.
+        if error.kind != "unsolvable":
+            raise
+        _install(environment, target, constraints, lines, "--no-deps", task=f"Installing {name}")
+    on_step(f"initialising the metadata database of {name}")
+    _initialise(environment, target)
+    return replace(environment, packages=_packages(environment))
+
+
+def _make_own(
+    folder: Path,
+    image: Environment,
+    target: Target,
+    constraints: Constraints,
+    requirements: Sequence[str],
+    on_step: OnStep,
+) -> Environment:
+    on_step(f"installing the requirements ({len(requirements)})")
+    environment = Environment(folder=folder, version=image.version)
+    shutil.copytree(image.path, environment.path, symlinks=True, copy_function=_link)
+    _link(str(image.template_db), str(environment.template_db))
+    refused: dict[str, str] = {}
+    options = [line for line in requirements if line.startswith("-")]
+    lines = [line for line in requirements if not line.startswith("-")]
+
+    def installed(group: Sequence[str], with_: Sequence[str]) -> list[str]:
+        """The lines of ``group`` that could be installed together with ``with_``."""
+        try:
+            wanted = (*options, *with_, *group)
+            _install(environment, target, constraints, wanted, task="Installing the requirements")
+        except UvFailed as error:
+            if error.kind not in ("unsolvable", "build", ""):
+                raise
+            if len(group) == 1:
+                refused[group[0]] = error.output
+                return []
+            middle = len(group) // 2
+            left = installed(group[:middle], with_)
+            return [*left, *installed(group[middle:], [*with_, *left])]
+        return list(group)
+
+    if lines:
+        installed(lines, ())
+    return replace(environment, packages=_packages(environment), refused=refused)
+
+
+def _link(source: str, destination: str) -> str:
+    try:
+        os.link(source, destination)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP):
+            raise
+        shutil.copy2(source, destination)
+    return destination
+
+
+def _install(
+    environment: Environment,
+    target: Target,
+    constraints: Constraints,
+    lines: Sequence[str],
+    *options: str,
+    task: str,
+) -> None:
+    """Install ``lines`` under the constraints; Airflow itself stays what the row says."""
+    wanted, under = (environment.folder / f"{name}.txt" for name in ("requirements", "constraints"))
+    wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    pinned = f"\napache-airflow=={target.airflow}\n"
+    under.write_text(constraints.text + pinned, encoding="utf-8")
+    uv(
+        *("pip", "install", "--python", str(environment.python), "--compile-bytecode"),
+        *("-r", str(wanted), *(options or ("-c", str(under)))),
+        task=task,
+        cwd=environment.folder,
+    )
+
+
+def _packages(environment: Environment) -> dict[str, str]:
+    listing = uv(
+        *("pip", "list", "--python", str(environment.python), "--format=json"),
+        task="Listing what was installed",
+        cwd=environment.folder,
+    )
+    rows = msgspec.json.decode(listing.stdout, type=list[dict[str, str]])
+    return {row["name"]: row["version"] for row in rows}
+
+
+def _initialise(environment: Environment, target: Target) -> None:
+    """Prove that Airflow runs, and leave the migrated database as the template."""
+    place = Place.below(environment.folder / "init", database=environment.template_db)
+    place.make()
+    variables = airflow_environment(target, place, environment.path)
+    for arguments in (("version",), init_command(target)):
+        argv = (str(environment.python), str(environment.path / "bin" / "airflow"), *arguments)
+        done = run(launched(argv, no_network=True), env=variables, timeout=INIT_SECONDS)
+        if done.returncode != 0:
+            said = last_lines(done.stderr or done.stdout)
+            raise EnvironmentFailed(
+                f"`airflow {' '.join(arguments)}` fails in the new environment of Airflow"
+                f" {target.airflow} (exit code {done.returncode}):\n{said}",
+                hint="The constraints may not fit this Python: try the official file with"
+                f" --constraints {target.airflow}=FILE-OR-URL.",
+            )
+    if not environment.template_db.is_file():
+        raise EnvironmentFailed(
+            f"`airflow {' '.join(init_command(target))}` made no database in {place.root}."
+        )
+    shutil.rmtree(place.root)
+
+
+def init_command(target: Target) -> tuple[str, ...]:
+    """The arguments of ``airflow`` that make a new metadata database.
+
+    From Airflow's own command line: ``initdb`` in 1.10, ``db init`` from 2.0 on, ``db migrate``
+    from 2.7 on (airflow/cli/cli_parser.py of 1.10.15, 2.0.2 and 2.7.2).
+    """
+    version = Version(target.airflow)
+    if version < Version("2.0"):
+        return ("initdb",)
+    return ("db", "init") if version < Version("2.7") else ("db", "migrate")

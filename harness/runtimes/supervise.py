@@ -1,0 +1,253 @@
+"""Run a probe over code that nobody trusts: watch it, limit it, and leave nothing of it behind.
+
+The probe runs in a session of its own. Its records come through one pipe as JSON lines, whatever
+it prints through another of which only the end is kept. When it ends, hangs or is ended, every
+process that descends from it or carries the run's mark is killed, wherever it has moved to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.processes import finish, start
+from harness.runtimes.launch import launched
+from harness.runtimes.surroundings import RUN_VARIABLE
+
+TAIL_BYTES = 8192
+CHUNK_BYTES = 1 << 16
+
+# One record is one DAG file; more than this without a line end is not a record.
+LINE_BYTES = 256 << 20
+
+# How often a probe that holds its pipes open is looked at.
+GLANCE_SECONDS = 0.1
+
+# Processes may fork while they are being killed; each round kills what the last one missed.
+SWEEP_ROUNDS = 100
+
+OnRecord = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Seconds without a record that count as a hang: until the plugins are loaded, and later."""
+
+    start: float
+    silence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a probe ended. ``complete`` = it said so itself; else ``why`` says what became of it.
+    ``output`` is the end of what it printed, ``isolation`` what the launcher reported."""
+
+    complete: bool
+    why: str
+    output: str
+    isolation: str
+
+
+def supervise(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    limits: Limits,
+    no_network: bool,
+    on_record: OnRecord,
+) -> Ended:
+    """Run ``argv`` with the path of the record pipe appended, until it ends or must be ended.
+
+    ``env`` must carry RUN_VARIABLE with a value that no other run has.
+    """
+    records, records_in = os.pipe()
+    output, output_in = os.pipe()
+    report, report_in = os.pipe()
+    try:
+        command = (*argv, f"/dev/fd/{records_in}")
+        process = start(
+            launched(command, no_network=no_network, report=report_in),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output_in,
+            stderr=output_in,
+            pass_fds=(records_in, report_in),
+        )
+    except BaseException:
+        for descriptor in (records, output, report, records_in, output_in, report_in):
+            os.close(descriptor)
+        raise
+    try:
+        for descriptor in (records_in, output_in, report_in):
+            os.close(descriptor)
+        watch = _Watch(process=process, limits=limits, on_record=on_record)
+        why = watch.until_end(records=records, output=output, report=report)
+    finally:
+        sweep(process.pid, env[RUN_VARIABLE])
+        finish(process)
+        for descriptor in (records, output, report):
+            os.close(descriptor)
+    return Ended(
+        complete=watch.complete,
+        why=why or _exit_text(process.returncode),
+        output=watch.tail.decode("utf-8", errors="replace"),
+        isolation=watch.report.decode("ascii", errors="replace"),
+    )
+
+
+class _Watch:
+    """What is known of a running probe, fed by its three pipes."""
+
+    def __init__(
+        self, *, process: subprocess.Popen[bytes], limits: Limits, on_record: OnRecord
+    ) -> None:
+        self.process = process
+        self.limits = limits
+        self.on_record = on_record
+        self.started = False
+        self.complete = False
+        self.tail = b""
+        self.report = b""
+        self._line = bytearray()
+        self._heard = time.monotonic()
+
+    def until_end(self, *, records: int, output: int, report: int) -> str:
+        """Read until the probe is gone or must go; why it must, "" = it went by itself."""
+        sinks = {records: self._take_records, output: self._take_output, report: self._take_report}
+        with selectors.DefaultSelector() as selector:
+            for descriptor, sink in sinks.items():
+                os.set_blocking(descriptor, False)
+                selector.register(descriptor, selectors.EVENT_READ, sink)
+            while True:
+                # First whether it lives, then what it said: what it wrote last is still read.
+                gone = self.process.poll() is not None
+                ready = selector.select(0 if gone else GLANCE_SECONDS)
+                for key, _ in ready:
+                    if not self._read(key.fd, key.data):
+                        selector.unregister(key.fd)
+                if gone and not ready:
+                    return ""
+                if self.complete and gone:
+                    return ""
+                if problem := self._problem():
+                    return problem
+
+    def _read(self, descriptor: int, sink: Callable[[bytes], None]) -> bool:
+        try:
+            chunk = os.read(descriptor, CHUNK_BYTES)
+        except BlockingIOError:
+            return True
+        sink(chunk)
+        return bool(chunk)
+
+    def _problem(self) -> str:
+        limit = self.limits.silence if self.started else self.limits.start
+        if time.monotonic() - self._heard > limit:
+            return f"it hung: nothing was heard of it for {limit:.0f} s"
+        if len(self._line) > LINE_BYTES:
+            return "it wrote something else into the channel of the results"
+        return ""
+
+    def _take_output(self, chunk: bytes) -> None:
+        self.tail = (self.tail + chunk)[-TAIL_BYTES:]
+
+    def _take_report(self, chunk: bytes) -> None:
+        self.report += chunk
+
+    def _take_records(self, chunk: bytes) -> None:
+        *lines, rest = chunk.split(b"\n")
+        for line in lines:
+            self._line += line
+            self._take_line(bytes(self._line))
+            self._line.clear()
+        self._line += rest
+
+    def _take_line(self, line: bytes) -> None:
+        try:
+            record = msgspec.json.decode(line)
+        except msgspec.DecodeError:
+            return  # cut short by the death of its writer; the file counts as not seen
+        if not isinstance(record, dict):
+            return
+        self._heard = time.monotonic()
+        self.started = self.started or record.get("kind") == "plugins"
+        self.complete = self.complete or record.get("kind") == "end"
+        self.on_record(record)
+
+
+def _exit_text(returncode: int) -> str:
+    if returncode >= 0:
+        return f"it exited with code {returncode}"
+    with contextlib.suppress(ValueError):
+        return f"it was killed by {signal.Signals(-returncode).name}"
+    return f"it was killed by signal {-returncode}"
+
+
+# ------------------------------------------------------------------------------------- sweeping
+
+
+def sweep(leader: int, run: str) -> None:
+    """Kill the probe's group, its descendants, and every process that carries the run's mark."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        # Standing still it cannot fork, nor can its children escape to another parent.
+        os.killpg(leader, signal.SIGSTOP)
+    for _ in range(SWEEP_ROUNDS):
+        victims = {*_descendants(leader), *_marked(run)}
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
+        for victim in victims:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(victim, signal.SIGKILL)
+        if not victims:
+            return
+        time.sleep(0.002)
+
+
+def _descendants(leader: int) -> set[int]:
+    """Everything below ``leader`` that has not ended, whatever its session."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _living():
+        children.setdefault(parent, []).append(pid)
+    found: set[int] = set()
+    queue = [leader]
+    while queue:
+        for child in children.get(queue.pop(), ()):
+            if child not in found:
+                found.add(child)
+                queue.append(child)
+    return found
+
+
+def _marked(run: str) -> Iterator[int]:
+    mark = f"{RUN_VARIABLE}={run}".encode()
+    for pid, _ in _living():
+        with contextlib.suppress(OSError):
+            if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                yield pid
+
+
+def _living() -> Iterator[tuple[int, int]]:
+    """Process id and parent's of everything that is not a zombie. Nothing where there is no /proc:
+    there the process group is all that can be ended."""
+    if sys.platform != "linux":
+        return
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                # "pid (name) state ppid …"; the name may hold anything, brackets included.
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state not in "ZX":
+                    yield int(entry.name), int(parent)

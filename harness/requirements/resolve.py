@@ -37,6 +37,7 @@ from harness.requirements.sources import (
     disk_tree,
     gather,
     is_remote,
+    located,
     official_version,
 )
 
@@ -172,16 +173,15 @@ def _plan(
         if not file.constraints:
             roots |= _roots(file, names[file.path], tree)
         invalid += _invalid(file, tree)
-    rows = [*extra]
+    rows = [row for row in extra if row.strip()]
     if target.essential:
         # MWAA installs its own list along with the user's, Airflow first.
         # Source: amazon-mwaa-docker-images @ 9d2bebb, safe-pip-install.
         rows.append(f"apache-airflow=={target.airflow}")
     for index, row in enumerate(rows):
-        label = "configuration" if index < len(extra) else "the image's own"
+        label = "configuration" if row in extra else "the image's own"
         number = rendered[SOURCE].count("\n") + 1 + index
-        name = parse(row)[0].name
-        roots[SOURCE, number] = Root(name=name, text=f"{row} ({label})")
+        roots[SOURCE, number] = Root(name=parse(row)[0].name, text=f"{row} ({label})")
     named = [one for one in applied if one.origin != "user"]
     rows += [f"-c {one.origin}.txt" for one in named]
     rendered |= {f"{one.origin}.txt": one.text or "" for one in named}
@@ -212,18 +212,8 @@ def _row(line: Line, path: str, names: Mapping[str, str], target: Target, tree: 
         elif (place := tree.locate(line.value, base=path)) and place in names:
             return f"{flag} {names[place]}"
         return f"{flag} {line.value}" if is_remote(line.value) else ""
-    row = line.text
-    locations = [o.value for o in line.options if o.flag == "--find-links"]
-    for location in [*locations, *([line.url] if line.url else [])]:
-        bare = location.partition("#")[0].partition("[")[0]
-        place = None if is_remote(bare) or "+" in bare.partition(":")[0] else tree.locate(bare)
-        if place is None and is_remote(bare):
-            continue
-        if place is None or not tree.has(place):
-            # Reported as a problem; without the line the rest can still be looked at.
-            return ""
-        row = row.replace(bare, str(tree.root / place))
-    return row
+    # What is missing is reported as a problem; without its line the rest can still be looked at.
+    return located(line, path, tree) or ""
 
 
 def _invalid(file: SourceFile, tree: Tree) -> Iterator[Conflict]:

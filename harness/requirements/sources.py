@@ -22,7 +22,8 @@ _OFFICIAL = re.compile(
     r"/constraints-(?P<airflow>\d[\w.]*|\$\{?AIRFLOW_VERSION\}?)"
     r"/constraints-(?:no-providers-|source-providers-)?(?P<python>[\w.${}]+)\.txt"
 )
-_REMOTE = re.compile(r"^(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+# "git+ssh://" and "git+git@host:" as well, but not "file:" and not "git+file:".
+_REMOTE = re.compile(r"^(?!(?:\w+\+)?file:)[a-z][a-z0-9.-]*(?:\+|://)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,17 +166,31 @@ def _plain(location: str) -> str:
     return re.sub(r"^file:(//)?", "", location)
 
 
-def _missing(line: Line, path: str, tree: Tree) -> Iterator[Problem]:
+def located(line: Line, path: str, tree: Tree) -> str | None:
+    """A requirement or option line of the file ``path`` with absolute paths in place of the
+    repository's and the container's; None when one of them is not there."""
+    row = line.text
+    for location in _locations(line):
+        place = tree.locate(location, base=path)
+        if place is None or not tree.has(place):
+            return None
+        row = row.replace(location, str(tree.root / place))
+    return row
+
+
+def _locations(line: Line) -> list[str]:
+    """The local files and folders that a line names."""
     named = {
         "include": [line.value],
         "constraint": [line.value],
-        "requirement": [line.url] if line.url else [],
+        "requirement": [line.url.partition("#")[0].partition("[")[0]],
         "index": [option.value for option in line.options if option.flag == "--find-links"],
     }.get(line.kind, [])
-    for location in named:
-        location = location.partition("#")[0].partition("[")[0] if line.url else location
-        if is_remote(location) or (line.url and "+" in location.partition(":")[0]):
-            continue
+    return [location for location in named if location and not is_remote(location)]
+
+
+def _missing(line: Line, path: str, tree: Tree) -> Iterator[Problem]:
+    for location in _locations(line):
         place = tree.locate(location, base=path)
         if place is None or not tree.has(place):
             yield Problem(

@@ -1,0 +1,39 @@
+"""What of a requirements file is to be installed into the environment of a side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from harness.model import Repo, Target
+from harness.requirements.parse import Line, parse
+from harness.requirements.sources import Tree, disk_tree, gather, located
+
+
+def requirements_for_side(
+    text: str, *, target: Target, repo: Repo | None = None, extra: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """One line per requirement or index option, in the file's order, then ``extra``, each once.
+
+    Files named by ``-r`` are read in; constraint lines are left out, since which constraints hold
+    is not the file's to say, and so is Airflow itself in another version than ``target``'s: an
+    environment of another Airflow could judge nothing. Paths (also those of MWAA's container) are
+    absolute; what is not in the repository is left out. Lines that cannot be read are left out too:
+    ``resolve`` reports all of these.
+    """
+    tree = disk_tree(repo, path="requirements.txt")
+    files, _ = gather(text, tree)
+    lines = [(line, file.path) for file in files if not file.constraints for line in file.lines]
+    lines += [(line, tree.path) for row in extra for line in parse(row)]
+    return tuple(
+        dict.fromkeys(row for line, path in lines for row in _installable(line, path, target, tree))
+    )
+
+
+def _installable(line: Line, path: str, target: Target, tree: Tree) -> Iterator[str]:
+    if line.kind not in ("requirement", "index", "option"):
+        return
+    if line.name == "apache-airflow" and f"=={target.airflow}" != line.specifier:
+        return
+    row = located(line, path, tree)
+    if row is not None:
+        yield row

@@ -1,0 +1,303 @@
+"""A requirements file of 1.10 → one for an MWAA 2.x version. Text in, text out; nothing is run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from harness.model import Constraints, RewriteEdit, RewriteNote, Rule, Severity, Target
+from harness.requirements.applied import mentions_constraints
+from harness.requirements.extras import EXTRAS, OBSOLETE, RENAMED_PROVIDERS
+from harness.requirements.parse import Line, parse
+from harness.requirements.sources import is_remote, official_version
+
+_PROVIDER = "apache-airflow-providers-"
+_BACKPORT = "apache-airflow-backport-providers-"
+
+CONSTRAINT = Rule(
+    id="requirements-constraint-line",
+    title="The constraint line names the target's own file",
+    why="MWAA installs a requirements file under the constraints that it names; those of another "
+    "Airflow version contradict what the environment has.",
+    fix="Name the constraint file of the target's Airflow and Python version.",
+    example='--constraint ".../constraints-1.10.12/constraints-3.7.txt"',
+    keeps='--constraint "/usr/local/airflow/dags/constraints.txt"',
+)
+AIRFLOW = Rule(
+    id="requirements-airflow-line",
+    title="Airflow itself is not a requirement",
+    why="MWAA brings Airflow. A line for another version breaks the environment or does not "
+    "install, and the extras of 1.10 are provider distributions in 2.x.",
+    fix="Drop the line; name the providers instead of the extras.",
+    example="apache-airflow[aws,slack]==1.10.12",
+    keeps="apache-airflow-providers-slack",
+)
+BACKPORT = Rule(
+    id="requirements-backport-provider",
+    title="Backport providers became providers",
+    why="The backport distributions are for Airflow 1.10 only and do not install beside 2.x.",
+    fix="Name the provider distribution with the version of the target's constraints.",
+    example="apache-airflow-backport-providers-slack==2021.3.3",
+    keeps="apache-airflow-providers-slack",
+)
+PROVIDER = Rule(
+    id="requirements-missing-provider",
+    title="A provider that the image lacks is required",
+    why="Operators of 1.10 moved into provider distributions, and MWAA's image has only some.",
+    fix="Require the provider with the version of the target's constraints.",
+    example="# (no line for apache-airflow-providers-slack, and a DAG imports its hook)",
+    keeps="apache-airflow-providers-slack==8.9.0",
+)
+PIN = Rule(
+    id="requirements-pin",
+    title="A pin agrees with the constraints",
+    why="pip refuses a requirement that its constraint file contradicts.",
+    fix="Ask for the version of the constraints, or test a constraint file of your own.",
+    severity=Severity.WARNING,
+    example="pandas==0.25.3",
+    keeps="pandas",
+)
+OBSOLETE_RULE = Rule(
+    id="requirements-obsolete",
+    title="Distributions that the target's Python or Airflow has outgrown",
+    why="Backports of standard modules shadow the real ones or refuse to install.",
+    fix="Drop the line.",
+    example="enum34",
+    keeps='dataclasses ; python_version < "3.7"',
+)
+RULES: tuple[Rule, ...] = (CONSTRAINT, AIRFLOW, BACKPORT, PROVIDER, PIN, OBSOLETE_RULE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequirementsRewrite:
+    """The new text, what was changed (safe edits change no version beyond a major release) and
+    what is left to a person. Line numbers count in the old text."""
+
+    text: str
+    edits: tuple[RewriteEdit, ...] = ()
+    notes: tuple[RewriteNote, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """What one line becomes: new lines without line ends (None = the line stays as it is)."""
+
+    rows: tuple[str, ...] | None = None
+    edits: tuple[RewriteEdit, ...] = ()
+    notes: tuple[RewriteNote, ...] = ()
+
+
+def rewrite_requirements(
+    text: str, *, target: Target, constraints: Constraints, needs: Iterable[str]
+) -> RequirementsRewrite:
+    """The file for ``target``: comments, order, markers and line ends stay; twice = once.
+
+    ``constraints`` is Airflow's constraint file for the target, ``needs`` the provider
+    distributions that the rewritten DAGs import. A file that asks for nothing stays as it is
+    unless something is needed; ``text`` "" makes a new file.
+    """
+    lines = parse(text)
+    asked = {line.name.replace(_BACKPORT, _PROVIDER) for line in lines}
+    steps = [_line(line, target, constraints.pins, asked) for line in lines]
+    newline = "\r\n" if "\r\n" in text.partition("\n")[0] + "\n" else "\n"
+    body = "".join(
+        line.raw if step.rows is None else "".join(f"{row}{newline}" for row in step.rows)
+        for line, step in zip(lines, steps, strict=True)
+    )
+    added = _needed(body, needs, target, constraints.pins, last=len(text.splitlines()))
+    if added.rows:
+        body += newline if body and not body.endswith(("\n", "\r")) else ""
+        body += "".join(f"{row}{newline}" for row in added.rows)
+    head = _constraint_line(lines, body, target)
+    if head.rows:
+        mark = "\ufeff" if body.startswith("\ufeff") else ""
+        body = f"{mark}{head.rows[0]}{newline}{body.removeprefix(mark)}"
+    everything = (head, *steps, added)
+    return RequirementsRewrite(
+        text=body,
+        edits=tuple(edit for step in everything for edit in step.edits),
+        notes=tuple(note for step in everything for note in step.notes),
+    )
+
+
+def _line(line: Line, target: Target, pins: Mapping[str, str], asked: Collection[str]) -> _Step:
+    if line.kind == "constraint":
+        return _constraint(line, target)
+    if line.kind != "requirement" or line.url:
+        return _Step()
+    if line.name == "apache-airflow":
+        return _airflow(line, target, pins, asked)
+    renamed = RENAMED_PROVIDERS.get(line.name)
+    if line.name.startswith(_BACKPORT) or (renamed in pins and line.name not in pins):
+        return _backport(line, pins)
+    obsolete = next((row for row in OBSOLETE if row.name == line.name), None)
+    if obsolete and not line.marker:
+        return _dropped(line, OBSOLETE_RULE, f"{line.name} is dropped: {obsolete.why}.")
+    return _pin(line, pins)
+
+
+# ------------------------------------------------------------------------------ constraint line
+
+
+def _constraint(line: Line, target: Target) -> _Step:
+    named = official_version(line.value, airflow=target.airflow)
+    if not named or not is_remote(line.value) or named == (target.airflow, target.python):
+        return _Step()
+    row = line.text.replace(line.value, target.constraints_url)
+    message = f"The constraints of Airflow {named[0]} become those of {target.airflow}."
+    return _Step(rows=(_commented(row, line),), edits=(_edit(CONSTRAINT, line.number, message),))
+
+
+def _constraint_line(lines: Sequence[Line], body: str, target: Target) -> _Step:
+    """The line to put on top of ``body``; ``lines`` are those of the old text."""
+    kinds = {line.kind for line in parse(body)}
+    if "requirement" not in kinds or "constraint" in kinds:
+        return _Step()
+    if line := next((line for line in lines if mentions_constraints([line])), None):
+        message = (
+            f"The mention of a constraint file in {line.raw.strip()!r} makes MWAA leave out its "
+            "own: the requirements install without constraints."
+        )
+        return _Step(notes=(_note(CONSTRAINT, line.number, message),))
+    message = f"The constraint file of Airflow {target.airflow} is named."
+    row = f'--constraint "{target.constraints_url}"'
+    return _Step(rows=(row,), edits=(_edit(CONSTRAINT, 1, message),))
+
+
+# ------------------------------------------------------------------- Airflow and its providers
+
+
+def _airflow(line: Line, target: Target, pins: Mapping[str, str], asked: Collection[str]) -> _Step:
+    fits = SpecifierSet(line.specifier).contains(target.airflow, prereleases=True)
+    if fits and not line.extras:
+        return _Step()
+    rows = [f"apache-airflow{line.specifier}{_marker(line)}"] if fits else []
+    edits = [] if fits else [_edit(AIRFLOW, line.number, f"{line.text}: MWAA brings Airflow.")]
+    notes = []
+    for extra in line.extras:
+        provider, note = _provider_of(extra, pins)
+        if provider:
+            if provider not in asked:
+                rows.append(f"{provider}=={pins[provider]}{_marker(line)}")
+            edits.append(_edit(AIRFLOW, line.number, f"The extra {extra} is now {provider}."))
+        elif note:
+            notes.append(_note(AIRFLOW, line.number, f"The extra {extra} is gone. {note}"))
+    kept = tuple(dict.fromkeys(rows)) or ((line.comment,) if line.comment else ())
+    if rows:
+        kept = (_commented(kept[0], line), *kept[1:])
+    return _Step(rows=kept, edits=tuple(edits), notes=tuple(notes))
+
+
+def _provider_of(extra: str, pins: Mapping[str, str]) -> tuple[str, str]:
+    """(provider distribution, "") or ("", what to think of) for an extra's canonical name."""
+    row = next((row for row in EXTRAS if row.name == extra), None)
+    provider = _PROVIDER + (row.provider if row and row.provider else extra)
+    if provider in pins and not (row and not row.provider):
+        return provider, ""
+    if row and not row.provider:
+        return "", row.note
+    return "", f"The target's constraints have no {provider}."
+
+
+def _backport(line: Line, pins: Mapping[str, str]) -> _Step:
+    provider = line.name.replace(_BACKPORT, _PROVIDER)
+    provider = provider if provider in pins else RENAMED_PROVIDERS.get(provider, provider)
+    if provider not in pins:
+        message = f"{line.name} is for 1.10 only, and the target's constraints have no {provider}."
+        commented = f"# {line.text}{f'  {line.comment}' if line.comment else ''}"
+        return _Step(
+            rows=(commented,),
+            edits=(_edit(BACKPORT, line.number, f"{line.text} is commented out.", safe=False),),
+            notes=(_note(BACKPORT, line.number, message),),
+        )
+    extras = f"[{','.join(line.extras)}]" if line.extras else ""
+    row = f"{provider}{extras}=={pins[provider]}{_marker(line)}"
+    message = f"{line.name} is now {provider} {pins[provider]}."
+    return _Step(rows=(_commented(row, line),), edits=(_edit(BACKPORT, line.number, message),))
+
+
+def _needed(
+    body: str,
+    needs: Iterable[str],
+    target: Target,
+    pins: Mapping[str, str],
+    *,
+    last: int,
+) -> _Step:
+    """Lines for the needed providers that neither the image nor the file has."""
+    asked = {line.name for line in parse(body) if line.kind == "requirement"}
+    missing = sorted({canonicalize_name(need) for need in needs} - asked - {*target.preinstalled})
+    added, edits, notes = [], [], []
+    for name in missing:
+        pin = f"=={pins[name]}" if name in pins else ""
+        added.append(f"{name}{pin}  # imported by the rewritten DAGs, not in MWAA's image")
+        edits.append(_edit(PROVIDER, last or 1, f"{name} is added: the DAGs import it."))
+        if not pin:
+            message = f"The constraints of Airflow {target.airflow} do not know {name}."
+            notes.append(_note(PROVIDER, last or 1, message))
+    return _Step(rows=tuple(added), edits=tuple(edits), notes=tuple(notes))
+
+
+# --------------------------------------------------------------------------------- other lines
+
+
+def _pin(line: Line, pins: Mapping[str, str]) -> _Step:
+    pin = pins.get(line.name)
+    if pin is None or SpecifierSet(line.specifier).contains(pin, prereleases=True):
+        return _Step()
+    exact = re.fullmatch(r"===?(?P<version>[^,*]+)", line.specifier)
+    if exact is None or line.hashes or line.marker:
+        message = f"{line.text} contradicts the constraints, which pin {line.name} to {pin}."
+        return _Step(notes=(_note(PIN, line.number, message),))
+    row = line.text.replace(_spelled(line), f"=={pin}", 1)
+    message = f"{line.text} becomes {pin}, the version of the constraints."
+    safe = _major(exact["version"]) == _major(pin)
+    step = _Step(
+        rows=(_commented(row, line),), edits=(_edit(PIN, line.number, message, safe=safe),)
+    )
+    if safe:
+        return step
+    warning = (
+        f"{line.name} goes from {exact['version']} to {pin}: look for what that release broke."
+    )
+    return replace(step, notes=(_note(PIN, line.number, warning),))
+
+
+def _spelled(line: Line) -> str:
+    """The specifier as the line spells it: packaging's own form drops spaces."""
+    match = re.search(r"===?\s*[^\s;,()]+", line.text)
+    return match[0] if match else line.specifier
+
+
+def _major(version: str) -> tuple[int, int]:
+    try:
+        parsed = Version(version)
+    except InvalidVersion:
+        return (-1, -1)
+    return (parsed.epoch, parsed.major)
+
+
+def _dropped(line: Line, rule: Rule, message: str) -> _Step:
+    rows = (line.comment,) if line.comment else ()
+    return _Step(rows=rows, edits=(_edit(rule, line.number, message),))
+
+
+def _marker(line: Line) -> str:
+    return f" ; {line.marker}" if line.marker else ""
+
+
+def _commented(row: str, line: Line) -> str:
+    return f"{row}  {line.comment}" if line.comment else row
+
+
+def _edit(rule: Rule, line: int, message: str, *, safe: bool = True) -> RewriteEdit:
+    return RewriteEdit(rule=rule.id, line=line, message=message, safe=safe)
+
+
+def _note(rule: Rule, line: int, message: str) -> RewriteNote:
+    return RewriteNote(rule=rule.id, line=line, column=0, message=message, fix=rule.fix)

@@ -145,7 +145,8 @@ class Hops:
         return known
 
     def _follow(self, path: str) -> Resolution:
-        at, hops = path, []
+        at = path
+        hops: list[Hop] = []
         while True:
             rows = [h for h in all_hops().get(at, ()) if self.has(h.when)]
             if not rows:

@@ -213,6 +213,11 @@ class Source:
                 found.append(Call(node=node, path=use.path, use=use))
         return found
 
+    @property
+    def plain_calls(self) -> list[ast.Call]:
+        """Every call of the text, in source order."""
+        return self._all_calls
+
     def value_of(self, node: ast.expr, kind: type[ast.expr]) -> ast.expr | None:
         """``node`` itself or the one value that its name is given, when it is of that kind."""
         if isinstance(node, kind):
@@ -470,5 +475,5 @@ _VISITORS: dict[type[ast.AST], Callable[[_Reader, ast.AST], None]] = {
     ast.Dict: _Reader._dict,  # type: ignore[dict-item]
     ast.MatchAs: _Reader._capture,  # type: ignore[dict-item]
     ast.MatchStar: _Reader._capture,  # type: ignore[dict-item]
-    **dict.fromkeys(_COMPREHENSIONS, _Reader._comprehension),  # type: ignore[dict-item]
+    **dict.fromkeys(_COMPREHENSIONS, _Reader._comprehension),  # type: ignore[arg-type]
 }

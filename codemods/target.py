@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from codemods.base import PluginModules
+from codemods.constructors import Constructors
 from codemods.hops import CORE, Hops, Resolution, hops_for
 
 
@@ -20,6 +21,7 @@ class Target:
         self.hops: Hops = hops_for(pins)
         self.plugins = dict(plugins or {})
         self.airflow = Version(self.pins[CORE])
+        self.constructors = Constructors(pins)
 
     def resolve(self, path: str) -> Resolution:
         """Where a 1.10 path lives on the target; plugin modules come first."""

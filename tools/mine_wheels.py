@@ -13,7 +13,7 @@ import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import platformdirs
@@ -112,6 +112,18 @@ def _deprecation(call: ast.Call) -> bool:
     return any("Deprecat" in n or "RemovedIn" in n for n in names)
 
 
+def _copies(body: list[ast.stmt], tested: set[str]) -> Iterator[tuple[str, str]]:
+    """(old, new) for each ``new = old`` among the statements that follow a warning."""
+    for s in body:
+        if isinstance(s, ast.Assign) and len(s.targets) == 1:
+            target = (_dotted(s.targets[0]) or "").removeprefix("self.")
+            read = {n.id for n in ast.walk(s.value) if isinstance(n, ast.Name)}
+            read |= {str(n.value) for n in ast.walk(s.value) if isinstance(n, ast.Constant)}
+            olds = (tested & read) - {target}
+            if target and len(olds) == 1:
+                yield olds.pop(), target
+
+
 def _signature(init: ast.FunctionDef) -> Signature:
     a = init.args
     positional = [*a.posonlyargs, *a.args][1:]
@@ -136,16 +148,12 @@ def _signature(init: ast.FunctionDef) -> Signature:
                 if isinstance(n, ast.Constant) and isinstance(n.value, str) and a.kwarg
             }
             warnings_ = [c for s in node.body if (c := _warning(s)) is not None]
-            if len(tested) == 1 and any(map(_deprecation, warnings_)):
-                (old,) = tested
-                warned.add(old)
-                for s in node.body:
-                    if isinstance(s, ast.Assign) and len(s.targets) == 1:
-                        target = _dotted(s.targets[0])
-                        names_read = {n.id for n in ast.walk(s.value) if isinstance(n, ast.Name)}
-                        texts = {n.value for n in ast.walk(s.value) if isinstance(n, ast.Constant)}
-                        if target and (old in names_read or old in texts):
-                            renamed[old] = target.removeprefix("self.")
+            if any(map(_deprecation, warnings_)):
+                told = " ".join(_text(c) for c in warnings_)
+                copies = {o: n for o, n in _copies(node.body, tested) if o in told}
+                renamed |= copies
+                if len(tested) == 1 or copies:
+                    warned |= set(copies) or tested
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -317,10 +325,10 @@ def _read_module(name: str, dist: str, source: str, package: bool) -> list[Modul
     return [module, *synthetic]
 
 
-@lru_cache(maxsize=None)
+@cache
 def read_wheel(path: Path) -> dict[str, Module]:
     """Module name → what it holds, for every importable module of a wheel."""
-    name, version, _, _ = parse_wheel_filename(path.name)
+    name, _version, _, _ = parse_wheel_filename(path.name)
     modules: dict[str, Module] = {}
     with zipfile.ZipFile(path) as wheel:
         for entry in sorted(wheel.namelist()):

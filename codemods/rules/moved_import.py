@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, NewImport, Rebind, Replace, Step
 from codemods.hops import Resolution, all_hops
+from codemods.rules.arguments import calls_by_path, settle
 from codemods.rules._text import lines
 from codemods.source import Binding, Source, Use
 from codemods.target import Target
@@ -36,13 +37,13 @@ def _note(binding: Binding, path: str, advice: str, rule: str = REMOVED) -> Note
     )
 
 
-def _found(target: Target, use: Use, base: str) -> tuple[int, Resolution] | None:
+def _found(end: Callable[[str], Resolution], use: Use, base: str) -> tuple[int, Resolution] | None:
     """The longest part of a use below ``base`` that the table knows: its depth and its end."""
     parts = use.path.split(".")
     fixed = base.count(".") + 1
     root = len(parts) - len(use.nodes)
     for length in range(len(parts), fixed, -1):
-        resolution = target.resolve(".".join(parts[:length]))
+        resolution = end(".".join(parts[:length]))
         if resolution.hops or resolution.moved:
             return length - root - 1, resolution
     return None
@@ -54,7 +55,7 @@ class _Moves:
     def __init__(self, source: Source, target: Target) -> None:
         self.source = source
         self.target = target
-        self.taken: set[str] = set()
+        self.calls = calls_by_path(source)
 
     def find(self) -> Iterator[Change]:
         for binding in self.source.bindings:
@@ -63,6 +64,9 @@ class _Moves:
             if not self._dead_branch(binding):
                 yield from self._binding(binding)
         yield from self._strings()
+
+    def _end(self, path: str) -> Resolution:
+        return settle(self.target, path, self.calls.get(path, []))
 
     # -- which branch counts -----------------------------------------------------------------
 
@@ -88,7 +92,7 @@ class _Moves:
         if binding.dotted:
             yield from self._dotted(binding)
             return
-        resolution = self.target.resolve(binding.path)
+        resolution = self._end(binding.path)
         if binding.path in _modules() and (resolution.hops or self._known_below(binding)):
             yield from self._module(binding, resolution)
         elif resolution.removed is not None:
@@ -108,7 +112,7 @@ class _Moves:
         return bool(resolution.hops)
 
     def _known_below(self, binding: Binding) -> bool:
-        return any(_found(self.target, use, binding.path) for use in binding.uses)
+        return any(_found(self._end, use, binding.path) for use in binding.uses)
 
     def _symbol(self, binding: Binding, path: str) -> Iterator[Change]:
         module, name = _split(path)
@@ -133,7 +137,7 @@ class _Moves:
         """Whether every use can bear the new name: else the import keeps the old one by ``as``."""
         source = self.source
         siblings = binding.scope.imports[binding.name]
-        ends = {self.target.resolve(b.path).path for b in siblings}
+        ends = {self._end(b.path).path for b in siblings}
         if len(ends) > 1 or not binding.uses or binding.name in source.words:
             return False
         if any(not use.sure for use in binding.uses):
@@ -160,7 +164,7 @@ class _Moves:
         ends: list[tuple[Use, int, str]] = []
         loose = False
         for use in binding.uses:
-            found = _found(self.target, use, binding.path)
+            found = _found(self._end, use, binding.path)
             if found is None:
                 loose = loose or not own.removed
             elif found[1].removed is not None:
@@ -235,7 +239,7 @@ class _Moves:
         for use in binding.uses:
             if not (use.path + ".").startswith(full + "."):
                 continue
-            found = _found(self.target, use, full)
+            found = _found(self._end, use, full)
             if found is None:
                 stays = True
             elif found[1].removed is not None:
@@ -273,7 +277,7 @@ class _Moves:
         for name in self.source.unbound:
             if name not in known:
                 continue
-            resolution = self.target.resolve(f"{module}.{name}")
+            resolution = self._end(f"{module}.{name}")
             if resolution.removed is not None:
                 use = self.source.unbound[name][0]
                 yield _note_at(use, resolution, f"{module}.{name}")

@@ -1,0 +1,106 @@
+"""Every place where a class of Airflow's is constructed, however it is spelt."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from codemods.source import Source, Use
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Construction:
+    """A call that reaches the constructor of the class at ``path``."""
+
+    node: ast.Call
+    path: str  # as the text means it, that is on 1.10
+    use: Use | None  # the name that is called, unless a subclass stands between
+    own: frozenset[str] = frozenset()  # what subclasses on the way take for themselves
+    first: int = 0  # how many positional arguments do not belong to the constructor
+
+
+def constructions(source: Source) -> Iterator[Construction]:
+    """Direct calls, ``partial``, calls of the text's own subclasses, and ``super().__init__``."""
+    for call in source.calls:
+        if call.path == "functools.partial" and call.node.args:
+            path = source.path_of(call.node.args[0])
+            if path is not None:
+                use = source.use_of(call.node.args[0])
+                yield Construction(node=call.node, path=path, use=use, first=1)
+        else:
+            yield Construction(node=call.node, path=call.path, use=call.use)
+    yield from _subclasses(source)
+
+
+def _base(source: Source, node: ast.ClassDef) -> tuple[str, Use] | None:
+    for base in node.bases:
+        path = source.path_of(base)
+        use = source.use_of(base)
+        if path is not None and use is not None and path.startswith("airflow."):
+            return path, use
+    return None
+
+
+def _init(node: ast.ClassDef) -> ast.FunctionDef | None:
+    return next(
+        (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None
+    )
+
+
+def _subclasses(source: Source) -> Iterator[Construction]:
+    named = {node.name: node for node, scope in source.classes if scope is source.module}
+    for node, _ in source.classes:
+        found = _base(source, node)
+        init = _init(node)
+        if found is None or init is None:
+            continue
+        for call in ast.walk(init):
+            if isinstance(call, ast.Call) and _is_super_init(call):
+                yield Construction(node=call, path=found[0], use=None)
+            elif (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr == "__init__"
+                and (base := source.path_of(call.func)) == f"{found[0]}.__init__"
+                and base is not None
+            ):
+                yield Construction(node=call, path=found[0], use=None, first=1)
+    for call in source.plain_calls:
+        if not isinstance(call.func, ast.Name):
+            continue
+        taken: set[str] = set()
+        cls = named.get(call.func.id)
+        seen: set[str] = set()
+        while cls is not None and cls.name not in seen:
+            seen.add(cls.name)
+            init = _init(cls)
+            if init is not None:
+                a = init.args
+                if a.kwarg is None:
+                    break
+                taken |= {x.arg for x in [*a.posonlyargs, *a.args, *a.kwonlyargs]}
+                taken |= {
+                    n.value
+                    for n in ast.walk(init)
+                    if isinstance(n, ast.Constant) and isinstance(n.value, str)
+                }  # kwargs.pop("name"), kwargs["name"]
+            found = _base(source, cls)
+            if found is not None:
+                yield Construction(
+                    node=call, path=found[0], use=None, own=frozenset(taken), first=len(call.args)
+                )
+                break
+            parent = next((b.id for b in cls.bases if isinstance(b, ast.Name)), "")
+            cls = named.get(parent)
+
+
+def _is_super_init(call: ast.Call) -> bool:
+    func = call.func
+    return (
+        isinstance(func, ast.Attribute)
+        and func.attr == "__init__"
+        and isinstance(func.value, ast.Call)
+        and isinstance(func.value.func, ast.Name)
+        and func.value.func.id == "super"
+    )

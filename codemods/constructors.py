@@ -1,0 +1,248 @@
+"""The argument table: what each class's constructor takes, release by release.
+
+``constructors.txt`` is mined; ``arguments_by_hand.txt`` says what mining cannot know::
+
+    [apache-airflow>=2.4]
+    airflow.models.dag.DAG schedule_interval schedule     renamed
+    airflow.models.dag.DAG full_filepath -                dropped, it had no effect
+    airflow.models.x.Y argument hook_params[key]          moved into a dict argument
+    airflow.models.x.Y argument ! advice                  a person must decide
+    airflow.models.x.Y + conn_id="x_default"              added when it is not given
+
+A row holds for the class and everything that inherits from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+DROP = "-"
+_GONE = " gone"
+_SAME = " = "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constructor:
+    """One line of the table."""
+
+    bases: tuple[str, ...]
+    inherited: bool  # the class has no constructor of its own
+    positional: tuple[str, ...]
+    accepts: frozenset[str]
+    required: frozenset[str]
+    renamed: Mapping[str, str]
+    warned: frozenset[str]
+    passes_on: bool
+    anything: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """What a call of a class may hold, bases included."""
+
+    positional: tuple[str, ...]
+    accepts: frozenset[str]
+    required: frozenset[str]
+    renamed: Mapping[str, str]
+    warned: frozenset[str]
+    lineage: tuple[str, ...]  # the class and what it inherits from, nearest first
+    anything: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandRow:
+    """One row by hand: ``new`` is a name, ``-`` or empty when ``advice`` says what to do."""
+
+    when: Requirement
+    new: str
+    advice: str
+
+
+def _parse(line: str) -> tuple[str, Constructor]:
+    path, _, rest = line.partition("(")
+    bases, _, tokens = rest.partition(")")
+    positional: list[str] = []
+    accepts: set[str] = set()
+    required: set[str] = set()
+    renamed: dict[str, str] = {}
+    warned: set[str] = set()
+    keyword_only = inherited = passes_on = anything = False
+    for token in tokens.split():
+        if token == "*":
+            keyword_only = True
+        elif token in {"**", "***"}:
+            passes_on, anything = True, token == "***"
+        elif token == "=":
+            inherited = True
+        elif ">" in token:
+            old, _, new = token.partition(">")
+            renamed[old] = new
+        elif token.endswith("?"):
+            warned.add(token[:-1])
+        else:
+            name = token.rstrip("!")
+            accepts.add(name)
+            if token.endswith("!"):
+                required.add(name)
+            if not keyword_only:
+                positional.append(name)
+    return path, Constructor(
+        bases=tuple(b for b in bases.split(",") if b),
+        inherited=inherited,
+        positional=tuple(positional),
+        accepts=frozenset(accepts),
+        required=frozenset(required),
+        renamed=renamed,
+        warned=frozenset(warned),
+        passes_on=passes_on,
+        anything=anything,
+    )
+
+
+@lru_cache(maxsize=1)
+def _lines() -> Mapping[str, tuple[tuple[str, Version, str], ...]]:
+    """path → its lines with distribution and first version, oldest first."""
+    text = (files("codemods") / "data" / "constructors.txt").read_text("utf-8")
+    table: dict[str, list[tuple[str, Version, str]]] = {}
+    dist, since = "", Version("0")
+    for line in text.splitlines():
+        if line.startswith("["):
+            dist, _, version = line.strip("[]").partition(">=")
+            since = Version(version)
+        elif line and not line.startswith("#"):
+            path = line.partition(" ")[0].partition("(")[0]
+            table.setdefault(path, []).append((dist, since, line))
+    return {path: tuple(rows) for path, rows in table.items()}
+
+
+@lru_cache(maxsize=4096)
+def _constructor(line: str) -> Constructor:
+    return _parse(line)[1]
+
+
+@lru_cache(maxsize=1)
+def _hand_rows() -> Mapping[tuple[str, str], tuple[HandRow, ...]]:
+    text = (files("codemods") / "data" / "arguments_by_hand.txt").read_text("utf-8")
+    table: dict[tuple[str, str], list[HandRow]] = {}
+    when = Requirement("apache-airflow")
+    for line in text.splitlines():
+        if line.startswith("["):
+            when = Requirement(line.strip("[]"))
+        elif line and not line.startswith("#"):
+            path, argument, rest = line.split(" ", 2)
+            advice = rest[1:].strip() if rest.startswith("!") else ""
+            row = HandRow(when=when, new="" if advice else rest.strip(), advice=advice)
+            table.setdefault((path, argument), []).append(row)
+    return {key: tuple(rows) for key, rows in table.items()}
+
+
+class Constructors:
+    """The argument table as one set of pins sees it."""
+
+    def __init__(self, pins: Mapping[str, str]) -> None:
+        self._versions: dict[str, Version] = {}
+        for name, version in pins.items():
+            try:
+                self._versions[canonicalize_name(name)] = Version(version)
+            except InvalidVersion:
+                continue
+        self._signatures: dict[str, Signature | None] = {}
+
+    def _line(self, path: str) -> str:
+        rows = [
+            line
+            for dist, since, line in _lines().get(path, ())
+            if dist in self._versions and since <= self._versions[dist]
+        ]
+        return rows[-1] if rows and not rows[-1].endswith(_GONE) else ""
+
+    def renames(self, path: str) -> Mapping[str, str]:
+        """Every rename that a release of the class up to this one has known."""
+        found: dict[str, str] = {}
+        for dist, since, line in _lines().get(path, ()):
+            past = dist in self._versions and since <= self._versions[dist]
+            if past and "(" in line:
+                found |= _constructor(line).renamed
+        return found
+
+    def signature(self, path: str) -> Signature | None:
+        """What the class at ``path`` takes; None when the table does not know it."""
+        if path not in self._signatures:
+            self._signatures[path] = None  # a class that inherits from itself is not known
+            self._signatures[path] = self._build(path)
+        return self._signatures[path]
+
+    def _build(self, path: str) -> Signature | None:
+        line = self._line(path)
+        if _SAME in line:
+            return self.signature(line.partition(_SAME)[2])
+        if not line:
+            return None
+        own = _constructor(line)
+        bases = [s for b in own.bases if (s := self.signature(b)) is not None]
+        lineage = tuple(dict.fromkeys([path, *(p for b in bases for p in b.lineage)]))
+        if own.inherited:
+            first = next((b for b in bases if b.accepts or b.positional), None)
+            first = first or (bases[0] if bases else None)
+            if first is None:
+                return None
+            return Signature(
+                positional=first.positional,
+                accepts=first.accepts,
+                required=first.required,
+                renamed=first.renamed,
+                warned=first.warned,
+                lineage=lineage,
+                anything=any(b.anything for b in bases),
+            )
+        accepts, required = set(own.accepts), set(own.required)
+        renamed, warned = dict(own.renamed), set(own.warned)
+        anything = own.anything
+        if own.passes_on:
+            for base in bases:
+                accepts |= base.accepts
+                # What the class names itself it hands on itself.
+                required |= base.required - own.accepts
+                renamed = {**base.renamed, **renamed}
+                warned |= base.warned
+                anything = anything or base.anything
+            anything = anything or not bases
+        return Signature(
+            positional=own.positional,
+            accepts=frozenset(accepts),
+            required=frozenset(required),
+            renamed=renamed,
+            warned=frozenset(warned),
+            lineage=lineage,
+            anything=anything,
+        )
+
+    def additions(self, path: str) -> dict[str, str]:
+        """Argument → code that calls of the class at ``path`` gain when they lack it."""
+        rows = [r for r in _hand_rows().get((path, "+"), ()) if self._holds(r)]
+        return {name: code for name, _, code in (r.new.partition("=") for r in rows)}
+
+    def _holds(self, row: HandRow) -> bool:
+        version = self._versions.get(canonicalize_name(row.when.name))
+        return version is not None and row.when.specifier.contains(version, prereleases=True)
+
+    def by_hand(self, paths: tuple[str, ...], argument: str) -> HandRow | None:
+        """The nearest row by hand for an argument of a class with this lineage."""
+        for path in paths:
+            for row in reversed(_hand_rows().get((path, argument), ())):
+                if self._holds(row):
+                    return row
+        return None
+
+
+@lru_cache(maxsize=1)
+def baseline() -> Constructors:
+    """The table of Airflow 1.10.15."""
+    return Constructors({"apache-airflow": "1.10.15"})

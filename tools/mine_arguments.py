@@ -1,0 +1,149 @@
+"""Mine the argument table: the constructor that each class really has, release by release.
+
+    python tools/mine_arguments.py CONSTRAINTS... [--cache DIR]
+
+Covers every class that a path of the import table starts, passes or ends at, in Airflow 1.10.15
+and in each environment, with the classes they inherit from. A class is listed again only when its
+constructor changed. One line a class::
+
+    path(bases) positional required! * keyword_only old>new warned? **
+
+``path = home`` says that a module re-exports the class, ``path gone`` says that the class is not there any more (or only as a shim). ``!`` is required, ``old>new`` a deprecated argument that the constructor copies to another,
+``old?`` one whose use only warns, ``**`` takes more and hands it to the bases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from packaging.version import Version
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from codemods.hops import all_hops, hops_for
+from tools.mine_imports import names
+from tools.mine_wheels import (
+    BASELINE,
+    CORE,
+    Home,
+    World,
+    default_cache,
+    dist_of,
+    fetch,
+    local_wheels,
+    worlds,
+)
+
+DATA = Path(__file__).resolve().parent.parent / "codemods" / "data"
+# Takes any keyword to name the unknown ones in its error (2.x) or warning (1.10).
+_CLOSED = "airflow.models.baseoperator.BaseOperator"
+# What BaseOperator itself adds to or renames in its arguments is told by its signature too.
+_ROOTS = (
+    "airflow.models.dag.DAG",
+    _CLOSED,
+    "airflow.hooks.base.BaseHook",
+    "airflow.models.connection.Connection",
+    "airflow.models.variable.Variable",
+)
+
+
+def line(world: World, home: Home) -> tuple[str, list[Home]]:
+    """The table line of a class, and the bases that it names."""
+    bases = [b for e in home.definition.bases if (b := world.base(home, e)) is not None]
+    known = [b for b in bases if b.module.startswith("airflow") and b.definition.kind == "class"]
+    foreign = len(known) < len([b for b in home.definition.bases if b not in {"object", "ABC"}])
+    parts: list[str] = []
+    init = home.definition.init
+    if init is None:
+        parts = ["="]  # its constructor is its base's
+    else:
+        renamed, warned, star = dict(init.renamed), set(init.warned), False
+        for param in init.params:
+            if not param.positional and not star:
+                parts.append("*")
+                star = True
+            parts.append(param.name + ("!" if param.required else ""))
+        given = {p.name for p in init.params}
+        parts += [f"{name}" for name in init.popped if name not in given and name.isidentifier()]
+        parts += [f"{old}>{new}" for old, new in renamed.items() if new != old]
+        parts += [f"{old}?" for old in sorted(warned - set(renamed)) if old.isidentifier()]
+        if init.kwargs and home.path != _CLOSED:
+            parts.append("**")
+    if foreign and "**" in parts:
+        parts[-1] = "***"  # hands them to something that is not Airflow's: anything goes
+    return f"{home.path}({','.join(b.path for b in known)}) {' '.join(parts)}".rstrip(), known
+
+
+def classes(world: World, paths: list[str]) -> dict[str, tuple[str, str]]:
+    """path → (distribution, line) for the classes at ``paths`` and all that they inherit from."""
+    found: dict[str, tuple[str, str]] = {}
+    queue = [h for p in paths if (h := world.find(*p.rpartition(".")[::2])) is not None]
+    for path in paths:
+        seen_at = world.find(*path.rpartition(".")[::2])
+        if seen_at is None or seen_at.shim or seen_at.path == path:
+            continue
+        if seen_at.definition.kind == "class":
+            found[path] = dist_of(world, path), f"{path} = {seen_at.path}"
+    while queue:
+        home = queue.pop()
+        if home.definition.kind != "class" or home.path in found:
+            continue
+        if not home.module.startswith("airflow"):
+            continue
+        text, bases = line(world, home)
+        found[home.path] = (dist_of(world, home.module), text)
+        queue += bases
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("constraints", nargs="+", type=Path)
+    parser.add_argument("--cache", type=Path, default=default_cache())
+    parser.add_argument("--offline", action="store_true", help="use the cache only")
+    options = parser.parse_args()
+    if not options.offline:
+        fetch({CORE: BASELINE}, options.cache)
+    baseline = World({CORE: BASELINE}, local_wheels(options.cache))
+    targets = worlds(options.constraints, options.cache, download=not options.offline)
+    targets = [w for w in targets if Version("2") <= Version(w.airflow) < Version("3")]
+    start = sorted({*names(baseline, providers=False), *all_hops(), *_ROOTS})
+    latest: dict[str, str] = {}
+    grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
+    owners: dict[str, str] = {}
+    for world in (baseline, *targets):
+        hops = hops_for(world.pins)
+        paths = start if world is baseline else []
+        for path in () if world is baseline else start:
+            resolution = hops.resolve(path)
+            paths += [path, *(h.new for h in resolution.hops if h.new)]
+        found = classes(world, paths)
+        for path, (dist, text) in sorted(found.items()):
+            owners[path] = dist
+            if latest.get(path) != text:
+                latest[path] = text
+                grouped[dist, world.pins[dist]].append(text)
+        for path in sorted(set(latest) - set(found)):
+            home = world.find(*path.rpartition(".")[::2])
+            if home is None and owners[path] in world.pins and latest[path] != f"{path} gone":
+                latest[path] = f"{path} gone"
+                grouped[owners[path], world.pins[owners[path]]].append(latest[path])
+    lines = [
+        "# Generated by tools/mine_arguments.py; do not edit. Hand rows: arguments_by_hand.txt.",
+        f"# Source: the wheels of Airflow {BASELINE} and of the constraint sets of Airflow",
+        "# " + ", ".join(w.airflow for w in targets) + ".",
+    ]
+    for (dist, version), rows in sorted(
+        grouped.items(), key=lambda item: (item[0][0], Version(item[0][1]))
+    ):
+        lines += ["", f"[{dist}>={version}]", *rows]
+    (DATA / "constructors.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    print(sum(map(len, grouped.values())), "constructors of", len(latest), "classes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

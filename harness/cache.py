@@ -11,7 +11,7 @@ VARIABLE = "MWAA_HARNESS_CACHE"
 
 
 def cache_folder(room: str = "") -> Path:
-    """The cache folder, or one room of it. ``MWAA_HARNESS_CACHE`` moves it. It may not exist yet."""
+    """The cache folder, or one room of it; it may not exist. ``MWAA_HARNESS_CACHE`` moves it."""
     named = os.environ.get(VARIABLE)
     folder = Path(named).absolute() if named else user_cache_path("mwaa-harness")
     return folder / room if room else folder

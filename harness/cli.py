@@ -90,9 +90,7 @@ def _overrides(options: dict[str, Any]) -> dict[str, Any]:
     help="The MWAA version to move to (repeatable) [default: 2.11.0].",
 )
 @click.option("--runtime", type=click.Choice(["venv"]), default="venv", show_default=True)
-@click.option(
-    "--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True
-)
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="Write the report to this file.")
 @click.option(
     "--fail-on", type=click.Choice(["error", "warning"]), default="error", show_default=True
@@ -146,18 +144,44 @@ def check(
 @REPO
 @click.option("--target", metavar="V", default="", help="The MWAA version to move to.")
 @click.option("--diff", "mode", flag_value="diff", default=True, help="Print a diff [default].")
+@click.option("--write", "mode", flag_value="write", help="Change the files of REPO in place.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write a rewritten copy there.")
+@click.option("--unsafe", is_flag=True, help="Make edits too that may change what a DAG does.")
+@click.option("--allow-dirty", is_flag=True, help="--write although git has changes pending.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
-def migrate(repo: Path, target: str, mode: str, output: Path | None, format_: str) -> int:
-    """Rewrite REPO's imports, arguments and requirements for the target; REPO stays as it is."""
-    from harness.migrate import lines
+@click.option("--offline", is_flag=True, help="Reach for nothing but the package index.")
+def migrate(
+    repo: Path,
+    target: str,
+    mode: str,
+    output: Path | None,
+    unsafe: bool,
+    allow_dirty: bool,
+    format_: str,
+    offline: bool,
+) -> int:
+    """Rewrite REPO's imports, arguments and requirements for the target.
+
+    Prints a diff that `git apply` takes; what is left to do by hand goes to stderr.
+    """
+    from harness.migrate import lines, remarks
     from harness.migrate import migrate as run
 
-    del mode  # --diff is what happens without --output
-    migration = run(repo, target=target, output=output)
-    for line in lines(migration, format_, diff=output is None):
+    migration = run(
+        repo,
+        target=target,
+        unsafe=unsafe,
+        write=mode == "write",
+        allow_dirty=allow_dirty,
+        output=output,
+        offline=offline,
+    )
+    for line in lines(migration, format_, diff=mode == "diff" and output is None):
         click.echo(line)
-    return 0
+    if format_ == "text":
+        for line in remarks(migration):
+            click.echo(line, err=True)
+    return 1 if any(entry.error for entry in migration.written) else 0
 
 
 @cli.command()
@@ -245,7 +269,7 @@ def main() -> NoReturn:
     sys.exit(_run())
 
 
-def _terminate(number: int, frame: object) -> NoReturn:
+def _terminate(_number: int, _frame: object) -> NoReturn:
     # The same way out as Ctrl-C, so that children are ended and nothing is left half-written.
     raise KeyboardInterrupt
 

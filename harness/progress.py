@@ -17,9 +17,15 @@ def bars() -> Iterator[OnProgress]:
         return
     # Here and not above: without a terminal nobody pays for Rich.
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+    )
     from rich.progress import Progress as Bars
-    from rich.progress import TaskID, TimeElapsedColumn
 
     tasks: dict[str, TaskID] = {}
     columns = (

@@ -24,11 +24,24 @@ import msgspec
 
 import codemods
 from codemods.plugin_modules import find_plugin_modules
+from harness.cache import cache_folder
 from harness.files import write_atomically
-from harness.model import Config, Repo, Rewrite, RewriteEdit, RewriteNote, Rewritten
+from harness.model import (
+    Config,
+    Constraints,
+    Repo,
+    Rewrite,
+    RewriteEdit,
+    RewriteNote,
+    Rewritten,
+    Target,
+)
+from harness.requirements.rewrite import rewrite_requirements
+from harness.targets import lock_pins
 
 # Below this many files a pool of workers costs more than it saves.
 POOL_FROM = 8
+NEW_REQUIREMENTS = "requirements.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,44 +74,90 @@ class Job:
 def rewrite(
     copy: Repo,
     *,
+    target: Target,
+    constraints: Constraints,
+    config: Config,
+    unsafe: bool = False,
+    on_file: Callable[[int, int], None] | None = None,
+) -> Rewritten:
+    """Rewrite the sources and the requirements of ``copy`` for ``target``, in place.
+
+    ``unsafe`` makes the edits as well that may change what a DAG does; ``on_file`` hears (done,
+    total). A file the codemods cannot read stays as it is and comes back with ``error``. The
+    ``repo`` of the answer has a requirements file where the rewrite had to make one.
+    """
+    sources = rewrite_sources(
+        copy, pins=target_pins(target, constraints), config=config, unsafe=unsafe, on_file=on_file
+    )
+    return _rewrite_requirements(sources, target, constraints)
+
+
+def target_pins(target: Target, constraints: Constraints) -> Mapping[str, str]:
+    """Canonical name → version of what the target has or would get; the image's own pins win."""
+    core = {"apache-airflow": target.airflow}
+    return {**lock_pins(target), **constraints.pins, **target.preinstalled, **core}
+
+
+def requirements_text(repo: Repo) -> str:
+    """The requirements file, or "" when there is none."""
+    if not repo.requirements:
+        return ""
+    return (repo.root / repo.requirements).read_bytes().decode("utf-8", errors="replace")
+
+
+def _rewrite_requirements(
+    rewritten: Rewritten, target: Target, constraints: Constraints
+) -> Rewritten:
+    repo, before = rewritten.repo, requirements_text(rewritten.repo)
+    changed = rewrite_requirements(
+        before, target=target, constraints=constraints, needs=rewritten.needs
+    )
+    if changed.text == before and not changed.notes:
+        return rewritten
+    path = repo.requirements or NEW_REQUIREMENTS
+    if changed.text != before:
+        write_atomically(repo.root / path, changed.text.encode())
+        repo = replace(repo, requirements=path, files=tuple(sorted({*repo.files, path})))
+    entry = Rewrite(
+        path=path,
+        diff=unified_diff(path, before, changed.text),
+        edits=changed.edits,
+        notes=changed.notes,
+        lines=line_origins(before, changed.text),
+    )
+    return replace(rewritten, repo=repo, rewrites=(*rewritten.rewrites, entry))
+
+
+def rewrite_sources(
+    copy: Repo,
+    *,
     pins: Mapping[str, str],
     config: Config,
-    cache_folder: Path,
-    on_file: Callable[[int, int], None] = lambda done, total: None,
+    unsafe: bool = False,
+    on_file: Callable[[int, int], None] | None = None,
 ) -> Rewritten:
-    """Rewrite the sources of ``copy`` for an environment with ``pins``, in place.
-
-    ``pins`` maps canonical distribution names to versions; ``on_file`` hears (done, total). A file
-    the codemods cannot read stays as it is and comes back with ``error``.
-    """
+    """Rewrite the Python sources of ``copy`` for an environment with ``pins``, in place."""
     sources = tuple(_sources(copy, config))
     plugins = find_plugin_modules(_plugin_sources(copy, sources))
-    salt = _salt(pins, plugins)
+    folder = cache_folder("rewrites") / _salt(pins, plugins, unsafe)
     done: dict[str, list[tuple[Job, Migrated]]] = {}
     for count, (job, migrated) in enumerate(
-        _migrate_all(sources, pins=pins, plugins=plugins, folder=cache_folder / salt), 1
+        _migrate_all(sources, pins=pins, plugins=plugins, unsafe=unsafe, folder=folder), 1
     ):
         done.setdefault(job.path, []).append((job, migrated))
-        on_file(count, len(sources))
+        if on_file:
+            on_file(count, len(sources))
     rewrites = []
     for path, results in done.items():
         _store(copy.root / path, results)
         rewrites += [_describe(job, migrated) for job, migrated in results]
-    needs = {need for results in done.values() for _, migrated in results for need in migrated.needs}
+    needs = {
+        need for results in done.values() for _, migrated in results for need in migrated.needs
+    }
     return Rewritten(
         repo=copy,
         rewrites=tuple(entry for entry in rewrites if entry.edits or entry.notes or entry.error),
         needs=tuple(sorted(needs)),
-    )
-
-
-def text_rewrite(path: str, before: str, after: str, edits: Iterable[RewriteEdit]) -> Rewrite:
-    """The protocol of a file that something other than the codemods rewrote."""
-    return Rewrite(
-        path=path,
-        diff=unified_diff(path, before, after),
-        edits=tuple(edits),
-        lines=line_origins(before, after),
     )
 
 
@@ -171,18 +230,19 @@ def _migrate_all(
     *,
     pins: Mapping[str, str],
     plugins: Mapping[str, str],
+    unsafe: bool,
     folder: Path,
 ) -> Iterator[tuple[Job, Migrated]]:
     """Each job with its answer: out of the cache, passed over, or through the codemods."""
     fresh = []
     for job in jobs:
-        if not codemods.mentions_airflow(job.data):
+        if b"airflow" not in job.data:
             yield job, Migrated(data=None, edits=(), notes=(), needs=(), error="")
         elif (cached := _recall(folder, job)) is not None:
             yield job, cached
         else:
             fresh.append(job)
-    work = partial(_migrate, pins=dict(pins), plugins=dict(plugins))
+    work = partial(_migrate, pins=dict(pins), plugins=dict(plugins), unsafe=unsafe)
     for job, migrated in zip(fresh, _run(work, fresh), strict=True):
         _remember(folder, job, migrated)
         yield job, migrated
@@ -204,8 +264,12 @@ def _leave_interrupts_alone() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _migrate(job: Job, *, pins: Mapping[str, str], plugins: Mapping[str, str]) -> Migrated:
-    data, migration = codemods.migrate_bytes(job.data, pins=pins, path=job.name, plugins=plugins)
+def _migrate(
+    job: Job, *, pins: Mapping[str, str], plugins: Mapping[str, str], unsafe: bool
+) -> Migrated:
+    data, migration = codemods.migrate_bytes(
+        job.data, pins=pins, path=job.name, plugins=plugins, unsafe=unsafe
+    )
     return Migrated(
         data=data,
         edits=tuple(msgspec.convert(migration.edits, list[RewriteEdit], from_attributes=True)),
@@ -234,9 +298,7 @@ def _repacked(archive: Path, changed: Mapping[str, bytes | None]) -> bytes:
 
 
 def _describe(job: Job, migrated: Migrated) -> Rewrite:
-    entry = Rewrite(
-        path=job.name, edits=migrated.edits, notes=migrated.notes, error=migrated.error
-    )
+    entry = Rewrite(path=job.name, edits=migrated.edits, notes=migrated.notes, error=migrated.error)
     if migrated.data is None:
         return entry
     before, after = (data.decode("utf-8", errors="replace") for data in (job.data, migrated.data))
@@ -259,8 +321,8 @@ def _codemods_version() -> str:
     return digest.hexdigest()
 
 
-def _salt(pins: Mapping[str, str], plugins: Mapping[str, str]) -> str:
-    parts = (_codemods_version(), sorted(pins.items()), sorted(plugins.items()))
+def _salt(pins: Mapping[str, str], plugins: Mapping[str, str], unsafe: bool) -> str:
+    parts = (_codemods_version(), sorted(pins.items()), sorted(plugins.items()), unsafe)
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 

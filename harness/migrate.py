@@ -1,0 +1,180 @@
+"""``migrate``: the mechanical part of the move, as a diff, in place, or as a copy."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from harness.config import load_config
+from harness.errors import UsageError
+from harness.files import write_atomically
+from harness.model import Config, Repo, Rewrite, Rewritten, Target
+from harness.processes import run
+from harness.repo import copy_tree, load
+from harness.rewrite import requirements_text, rewrite
+from harness.runtimes.constraints import find_constraints
+from harness.targets import default_target, get_target
+
+SCHEMA = "mwaa-harness/migrate/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A file whose rewritten text was to take its place; with an ``error`` it did not."""
+
+    path: str
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migration:
+    """A whole repository, rewritten: per file the diff, the edits and what is left to do."""
+
+    schema: str
+    repo: str
+    target: str
+    rewrites: tuple[Rewrite, ...]
+    written: tuple[Written, ...] = ()
+
+
+def migrate(
+    path: Path,
+    *,
+    target: str = "",
+    unsafe: bool = False,
+    write: bool = False,
+    allow_dirty: bool = False,
+    output: Path | None = None,
+    offline: bool = False,
+) -> Migration:
+    """Rewrite a copy of ``path``; with ``write`` put the changed files back, with ``output`` keep
+    the whole copy there.
+
+    Raises UsageError: ``output`` exists and is not empty; ``write`` on a folder whose changes git
+    does not hold, unless ``allow_dirty``.
+    """
+    config = load_config(path, overrides={})
+    repo = load(path, config=config)
+    row = get_target(target or next(iter(config.targets), "") or default_target().airflow)
+    if write and not allow_dirty:
+        _refuse_dirty(repo)
+    if output and output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UsageError(
+            f"{output} is there already and is not an empty folder.",
+            hint="Name another one; nothing was written.",
+        )
+    with tempfile.TemporaryDirectory(prefix="mwaa-harness-") as folder:
+        rewritten = _rewritten(repo, config, row, Path(folder) / "repo", unsafe, offline)
+        written = tuple(_put_back(repo, rewritten)) if write else ()
+        if output:
+            shutil.copytree(rewritten.repo.root, output, dirs_exist_ok=True)
+    return Migration(
+        schema=SCHEMA,
+        repo=str(path),
+        target=row.airflow,
+        rewrites=rewritten.rewrites,
+        written=written,
+    )
+
+
+def migrated_requirements(path: Path, *, target: str = "", offline: bool = False) -> str:
+    """The requirements file of ``path`` as ``target`` wants it; ``path`` stays as it is."""
+    config = load_config(path, overrides={})
+    repo = load(path, config=config)
+    row = get_target(target or next(iter(config.targets), "") or default_target().airflow)
+    with tempfile.TemporaryDirectory(prefix="mwaa-harness-") as folder:
+        copy = Path(folder) / "repo"
+        return requirements_text(_rewritten(repo, config, row, copy, False, offline).repo)
+
+
+def lines(migration: Migration, format_: str, *, diff: bool) -> Iterator[str]:
+    """The protocol: as JSON, as a diff that ``git apply`` takes, or as a list of edits."""
+    if format_ == "json":
+        yield msgspec.json.format(msgspec.json.encode(_summary(migration)), indent=2).decode()
+    elif diff:
+        yield from (entry.diff.rstrip("\n") for entry in migration.rewrites if entry.diff)
+    else:
+        yield from _edits(migration)
+
+
+def remarks(migration: Migration) -> Iterator[str]:
+    """What is left to do by hand, a line each; for stderr, beside a diff."""
+    for entry in migration.rewrites:
+        for note in entry.notes:
+            yield f"{entry.path}:{note.line}: {note.rule}: {note.message}\n    {note.fix}"
+        if entry.error:
+            yield f"{entry.path}: left as it is: {entry.error}"
+    for written in migration.written:
+        if written.error:
+            yield f"{written.path}: could not be written: {written.error}"
+
+
+def _rewritten(
+    repo: Repo, config: Config, row: Target, copy: Path, unsafe: bool, offline: bool
+) -> Rewritten:
+    return rewrite(
+        copy_tree(repo, copy),
+        target=row,
+        constraints=find_constraints(row, config.constraints.get(row.airflow, ""), offline=offline),
+        config=config,
+        unsafe=unsafe,
+    )
+
+
+def _refuse_dirty(repo: Repo) -> None:
+    done = run(["git", "-C", str(repo.root), "status", "--porcelain", "--", "."], timeout=60)
+    if done.returncode:
+        raise UsageError(
+            f"{repo.root} is not in a git repository, so --write could not be undone.",
+            hint="Commit it to git first, use --output DIR, or say --allow-dirty.",
+        )
+    if done.stdout.strip():
+        raise UsageError(
+            f"{repo.root} has changes that are not committed:\n{done.stdout.rstrip()}",
+            hint="Commit or stash them first, use --output DIR, or say --allow-dirty.",
+        )
+
+
+def _put_back(repo: Repo, rewritten: Rewritten) -> Iterator[Written]:
+    """Replace the files that changed, each in one step; one that fails does not stop the others."""
+    for path in sorted({_file(rewritten.repo, entry.path) for entry in rewritten.rewrites}):
+        new = (rewritten.repo.root / path).read_bytes()
+        # A link inside the repository stays a link: what it points to is replaced.
+        place = (repo.root / path).resolve()
+        try:
+            if not place.exists() or place.read_bytes() != new:
+                write_atomically(place, new)
+                yield Written(path=path)
+        except OSError as error:
+            yield Written(path=path, error=error.strerror or str(error))
+
+
+def _file(repo: Repo, name: str) -> str:
+    """The file that an entry stands for: itself, or the archive it is a member of."""
+    while not (repo.root / name).is_file():
+        name = name.rpartition("/")[0]
+    return name
+
+
+def _summary(migration: Migration) -> Mapping[str, object]:
+    # ``lines`` is for mapping places back; a reader of the summary has the diff.
+    plain: dict[str, object] = msgspec.to_builtins(migration)
+    rewrites = msgspec.to_builtins(migration.rewrites)
+    plain["rewrites"] = [{k: v for k, v in entry.items() if k != "lines"} for entry in rewrites]
+    return plain
+
+
+def _edits(migration: Migration) -> Iterator[str]:
+    edits = 0
+    for entry in migration.rewrites:
+        for edit in entry.edits:
+            edits += 1
+            yield f"{entry.path}:{edit.line}: {edit.rule}: {edit.message}"
+    changed = sum(bool(entry.diff) for entry in migration.rewrites)
+    notes = sum(len(entry.notes) for entry in migration.rewrites)
+    yield f"{edits} edits in {changed} files for Airflow {migration.target}; {notes} left to do"

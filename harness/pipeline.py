@@ -1,0 +1,363 @@
+"""The main job as a chain of values: Path → Repo → Rewritten → Observations → Pair → Report."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from harness import __version__
+from harness.cache import cache_folder
+from harness.checks.judge import judge, verdict
+from harness.config import load_config
+from harness.model import (
+    REPORT_SCHEMA,
+    CheckResult,
+    Config,
+    Constraints,
+    Environment,
+    FileRewrite,
+    FileRow,
+    Finding,
+    Need,
+    Observation,
+    Pair,
+    Repo,
+    Report,
+    Resolution,
+    Rewrite,
+    Severity,
+    Side,
+    Target,
+)
+from harness.needs import find_needs
+from harness.processes import stop_all
+from harness.repo import copy_tree, load
+from harness.requirements.resolve import resolve
+from harness.rewrite import requirements_text, rewrite, target_pins
+from harness.runtimes.base import OnProgress, Progress, Request, Runtime, no_progress
+from harness.runtimes.constraints import find_constraints
+from harness.seeds import Seeds, seed_environment
+from harness.targets import default_bridge, default_target, get_target
+
+# Files above this size are data, not something that a rule reads or a report quotes.
+TEXT_LIMIT = 1024 * 1024
+TEXT_SUFFIXES = (".py", ".txt", ".in", ".sh", ".cfg", ".toml", ".ini", ".airflowignore")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for.
+
+    Empty ``bridge`` and ``targets`` mean: as configured, else the defaults. ``jobs`` 0 means one
+    worker a core, shared by the two sides. ``overrides`` are configuration keys given on the
+    command line. ``offline`` reaches for nothing but the package index.
+    """
+
+    path: Path
+    bridge: str = ""
+    targets: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    fail_on: str = "error"
+    jobs: int = 0
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    offline: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything that is known before anything runs."""
+
+    options: Options
+    config: Config
+    repo: Repo
+    bridge: Target
+    targets: tuple[Target, ...]
+    needs: tuple[Need, ...]
+    seeds: Seeds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One side after it was observed: what it was made from, and what the probes saw."""
+
+    repo: Repo
+    constraints: Constraints
+    observation: Observation
+    rewrites: tuple[Rewrite, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+def prepare(options: Options) -> Job:
+    """Read the configuration and the repository; nothing is run.
+
+    Raises HarnessError: no such folder, no DAG in it, a broken configuration, an unknown version.
+    """
+    config = load_config(options.path, overrides=options.overrides)
+    repo = load(options.path, config=config)
+    bridge = options.bridge or config.bridge or default_bridge().airflow
+    wanted = options.targets or config.targets or (default_target().airflow,)
+    needs = find_needs(repo)
+    return Job(
+        options=options,
+        config=config,
+        repo=repo,
+        bridge=get_target(bridge),
+        targets=tuple(get_target(version) for version in dict.fromkeys(wanted)),
+        needs=needs,
+        seeds=seed_environment(config, needs),
+    )
+
+
+def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progress) -> Report:
+    """Observe both sides, judge them, and report. The repository itself is never written to."""
+    started = time.perf_counter()
+    job = prepare(options)
+    with _workspace() as workspace, _pool() as pool:
+        # Two at a time: the bridge beside the first target, then the other targets.
+        bridge = pool.submit(_see_bridge, job, runtime, workspace, on_progress)
+        targets = [
+            pool.submit(_see_target, job, row, runtime, workspace, on_progress)
+            for row in job.targets
+        ]
+        _wait([bridge, *targets])
+        seen = bridge.result()
+        pairs = [
+            (_pair(job, row, seen, side.result()), side.result())
+            for row, side in zip(job.targets, targets, strict=True)
+        ]
+        return _report(job, pairs, seen, started)
+
+
+# ------------------------------------------------------------------------------------- observing
+
+
+def _see_bridge(job: Job, runtime: Runtime, workspace: Path, on_progress: OnProgress) -> Seen:
+    step = partial(_announce, on_progress, Side.BRIDGE)
+    step("copying")
+    copy = copy_tree(job.repo, workspace / "bridge" / "airflow")
+    return _observe(
+        job, runtime, side=Side.BRIDGE, row=job.bridge, copy=copy, on_progress=on_progress
+    )
+
+
+def _see_target(
+    job: Job, row: Target, runtime: Runtime, workspace: Path, on_progress: OnProgress
+) -> Seen:
+    step = partial(_announce, on_progress, Side.TARGET)
+    began = time.perf_counter()
+    step(f"copying for {row.airflow}")
+    copy = copy_tree(job.repo, workspace / row.airflow / "airflow")
+    constraints = _constraints(job, row)
+    rewritten = rewrite(
+        copy,
+        target=row,
+        constraints=constraints,
+        config=job.config,
+        on_file=lambda done, total: step(f"rewriting for {row.airflow}", done, total),
+    )
+    spent = time.perf_counter() - began
+    seen = _observe(
+        job,
+        runtime,
+        side=Side.TARGET,
+        row=row,
+        copy=rewritten.repo,
+        on_progress=on_progress,
+    )
+    return replace(seen, rewrites=rewritten.rewrites, timings={**seen.timings, "rewrite": spent})
+
+
+def _observe(
+    job: Job,
+    runtime: Runtime,
+    *,
+    side: Side,
+    row: Target,
+    copy: Repo,
+    on_progress: OnProgress,
+) -> Seen:
+    """Bring one side up and look at it, while the judging resolver works beside it."""
+    constraints = _constraints(job, row)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(1) as beside:
+        resolution = beside.submit(
+            _resolution, job, runtime, side=side, row=row, constraints=constraints, copy=copy
+        )
+        observation = runtime.observe(
+            Request(
+                side=side,
+                target=row,
+                repo=copy,
+                constraints=constraints,
+                workspace=copy.root.parent,
+                config=job.config,
+                requirements=requirements_text(copy),
+                extra_requirements=job.config.requirements,
+                env=job.seeds.env,
+                samples=job.seeds.samples,
+                workers=job.options.jobs,
+            ),
+            on_progress,
+        )
+        observed = time.perf_counter() - began
+        _announce(on_progress, side, "waiting for the resolver")
+        observation = replace(observation, resolution=resolution.result())
+    return Seen(
+        repo=copy,
+        constraints=constraints,
+        observation=observation,
+        timings={"observe": observed, "resolve": time.perf_counter() - began},
+    )
+
+
+def _resolution(
+    job: Job, runtime: Runtime, *, side: Side, row: Target, constraints: Constraints, copy: Repo
+) -> Resolution | None:
+    text = requirements_text(copy)
+    if not text.strip() and not job.config.requirements:
+        return None
+    return resolve(
+        text,
+        side=side,
+        target=row,
+        constraints=constraints,
+        python=runtime.python(row, side, job.config),
+        cache=cache_folder(),
+        offline=job.options.offline,
+        extra=job.config.requirements,
+        repo=copy,
+    )
+
+
+def _constraints(job: Job, row: Target) -> Constraints:
+    location = job.config.constraints.get(row.airflow, "")
+    return find_constraints(row, location, offline=job.options.offline)
+
+
+def _announce(
+    on_progress: OnProgress, side: Side, step: str, done: int = 0, total: int = 0
+) -> None:
+    on_progress(Progress(side=side, step=step, done=done, total=total))
+
+
+# -------------------------------------------------------------------------------------- judging
+
+
+def _pair(job: Job, row: Target, bridge: Seen, target: Seen) -> Pair:
+    return Pair(
+        repo=job.repo,
+        target=row,
+        bridge_target=job.bridge,
+        bridge=bridge.observation,
+        observed=target.observation,
+        rewrites=target.rewrites,
+        needs=job.needs,
+        texts=dict(_texts(job.repo)),
+        rewritten_texts=dict(_texts(target.repo)),
+        target_pins=target_pins(row, target.constraints),
+        bridge_pins=target_pins(job.bridge, bridge.constraints),
+        config=job.config,
+    )
+
+
+def _texts(repo: Repo) -> Iterator[tuple[str, str]]:
+    for path in repo.files:
+        whole = repo.root / path
+        if path.endswith(TEXT_SUFFIXES) and whole.stat().st_size <= TEXT_LIMIT:
+            yield path, whole.read_bytes().decode("utf-8", errors="replace")
+
+
+def _report(job: Job, pairs: Iterable[tuple[Pair, Seen]], bridge: Seen, started: float) -> Report:
+    results: list[CheckResult] = []
+    findings: list[Finding] = []
+    rows: list[FileRow] = []
+    rewrites: list[FileRewrite] = []
+    environments = [_environment("", bridge.observation)]
+    timings = {f"bridge {name}": seconds for name, seconds in bridge.timings.items()}
+    texts: dict[str, str] = {}
+    for pair, seen in pairs:
+        judged = judge(pair, only=job.options.only, fail_on=Severity(job.options.fail_on))
+        results += judged.results
+        findings += judged.findings
+        rows += judged.rows
+        version = pair.target.airflow
+        rewrites += [_file_rewrite(version, entry) for entry in seen.rewrites]
+        environments.append(_environment(version, seen.observation))
+        timings |= {f"{version} {name}": seconds for name, seconds in seen.timings.items()}
+        texts |= pair.texts
+    quoted = {finding.path for finding in findings}
+    return Report(
+        schema=REPORT_SCHEMA,
+        version=__version__,
+        verdict=verdict(results),
+        repo=str(job.options.path),
+        bridge=job.bridge.airflow,
+        targets=tuple(row.airflow for row in job.targets),
+        checks=tuple(results),
+        findings=tuple(findings),
+        files=tuple(rows),
+        rewrites=tuple(rewrites),
+        environments=tuple(environments),
+        timings={**timings, "total": time.perf_counter() - started},
+        sources={path: text for path, text in texts.items() if path in quoted},
+    )
+
+
+def _file_rewrite(version: str, entry: Rewrite) -> FileRewrite:
+    return FileRewrite(
+        target=version,
+        path=entry.path,
+        diff=entry.diff,
+        edits=entry.edits,
+        notes=entry.notes,
+        error=entry.error,
+    )
+
+
+def _environment(version: str, seen: Observation) -> Environment:
+    return Environment(
+        target=version,
+        side=seen.side,
+        runtime=seen.runtime,
+        airflow=seen.airflow,
+        python=seen.python,
+        constraints_origin=seen.constraints_origin,
+        constraints_location=seen.constraints_location,
+        packages=seen.packages,
+        failure=seen.failure,
+    )
+
+
+# --------------------------------------------------------------------------- folders and threads
+
+
+@contextmanager
+def _workspace() -> Iterator[Path]:
+    # DAG code may have left folders behind that cannot be removed; that is no reason to fail.
+    with tempfile.TemporaryDirectory(prefix="mwaa-harness-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Two threads, one a side. Whatever ends the block early ends what they have started."""
+    pool = ThreadPoolExecutor(2)
+    try:
+        yield pool
+    except BaseException:
+        stop_all()
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _wait(futures: Iterable[Future[Seen]]) -> None:
+    """Return when all are done, or raise what one raised without waiting for those after it."""
+    for future in futures:
+        future.result()

@@ -1,0 +1,19 @@
+"""What all rooms' tests share: the repository's own fixtures."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def stories() -> Path:
+    """The fixture repositories, a folder each; the DAG repository is ``before`` in it."""
+    return ROOT / "fixtures" / "repos"

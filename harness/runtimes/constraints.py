@@ -66,10 +66,21 @@ def find_constraints(
         ) from error
 
 
+def fetch(url: str) -> str:
+    """The text behind an http(s) URL; ``Unreachable`` says why there is none."""
+    try:
+        with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as response:  # noqa: S310 – http(s)
+            body: bytes = response.read()
+        return body.decode("utf-8")
+    except (OSError, HTTPException, UnicodeDecodeError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise Unreachable(f"{url} cannot be fetched: {reason}") from error
+
+
 def _user(location: str, folder: Path) -> Constraints:
     try:
         if urlsplit(location).scheme in ("http", "https"):
-            text = _fetch(location)
+            text = fetch(location)
         else:
             text = Path(location).expanduser().read_text(encoding="utf-8")
     except Unreachable as error:
@@ -103,7 +114,7 @@ def _official(url: str, folder: Path, *, offline: bool) -> str:
     if failed.is_file() and 0 <= time.time() - failed.stat().st_mtime < RETRY_SECONDS:
         raise Unreachable(failed.read_text(encoding="utf-8"))
     try:
-        text = _fetch(url)
+        text = fetch(url)
         if not parse_pins(text):
             # A proxy's log-in page comes with code 200.
             raise Unreachable(f"{url} answered with something that is no constraint file.")
@@ -112,16 +123,6 @@ def _official(url: str, folder: Path, *, offline: bool) -> str:
         raise
     _keep(kept, text)
     return text
-
-
-def _fetch(url: str) -> str:
-    try:
-        with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as response:  # noqa: S310 – http(s)
-            body: bytes = response.read()
-        return body.decode("utf-8")
-    except (OSError, HTTPException, UnicodeDecodeError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise Unreachable(f"{url} cannot be fetched: {reason}") from error
 
 
 def _kept(url: str, folder: Path) -> Path:

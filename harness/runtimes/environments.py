@@ -116,7 +116,8 @@ def provide(
     """
     root = cache / "environments"
     image_lines = _image_lines(target, constraints)
-    image_key = _key(interpreter.version, str(interpreter.path), constraints.text, *image_lines)
+    pins = _without_comments(constraints.text)
+    image_key = _key(interpreter.version, str(interpreter.path), *image_lines, *pins)
 
     def make_image(folder: Path) -> Environment:
         return _make_image(folder, target, interpreter, constraints, image_lines, on_step)
@@ -134,6 +135,11 @@ def provide(
 def _image_lines(target: Target, constraints: Constraints) -> tuple[str, ...]:
     lines = image_requirements(target, constraints.pins)
     return (*lines, SEED) if Version(target.python) < SEEDED_BEFORE else lines
+
+
+def _without_comments(text: str) -> tuple[str, ...]:
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return tuple(line for line in lines if line)
 
 
 def _key(*parts: str) -> str:

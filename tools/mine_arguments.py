@@ -128,7 +128,7 @@ def main() -> int:
                 grouped[dist, world.pins[dist]].append(text)
         for path in sorted(set(latest) - set(found)):
             home = world.find(*path.rpartition(".")[::2])
-            if home is None and owners[path] in world.pins and latest[path] != f"{path} gone":
+            if home is None and owners[path] in world.pins and "(" in latest[path]:
                 latest[path] = f"{path} gone"
                 grouped[owners[path], world.pins[owners[path]]].append(latest[path])
     lines = [

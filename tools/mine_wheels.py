@@ -112,6 +112,14 @@ def _deprecation(call: ast.Call) -> bool:
     return any("Deprecat" in n or "RemovedIn" in n for n in names)
 
 
+def _outside_calls(node: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a test that ask whether something was given, not what it is."""
+    yield node
+    if not isinstance(node, ast.Call):
+        for child in ast.iter_child_nodes(node):
+            yield from _outside_calls(child)
+
+
 def _copies(body: list[ast.stmt], tested: set[str]) -> Iterator[tuple[str, str]]:
     """(old, new) for each ``new = old`` among the statements that follow a warning."""
     for s in body:
@@ -141,10 +149,11 @@ def _signature(init: ast.FunctionDef) -> Signature:
     popped: set[str] = set()
     for node in ast.walk(init):
         if isinstance(node, ast.If):
-            tested = {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)} & names
+            parts = list(_outside_calls(node.test))
+            tested = {n.id for n in parts if isinstance(n, ast.Name)} & names
             tested |= {
                 n.value
-                for n in ast.walk(node.test)
+                for n in parts
                 if isinstance(n, ast.Constant) and isinstance(n.value, str) and a.kwarg
             }
             warnings_ = [c for s in node.body if (c := _warning(s)) is not None]

@@ -113,6 +113,13 @@ SAME_MEANING: tuple[SameMeaning, ...] = (
         source="airflow/models/baseoperator.py, BaseOperator.__init__, apache-airflow 2.5.1",
     ),
     SameMeaning(
+        attribute="default_view",
+        bridge="",
+        target="grid",
+        source="webserver.dag_default_view: tree in default_airflow.cfg of apache-airflow 1.10.15, "
+        "grid in config.yml of 2.11.0, which is its new name (DAG.__init__)",
+    ),
+    SameMeaning(
         attribute="pool",
         bridge="",
         target="default_pool",

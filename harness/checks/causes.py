@@ -56,7 +56,7 @@ from harness.checks.modules import (
     provider_for,
     repository_folders,
 )
-from harness.checks.places import line_in, listed, notes_at, source_line
+from harness.checks.places import line_in, line_of, listed, notes_at, steady
 from harness.model import (
     ErrorObservation,
     FileObservation,
@@ -97,8 +97,9 @@ class Scene:
 
     @property
     def source(self) -> str:
-        """The source line the interpreter complained about."""
-        return source_line(self.pair, self.error.path, self.error.line)
+        """The line of the repository's own code that failed, as this side saw it."""
+        texts = self.pair.texts if self.side is Side.BRIDGE else self.pair.rewritten_texts
+        return line_of(texts.get(self.error.path, ""), self.error.line)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,6 +264,11 @@ def _fix_package(hit: Hit) -> str:
         hit.scene.pair.bridge_pins if hit.scene.side is Side.BRIDGE else hit.scene.pair.target_pins
     )
     distribution = distribution_for(hit.module, pins)
+    if not distribution and _is_inside_airflow(hit):
+        return (
+            f"Airflow's own module wants {hit.module}: add the extra of apache-airflow, the "
+            "provider or the distribution that brings it to requirements.txt."
+        )
     if not distribution:
         return (
             f"Add the distribution that has the module {hit.module} to requirements.txt, or "
@@ -270,6 +276,11 @@ def _fix_package(hit: Hit) -> str:
         )
     pin = pins[distribution]
     return f"Add {distribution}=={pin} to requirements.txt ({pin} is the constraints' version)."
+
+
+def _is_inside_airflow(hit: Hit) -> bool:
+    frames = hit.scene.error.frames
+    return bool(frames) and not frames[-1].own and "airflow/" in frames[-1].path
 
 
 def _fix_provider(hit: Hit) -> str:
@@ -635,8 +646,8 @@ CAUSES: tuple[Cause, ...] = (
         kind=Kind.MOVE,
         side=Side.TARGET,
         message=r"Invalid arguments were passed to (?P<owner>\w+) \(task_id: (?P<task>[^)]*)\)"
-        r"[\s\S]*?\*\*kwargs: (?P<name>\{.*\})",
-        says="{owner} (task {task}) takes no such arguments: {name}",
+        r"[\s\S]*?\*\*kwargs: (?P<arguments>\{[\s\S]*\})",
+        says="{owner} (task {task}) takes no argument {name}",
     ),
     Cause(
         rule=UNKNOWN_ARGUMENT,
@@ -715,7 +726,7 @@ def diagnose(scene: Scene) -> Diagnosis:
             )
     rule, kind = FALLBACK[scene.side]
     said = f"{scene.error.type.rpartition('.')[2]}: {scene.error.message}".strip(": ")
-    first = said.splitlines()[0] if said else "it did not load"
+    first = steady(said.splitlines()[0]) if said else "it did not load"
     return Diagnosis(rule=rule, kind=kind, message=first, fix=_by_hand(scene) or rule.fix)
 
 
@@ -737,10 +748,29 @@ def _match(cause: Cause, scene: Scene) -> Hit | None:
         found = _search(cause.message, (error.message, *error.chain))
         if found is None:
             return None
-        words = {group: text for group, text in found.groupdict().items() if text is not None}
-        words.setdefault("name", words.pop("other", ""))
-    hit = Hit(scene=scene, words={group: text for group, text in words.items() if text})
+        words = {group: steady(text) for group, text in found.groupdict().items() if text}
+        if "other" in words:
+            words["name"] = words.pop("other")
+        if "module" in words:
+            words["module"] = _whole_module(words["module"], scene.source)
+        if "arguments" in words:
+            words["name"] = listed(_keys(words["arguments"]))
+    hit = Hit(scene=scene, words=words)
     return hit if cause.when is None or cause.when(hit) else None
+
+
+def _whole_module(missing: str, source: str) -> str:
+    """The module that ``source`` imports; Python names only the part of it that is missing."""
+    whole = re.search(rf"\b{re.escape(missing)}(?:\.\w+)*", source)
+    return whole[0] if whole else missing
+
+
+def _keys(arguments: str) -> list[str]:
+    """The keys of a dict as Python prints it, whatever its values print."""
+    inner = arguments.strip("{}")
+    while (flat := re.sub(r"[\[({][^\[\](){}]*[\])}]", "", inner)) != inner:
+        inner = flat
+    return re.findall(r"'(\w+)':", inner)
 
 
 def _search(pattern: str, texts: Iterable[str]) -> re.Match[str] | None:

@@ -22,6 +22,11 @@ from harness.model import (
 
 DAG_SUFFIXES = {".py", ".zip"}
 
+WORDS = {
+    Kind.OWN: "Already broken on the bridge.",
+    Kind.SURROUNDINGS: "Cannot be judged on the bridge.",
+}
+
 
 def judge(pair: Pair) -> Iterator[Judgement]:
     """Judge each DAG file by what the bridge saw of it.
@@ -46,7 +51,7 @@ def judge(pair: Pair) -> Iterator[Judgement]:
         loads_on_target = path in target and target[path].outcome == "ok"
         yield cause.rule.finding(
             path,
-            f"Already broken on the bridge. {cause.message}",
+            f"{WORDS[cause.kind]} {cause.message}",
             severity=Severity.WARNING if loads_on_target else Severity.ERROR,
             line=scene.line,
             evidence=evidence(pair, Side.BRIDGE, files[path]),

@@ -44,7 +44,7 @@ def error_evidence(pair: Pair, side: Side, error: ErrorObservation) -> str:
         if frame.own
     ]
     causes = [f"caused by {cause}" for cause in error.chain]
-    return _tail("\n".join([*frames, f"{error.type}: {error.message}", *causes]))
+    return steady(_tail("\n".join([*frames, f"{error.type}: {error.message}", *causes])))
 
 
 def quoted_line(text: str, word: str) -> int:
@@ -58,8 +58,18 @@ def quoted_line(text: str, word: str) -> int:
 
 def source_line(pair: Pair, path: str, line: int) -> str:
     """One line of the original file, "" when the pair does not hold it."""
-    lines = pair.texts.get(path, "").splitlines()
-    return lines[line - 1] if 0 < line <= len(lines) else ""
+    return line_of(pair.texts.get(path, ""), line)
+
+
+def line_of(text: str, number: int) -> str:
+    """Line ``number`` of ``text``, "" when it has none such."""
+    lines = text.splitlines()
+    return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+def steady(text: str) -> str:
+    """``text`` without the addresses of objects, which are others in every run."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
 
 def notes_at(pair: Pair, path: str, line: int) -> tuple[RewriteNote, ...]:

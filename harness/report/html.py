@@ -20,7 +20,6 @@ from typing import Any
 
 from jinja2 import Environment as Jinja
 from jinja2 import PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from harness.model import CheckResult, FileRewrite, FileRow, Report, Severity, Verdict
 from harness.report.base import (
@@ -76,7 +75,7 @@ class Row:
 def lines(report: Report, view: View) -> Iterator[str]:
     """The report as a self-contained HTML page."""
     del view
-    css, js = (Markup(_part(name)) for name in ("page.css", "page.js"))  # noqa: S704 – our own
+    css, js = _part("page.css"), _part("page.js")
     said = statements(report)
     open_ones = shown(said)
     structure = [each for each in open_ones if each.finding.check == STRUCTURE]
@@ -138,10 +137,13 @@ def _jinja() -> Jinja:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: (
-            visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-        ),
+        finalize=_finalize,
     )
+
+
+def _finalize(value: object) -> object:
+    # What has __html__ is markup of the template's own.
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _part(name: str) -> str:

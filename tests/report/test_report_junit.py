@@ -102,14 +102,16 @@ def test_a_report_with_nothing_in_it_is_not_green(verdict: Verdict) -> None:
     assert [*cases(empty).values()] == ["failure" if verdict is Verdict.FAIL else "error"]
 
 
-def finding(severity: Severity = Severity.ERROR, ignored: str = "") -> Finding:
+def finding(
+    severity: Severity = Severity.ERROR, ignored: str = "", side: str = "bridge"
+) -> Finding:
     return Finding(
         rule="broken-on-bridge",
         path="dags/a.py",
         message="it does not load",
         severity=severity,
         ignored=ignored,
-        side="bridge",
+        side=side,
         target="2.11.0",
     )
 
@@ -126,6 +128,7 @@ def finding(severity: Severity = Severity.ERROR, ignored: str = "") -> Finding:
         ("lost", (finding(ignored="we know"),), "error"),
         ("error", (finding(ignored="we know"),), "skipped"),
         ("error", (finding(ignored="we know"), finding()), "failure"),
+        ("error", (finding(ignored="we know", side="target"),), "failure"),
         ("error", (finding(ignored="we know"), finding(Severity.WARNING)), "failure"),
     ],
 )

@@ -67,7 +67,7 @@ def applied_constraints(
     official = Applied(
         origin="official",
         location=constraints.location,
-        label=f"the constraints of Airflow {target.airflow}",
+        label=_label(target, constraints),
         text=constraints.text,
     )
     applied = [
@@ -90,6 +90,14 @@ def applied_constraints(
             )
         )
     return tuple(one for one in applied if one.text is not None or is_remote(one.location))
+
+
+def _label(target: Target, constraints: Constraints) -> str:
+    if constraints.origin == "reconstructed":
+        return f"the reconstructed constraints of Airflow {target.airflow}"
+    if constraints.origin == "user":
+        return f"your constraints for Airflow {target.airflow} ({constraints.location})"
+    return f"the constraints of Airflow {target.airflow}"
 
 
 def _users(line: Line, *, target: Target, official: Applied, tree: Tree) -> Applied:

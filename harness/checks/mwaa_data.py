@@ -1,0 +1,60 @@
+"""``data/mwaa_rules.toml`` as a value."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from packaging.version import Version
+
+_FILE = Path(__file__).parent.parent / "data" / "mwaa_rules.toml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """A configuration option ("section.key") that got a new name with an Airflow version."""
+
+    old: str
+    new: str
+    since: Version
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplacedValue:
+    """A value of an option that 2.x spells differently."""
+
+    key: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MwaaData:
+    """The tables of the file; see the comments there."""
+
+    reserved_variables: tuple[str, ...]
+    overwritten_configuration: frozenset[str]
+    moved_configuration: tuple[Moved, ...]
+    removed_configuration: Mapping[str, str]
+    replaced_values: tuple[ReplacedValue, ...]
+    megabytes: Mapping[str, int]
+
+
+@cache
+def mwaa_data() -> MwaaData:
+    """The tables, read once."""
+    table = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+    return MwaaData(
+        reserved_variables=tuple(table["reserved_variables"]),
+        overwritten_configuration=frozenset(table["overwritten_configuration"]),
+        moved_configuration=tuple(
+            Moved(old=row["old"], new=row["new"], since=Version(row["since"]))
+            for row in table["moved_configuration"]
+        ),
+        removed_configuration={row["key"]: row["advice"] for row in table["removed_configuration"]},
+        replaced_values=tuple(ReplacedValue(**row) for row in table["replaced_value"]),
+        megabytes=table["megabytes"],
+    )

@@ -11,13 +11,10 @@ import difflib
 import hashlib
 import io
 import os
-import signal
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cache, partial
-from multiprocessing import get_context
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -31,44 +28,16 @@ from harness.model import (
     Constraints,
     Repo,
     Rewrite,
-    RewriteEdit,
-    RewriteNote,
     Rewritten,
     Target,
 )
 from harness.requirements.rewrite import rewrite_requirements
+from harness.rewrite_worker import Job, Migrated, Settings, migrate, migrate_all
 from harness.targets import lock_pins
 
-# Below this many files a pool of workers costs more than it saves.
-POOL_FROM = 8
+# Below this many files the start of the workers costs more than they save.
+WORKERS_FROM = 16
 NEW_REQUIREMENTS = "requirements.txt"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Migrated:
-    """What the codemods made of one source: the new bytes (None = unchanged) and the protocol."""
-
-    data: bytes | None
-    edits: tuple[RewriteEdit, ...]
-    notes: tuple[RewriteNote, ...]
-    needs: tuple[str, ...]
-    error: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One source on its way through the codemods: where it stands, and its bytes.
-
-    ``member`` is its name inside the archive ``path``, or "" for a plain file.
-    """
-
-    path: str
-    member: str
-    data: bytes
-
-    @property
-    def name(self) -> str:
-        return f"{self.path}/{self.member}" if self.member else self.path
 
 
 def rewrite(
@@ -139,11 +108,10 @@ def rewrite_sources(
     """Rewrite the Python sources of ``copy`` for an environment with ``pins``, in place."""
     sources = tuple(_sources(copy, config))
     plugins = find_plugin_modules(_plugin_sources(copy, sources))
-    folder = cache_folder("rewrites") / _salt(pins, plugins, unsafe)
+    settings = Settings(pins=pins, plugins=plugins, unsafe=unsafe)
+    folder = cache_folder("rewrites") / _salt(settings)
     done: dict[str, list[tuple[Job, Migrated]]] = {}
-    for count, (job, migrated) in enumerate(
-        _migrate_all(sources, pins=pins, plugins=plugins, unsafe=unsafe, folder=folder), 1
-    ):
+    for count, (job, migrated) in enumerate(_migrate_all(sources, settings, folder), 1):
         done.setdefault(job.path, []).append((job, migrated))
         if on_file:
             on_file(count, len(sources))
@@ -227,56 +195,27 @@ def _plugin_sources(copy: Repo, sources: Iterable[Job]) -> dict[str, str]:
 
 def _migrate_all(
     jobs: tuple[Job, ...],
-    *,
-    pins: Mapping[str, str],
-    plugins: Mapping[str, str],
-    unsafe: bool,
+    settings: Settings,
     folder: Path,
 ) -> Iterator[tuple[Job, Migrated]]:
     """Each job with its answer: out of the cache, passed over, or through the codemods."""
     fresh = []
     for job in jobs:
         if b"airflow" not in job.data:
-            yield job, Migrated(data=None, edits=(), notes=(), needs=(), error="")
+            yield job, Migrated()
         elif (cached := _recall(folder, job)) is not None:
             yield job, cached
         else:
             fresh.append(job)
-    work = partial(_migrate, pins=dict(pins), plugins=dict(plugins), unsafe=unsafe)
-    for job, migrated in zip(fresh, _run(work, fresh), strict=True):
+    workers = min(os.cpu_count() or 1, len(fresh)) if len(fresh) >= WORKERS_FROM else 0
+    answers = (
+        migrate_all(fresh, settings, workers=workers)
+        if workers > 1
+        else ((job, migrate(job, settings)) for job in fresh)
+    )
+    for job, migrated in answers:
         _remember(folder, job, migrated)
         yield job, migrated
-
-
-def _run(work: Callable[[Job], Migrated], jobs: list[Job]) -> Iterator[Migrated]:
-    workers = min(os.cpu_count() or 1, len(jobs))
-    if len(jobs) < POOL_FROM or workers < 2:
-        yield from map(work, jobs)
-        return
-    # Not fork: the observing threads are running by now, and a fork copies their locks.
-    context = get_context("forkserver")
-    with ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_alone) as pool:
-        yield from pool.map(work, jobs, chunksize=max(1, len(jobs) // (workers * 8)))
-
-
-def _leave_interrupts_alone() -> None:
-    # Ctrl-C reaches the whole group; the parent decides what happens then.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _migrate(
-    job: Job, *, pins: Mapping[str, str], plugins: Mapping[str, str], unsafe: bool
-) -> Migrated:
-    data, migration = codemods.migrate_bytes(
-        job.data, pins=pins, path=job.name, plugins=plugins, unsafe=unsafe
-    )
-    return Migrated(
-        data=data,
-        edits=tuple(msgspec.convert(migration.edits, list[RewriteEdit], from_attributes=True)),
-        notes=tuple(msgspec.convert(migration.notes, list[RewriteNote], from_attributes=True)),
-        needs=migration.needs,
-        error=migration.error or "",
-    )
 
 
 def _store(path: Path, results: Iterable[tuple[Job, Migrated]]) -> None:
@@ -321,9 +260,9 @@ def _codemods_version() -> str:
     return digest.hexdigest()
 
 
-def _salt(pins: Mapping[str, str], plugins: Mapping[str, str], unsafe: bool) -> str:
-    parts = (_codemods_version(), sorted(pins.items()), sorted(plugins.items()), unsafe)
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+def _salt(settings: Settings) -> str:
+    parts = (_codemods_version(), settings)
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:32]
 
 
 def _entry(folder: Path, job: Job) -> Path:

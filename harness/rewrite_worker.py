@@ -1,0 +1,181 @@
+"""The codemods in processes of their own: one source in, one answer out, over a pipe.
+
+Not multiprocessing: its workers import the caller's main module again, and a caller may be
+anything – a script, pytest, a notebook. A source that takes the codemods down costs its own
+answer only.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, cast
+
+import msgspec
+
+import codemods
+from harness.model import RewriteEdit, RewriteNote
+from harness.processes import finish, start
+
+LENGTH = struct.Struct("!I")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One source on its way through the codemods: where it stands, and its bytes.
+
+    ``member`` is its name inside the archive ``path``, or "" for a plain file.
+    """
+
+    path: str
+    member: str
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        return f"{self.path}/{self.member}" if self.member else self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migrated:
+    """What the codemods made of one source: the new bytes (None = unchanged) and the protocol."""
+
+    data: bytes | None = None
+    edits: tuple[RewriteEdit, ...] = ()
+    notes: tuple[RewriteNote, ...] = ()
+    needs: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What holds for every source of a run; the first thing a worker is sent."""
+
+    pins: Mapping[str, str]
+    plugins: Mapping[str, str]
+    unsafe: bool
+
+
+def migrate(job: Job, settings: Settings) -> Migrated:
+    """One source through the codemods, in this process."""
+    data, migration = codemods.migrate_bytes(
+        job.data,
+        pins=settings.pins,
+        path=job.name,
+        plugins=settings.plugins,
+        unsafe=settings.unsafe,
+    )
+    return Migrated(
+        data=data,
+        edits=tuple(msgspec.convert(migration.edits, list[RewriteEdit], from_attributes=True)),
+        notes=tuple(msgspec.convert(migration.notes, list[RewriteNote], from_attributes=True)),
+        needs=migration.needs,
+        error=migration.error or "",
+    )
+
+
+def migrate_all(
+    jobs: Sequence[Job], settings: Settings, *, workers: int
+) -> Iterator[tuple[Job, Migrated]]:
+    """All sources through ``workers`` processes, in the order in which they are done."""
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[Job, Migrated] | BaseException] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    threads = [
+        threading.Thread(target=_feed, args=(settings, waiting, done), daemon=True)
+        for _ in range(workers)
+    ]
+    for thread in threads:
+        thread.start()
+    for _ in jobs:
+        answer = done.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        yield answer
+    for thread in threads:
+        thread.join()
+
+
+def _feed(
+    settings: Settings,
+    waiting: queue.SimpleQueue[Job],
+    done: queue.SimpleQueue[tuple[Job, Migrated] | BaseException],
+) -> None:
+    """Hand jobs to one worker until none is waiting; a worker that dies is replaced."""
+    try:
+        while True:
+            process = start(
+                [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+            try:
+                if _serve_until_it_dies(process, settings, waiting, done):
+                    return
+            finally:
+                finish(process)
+    except BaseException as error:
+        done.put(error)
+
+
+def _serve_until_it_dies(
+    process: subprocess.Popen[bytes],
+    settings: Settings,
+    waiting: queue.SimpleQueue[Job],
+    done: queue.SimpleQueue[tuple[Job, Migrated] | BaseException],
+) -> bool:
+    """True when no job is left, False when the worker has died over one."""
+    stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+    with stdin, stdout:
+        _send(stdin, settings)
+        while True:
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                return True
+            try:
+                _send(stdin, job)
+                answer = _receive(stdout)
+            except BrokenPipeError:
+                answer = None
+            if answer is None:
+                done.put((job, Migrated(error="line 1: the codemods ended over this file")))
+                return False
+            done.put((job, msgspec.msgpack.decode(answer, type=Migrated)))
+
+
+def _send(stream: IO[bytes], value: object) -> None:
+    data = msgspec.msgpack.encode(value)
+    stream.write(LENGTH.pack(len(data)) + data)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> bytes | None:
+    head = stream.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    data = stream.read(length)
+    return data if len(data) == length else None
+
+
+def main() -> None:
+    """Answer until the other end closes."""
+    # Ctrl-C reaches everybody at the terminal; the parent decides what happens then.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    first = _receive(stdin)
+    if first is None:
+        return
+    settings = msgspec.msgpack.decode(first, type=Settings)
+    while (data := _receive(stdin)) is not None:
+        _send(stdout, migrate(msgspec.msgpack.decode(data, type=Job), settings))
+
+
+if __name__ == "__main__":
+    main()

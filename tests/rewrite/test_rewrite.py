@@ -1,0 +1,159 @@
+"""Rewriting a copy: what is touched, what is said about it, and where lines come from."""
+
+import io
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.model import Config, Constraints
+from harness.repo import copy_tree, load
+from harness.rewrite import line_origins, rewrite, unified_diff
+from harness.rewrite_worker import Job, Settings, migrate, migrate_all
+from harness.targets import get_target, lock_pins
+
+TARGET = get_target("2.11.0")
+CONSTRAINTS = Constraints(origin="reconstructed", location="lock", text="", pins=lock_pins(TARGET))
+SETTINGS = Settings(
+    pins={**CONSTRAINTS.pins, "apache-airflow": TARGET.airflow}, plugins={}, unsafe=False
+)
+OLD = b"from airflow.operators.bash_operator import BashOperator\n"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MWAA_HARNESS_CACHE", str(tmp_path / "cache"))
+
+
+def copied(repo: Path, tmp_path: Path):
+    config = Config()
+    return copy_tree(load(repo, config=config), tmp_path / "copy"), config
+
+
+def test_zip_members_are_rewritten_in_place(stories: Path, tmp_path: Path) -> None:
+    copy, config = copied(stories / "zipped_dags" / "before", tmp_path)
+    archive = copy.root / "dags" / "etl.zip"
+    before = {info.filename: info for info in zipfile.ZipFile(archive).infolist()}
+
+    rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+
+    with zipfile.ZipFile(archive) as packed:
+        assert packed.testzip() is None
+        assert [info.filename for info in packed.infolist()] == list(before)
+        assert b"airflow.operators.python_operator" not in packed.read("etl.py")
+        assert packed.getinfo("etl.py").external_attr == before["etl.py"].external_attr
+    assert {entry.path for entry in rewritten.rewrites} == {"dags/etl.zip/etl.py"}
+
+
+def test_importers_of_plugin_operators_follow_them(stories: Path, tmp_path: Path) -> None:
+    copy, config = copied(stories / "plugin_operators" / "before", tmp_path)
+    rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    text = (copy.root / "dags" / "publish.py").read_text()
+    assert "from company_plugin import PublishOperator" in text
+    assert "airflow.operators.company" not in text
+
+
+def test_second_run_answers_from_the_cache_alike(stories: Path, tmp_path: Path) -> None:
+    answers = []
+    for name in ("first", "second"):
+        copy, config = copied(stories / "movie_list" / "before", tmp_path / name)
+        rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+        dag = (copy.root / "dags" / "movie_list_dag.py").read_text()
+        answers.append((rewritten.rewrites, rewritten.needs, dag))
+    assert answers[0] == answers[1]
+
+
+def test_files_without_airflow_and_broken_ones_stay_as_they_are(tmp_path: Path) -> None:
+    dags = tmp_path / "repo" / "dags"
+    dags.mkdir(parents=True)
+    (dags / "dag.py").write_bytes(OLD + b"# dag\n")
+    (dags / "plain.py").write_bytes(b"print('no flow of air')\r\n")
+    (dags / "old.py").write_bytes(b"import airflow\nprint 'python 2'\n")
+    (dags / "broken.zip").write_bytes(b"PK\x03\x04 not really")
+    copy, config = copied(tmp_path / "repo", tmp_path)
+
+    rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+
+    for name in ("plain.py", "old.py", "broken.zip"):
+        assert (copy.root / "dags" / name).read_bytes() == (dags / name).read_bytes()
+    errors = {entry.path: entry.error for entry in rewritten.rewrites if entry.error}
+    assert set(errors) == {"dags/old.py"}
+    assert "line 2" in errors["dags/old.py"]
+
+
+def test_workers_give_the_same_answers_as_this_process() -> None:
+    jobs = [Job(path=f"dags/{n}.py", member="", data=OLD + b"# %d\n" % n) for n in range(40)] + [
+        Job(path="dags/bad.py", member="", data=b"import airflow\n(")
+    ]
+    alone = {job.name: migrate(job, SETTINGS) for job in jobs}
+    together = {job.name: answer for job, answer in migrate_all(jobs, SETTINGS, workers=2)}
+    assert together == alone
+    assert together["dags/bad.py"].error
+
+
+def test_a_source_that_kills_the_codemods_costs_only_itself() -> None:
+    # Nesting beyond what a C stack takes: the worker may die, the others must not notice.
+    deep = b"import airflow\nx = " + b"-" * 200_000 + b"1\n"
+    jobs = [Job(path="deep.py", member="", data=deep), Job(path="good.py", member="", data=OLD)]
+    answers = {job.name: answer for job, answer in migrate_all(jobs, SETTINGS, workers=1)}
+    assert answers["deep.py"].error
+    assert answers["good.py"].data is not None
+
+
+TEXT = st.lists(st.sampled_from(["a", "b", "c", "d", ""]), max_size=12).map(
+    lambda lines: "".join(f"{line}\n" for line in lines)
+)
+
+
+@given(before=TEXT, after=TEXT)
+def test_every_new_line_has_an_origin_inside_the_old_text(before: str, after: str) -> None:
+    origins = line_origins(before, after)
+    assert len(origins) == after.count("\n") + 1
+    assert all(1 <= line <= max(1, before.count("\n")) for line in origins[1:])
+    assert list(origins) == sorted(origins)
+
+
+@given(text=TEXT)
+def test_an_unchanged_text_keeps_its_line_numbers(text: str) -> None:
+    assert line_origins(text, text) == tuple(range(text.count("\n") + 1))
+    assert unified_diff("a.py", text, text) == ""
+
+
+def test_origins_point_at_the_line_that_was_replaced() -> None:
+    before = "import a\nimport b\nwork()\n"
+    after = "import a\nimport c\nimport d\nwork()\n"
+    assert line_origins(before, after) == (0, 1, 2, 2, 3)
+
+
+@pytest.mark.parametrize("after", ["one\nzwei\nthree", "one\ntwo\nthree\n", "x", "a\x0cb\nc\n"])
+@pytest.mark.parametrize("before", ["one\ntwo\nthree", "one\r\ntwo\r\n", "", "\x0c\n"])
+def test_git_takes_the_diff(tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / "file.py"
+    if before:
+        path.write_text(before, newline="")
+    subprocess.run(
+        ["git", "apply", "-"],
+        input=unified_diff("file.py", before, after).encode(),
+        check=True,
+        cwd=tmp_path,
+    )
+    assert path.read_bytes() == after.encode()
+
+
+def test_new_requirements_are_written_where_there_were_none(tmp_path: Path) -> None:
+    dags = tmp_path / "repo" / "dags"
+    dags.mkdir(parents=True)
+    (dags / "dag.py").write_text(
+        "from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator\n"
+        "from airflow import DAG\n"
+    )
+    copy, config = copied(tmp_path / "repo", tmp_path)
+    rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    assert rewritten.repo.requirements == "requirements.txt"
+    written = io.StringIO((copy.root / "requirements.txt").read_text())
+    assert any(line.startswith("apache-airflow-providers-slack") for line in written)
+    entry = next(e for e in rewritten.rewrites if e.path == "requirements.txt")
+    assert entry.diff.startswith("--- /dev/null\n+++ b/requirements.txt\n")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,6 +49,13 @@ INIT_SECONDS = 600.0
 # import its pkg_resources at run time, which setuptools 82 dropped (its history, v82.0.0).
 SEED = "setuptools<82"
 SEEDED_BEFORE = Version("3.12")
+
+# The options of a requirements file that say where packages come from. uv has no other that
+# matters here: those that it does not know (``--pre``, ``--trusted-host``) would be errors.
+SOURCES = re.compile(
+    r"(?:-i|--index-url|--extra-index-url|-f|--find-links|--no-index|--no-binary|--only-binary)\b"
+)
+REQUIREMENT = re.compile(r"[^-]|(?:-e|--editable)\b")
 
 OnStep = Callable[[str], None]
 
@@ -265,8 +273,8 @@ def _make_own(
     shutil.copytree(image.path, environment.path, symlinks=True, copy_function=_link)
     _link(str(image.template_db), str(environment.template_db))
     refused: dict[str, str] = {}
-    options = [line for line in requirements if line.startswith("-")]
-    lines = [line for line in requirements if not line.startswith("-")]
+    options = [line for line in requirements if SOURCES.match(line)]
+    lines = [line for line in requirements if REQUIREMENT.match(line)]
 
     def installed(group: Sequence[str], with_: Sequence[str]) -> list[str]:
         """The lines of ``group`` that could be installed together with ``with_``."""

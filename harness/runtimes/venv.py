@@ -6,9 +6,7 @@ import os
 import shutil
 import time
 import uuid
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +18,18 @@ from harness.errors import HarnessError
 from harness.model import (
     Config,
     Constraints,
-    ErrorObservation,
-    FileObservation,
-    LookupObservation,
     Observation,
-    PluginObservation,
     Side,
     Target,
-    WarningObservation,
 )
 from harness.processes import Stopped
+from harness.requirements.install import requirements_for_side
 from harness.runtimes.base import OnProgress, Progress, Request, no_progress
 from harness.runtimes.constraints import find_constraints, is_offline
 from harness.runtimes.environments import Environment, provide
 from harness.runtimes.interpreters import Interpreter, find, wanted_minors
-from harness.runtimes.launch import NO_NETWORK
-from harness.runtimes.requirement_lines import requirement_lines
-from harness.runtimes.supervise import Ended, Limits, supervise
+from harness.runtimes.observing import Seen, look
+from harness.runtimes.supervise import Ended, Limits, OnRecord, supervise
 from harness.runtimes.surroundings import (
     RUN_VARIABLE,
     Place,
@@ -53,9 +46,6 @@ START_SECONDS = 120.0
 # How much longer than a file's own limit the probe may be silent: it has to end a file's
 # processes and to write down what it saw of it.
 SLACK_SECONDS = 30.0
-
-# A file that kills its parent costs a new start of Airflow; a repository full of them is given up.
-MAX_STARTS = 40
 
 
 class VenvRuntime:
@@ -131,8 +121,7 @@ class VenvRuntime:
     def observe(self, request: Request, on_progress: OnProgress) -> Observation:
         """Observe one side. What cannot be brought up comes back as ``Observation.failure``."""
         began = time.perf_counter()
-        seen = _Seen()
-        failure = ""
+        seen = Seen()
         environment = None
         timings = {}
         try:
@@ -140,16 +129,21 @@ class VenvRuntime:
                 request.target,
                 request.side,
                 request.constraints,
-                requirement_lines(request.requirements, *request.extra_requirements),
+                requirements_for_side(
+                    request.requirements,
+                    target=request.target,
+                    repo=request.repo,
+                    extra=request.extra_requirements,
+                ),
                 config=request.config,
                 on_progress=on_progress,
             )
             timings["provide"] = time.perf_counter() - began
-            failure = self._look(request, environment, seen, on_progress)
+            seen = self._look(request, environment, on_progress)
         except Stopped:
             raise
         except HarnessError as error:
-            failure = str(error)
+            seen.failure = str(error)
         timings["total"] = time.perf_counter() - began
         order = {path: number for number, path in enumerate(request.repo.dag_files)}
         return Observation(
@@ -160,124 +154,37 @@ class VenvRuntime:
             constraints_origin=request.constraints.origin,
             constraints_location=request.constraints.location,
             packages=seen.packages or (environment.packages if environment else {}),
-            files=() if failure else tuple(sorted(seen.files, key=lambda file: order[file.path])),
+            files=tuple(sorted(seen.files, key=lambda file: order[file.path])),
             plugins=seen.plugins.plugins,
             plugin_errors=seen.plugins.errors,
             plugin_warnings=seen.plugins.warnings,
             plugin_lookups=seen.plugins.lookups,
             not_installed=environment.refused if environment else {},
             isolation=seen.isolation,
-            failure=failure,
+            failure=seen.failure,
             timings=timings,
         )
 
-    def _look(
-        self, request: Request, environment: Environment, seen: _Seen, on_progress: OnProgress
-    ) -> str:
-        """Run the probe over all DAG files, as often as it takes; why that was not possible.
-
-        A file may take the probe down with it. Then the files that were being loaded are tried
-        again one at a time, so that only the one whose fault it is stays without a result.
-        """
+    def _look(self, request: Request, environment: Environment, on_progress: OnProgress) -> Seen:
         place = _place(request)
         place.make()
         shutil.copyfile(environment.template_db, place.database)
-        env = _environment_variables(request, environment, place)
-        total = len(request.repo.dag_files)
-        batches = deque([request.repo.dag_files])
-        starts = 0
-        while batches:
-            batch = batches.popleft()
-            on_progress(
-                Progress(side=request.side, step="loading", done=len(seen.files), total=total)
+        variables = _environment_variables(request, environment, place)
+        config = request.config
+
+        def run(files: Sequence[str], on_record: OnRecord) -> Ended:
+            payload = place.root / "payload.json"
+            payload.write_bytes(msgspec.json.encode(_payload(request, place, files)))
+            return supervise(
+                (str(environment.python), "-B", "-s", str(self.probe), str(payload)),
+                env={**variables, RUN_VARIABLE: uuid.uuid4().hex},
+                cwd=place.airflow_home,
+                limits=Limits(start=self.start_seconds, silence=2 * config.timeout + SLACK_SECONDS),
+                no_network=not config.allowed_hosts,
+                on_record=on_record,
             )
 
-            def on_record(record: Mapping[str, Any]) -> None:
-                seen.take(record)
-                if record.get("kind") == "file":
-                    step = Progress(
-                        side=request.side, step="loading", done=len(seen.files), total=total
-                    )
-                    on_progress(step)
-
-            seen.begun.clear()
-            starts += 1
-            ended = self._run(request, environment, place, env, batch, starts, on_record)
-            seen.isolation = _isolation(ended, request.config)
-            if not seen.ready:
-                return _start_failure(request, seen, ended)
-            done = {file.path for file in seen.files}
-            left = tuple(path for path in batch if path not in done)
-            suspects = tuple(path for path in left if path in seen.begun)
-            stuck = left == batch and not suspects
-            if left and (len(batch) == 1 or stuck or starts >= MAX_STARTS):
-                seen.files += [_lost(path, ended) for path in left]
-            elif left:
-                batches.extend((path,) for path in suspects)
-                if rest := tuple(path for path in left if path not in suspects):
-                    batches.append(rest)
-        return ""
-
-    def _run(
-        self,
-        request: Request,
-        environment: Environment,
-        place: Place,
-        env: Mapping[str, str],
-        files: Sequence[str],
-        number: int,
-        on_record: Any,
-    ) -> Ended:
-        payload = place.root / f"payload-{number}.json"
-        payload.write_bytes(msgspec.json.encode(_payload(request, place, files)))
-        config = request.config
-        return supervise(
-            (str(environment.python), "-B", "-s", str(self.probe), str(payload)),
-            env={**env, RUN_VARIABLE: uuid.uuid4().hex},
-            cwd=place.airflow_home,
-            limits=Limits(start=self.start_seconds, silence=2 * config.timeout + SLACK_SECONDS),
-            no_network=not config.allowed_hosts,
-            on_record=on_record,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Plugins:
-    plugins: tuple[PluginObservation, ...] = ()
-    errors: tuple[ErrorObservation, ...] = ()
-    warnings: tuple[WarningObservation, ...] = ()
-    lookups: tuple[LookupObservation, ...] = ()
-
-
-@dataclass(kw_only=True)
-class _Seen:
-    """What the records of all starts of one side's probe add up to."""
-
-    airflow: str = ""
-    python: str = ""
-    packages: Mapping[str, str] = field(default_factory=dict)
-    plugins: _Plugins = field(default_factory=_Plugins)
-    ready: bool = False
-    begun: set[str] = field(default_factory=set)
-    files: list[FileObservation] = field(default_factory=list)
-    isolation: str = ""
-
-    def take(self, record: Mapping[str, Any]) -> None:
-        """Add one record; one that is not of the agreed form counts as not seen."""
-        try:
-            match record.get("kind"):
-                case "start":
-                    self.airflow, self.python = record["airflow"], record["python"]
-                    self.packages = record["packages"]
-                case "plugins":
-                    self.plugins = msgspec.convert(record, _Plugins)
-                    self.ready = True
-                case "begin":
-                    self.begun.add(record["path"])
-                case "file":
-                    self.files.append(msgspec.convert(record, FileObservation))
-        except (KeyError, msgspec.ValidationError):
-            return
+        return look(request, run, on_progress)
 
 
 def _place(request: Request) -> Place:
@@ -332,24 +239,3 @@ def _payload(request: Request, place: Place, files: Sequence[str]) -> dict[str, 
         "samples": {kind: dict(names) for kind, names in request.samples.items()},
         "given": {"variable": sorted(config.variables), "connection": sorted(config.connections)},
     }
-
-
-def _lost(path: str, ended: Ended) -> FileObservation:
-    return FileObservation(path=path, outcome="lost", output=f"{ended.output}\n({ended.why})")
-
-
-def _isolation(ended: Ended, config: Config) -> str:
-    if ended.isolation == NO_NETWORK:
-        return "network namespace, socket guard"
-    return "socket guard" + (
-        f" ({', '.join(config.allowed_hosts)})" if config.allowed_hosts else ""
-    )
-
-
-def _start_failure(request: Request, seen: _Seen, ended: Ended) -> str:
-    stage = "its plugins were loaded" if seen.airflow else "Airflow was imported"
-    printed = f" The end of its output:\n{ended.output.strip()}" if ended.output.strip() else ""
-    return (
-        f"The {request.side} (Airflow {request.target.airflow}) did not come up: while {stage},"
-        f" {ended.why}.{printed}"
-    )

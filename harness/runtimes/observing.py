@@ -1,0 +1,134 @@
+"""Load all DAG files of one side through a probe that any of them may take down with it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from harness.model import (
+    Config,
+    ErrorObservation,
+    FileObservation,
+    LookupObservation,
+    PluginObservation,
+    WarningObservation,
+)
+from harness.runtimes.base import OnProgress, Progress, Request
+from harness.runtimes.launch import NO_NETWORK
+from harness.runtimes.supervise import Ended, OnRecord
+
+# Every start costs an import of Airflow: a repository full of files that kill the probe is given
+# up after so many.
+MAX_STARTS = 40
+
+Run = Callable[[Sequence[str], OnRecord], Ended]
+"""Starts the probe over some DAG files, hands over its records, and says how it ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plugins:
+    plugins: tuple[PluginObservation, ...] = ()
+    errors: tuple[ErrorObservation, ...] = ()
+    warnings: tuple[WarningObservation, ...] = ()
+    lookups: tuple[LookupObservation, ...] = ()
+
+
+@dataclass(kw_only=True)
+class Seen:
+    """What the records of all starts of one side's probe add up to.
+
+    ``files`` are in the order in which they were finished; ``failure`` says why the side could not
+    be looked at, "" = it was.
+    """
+
+    airflow: str = ""
+    python: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    plugins: _Plugins = field(default_factory=_Plugins)
+    ready: bool = False
+    begun: set[str] = field(default_factory=set)
+    files: list[FileObservation] = field(default_factory=list)
+    isolation: str = ""
+    failure: str = ""
+
+    def take(self, record: Mapping[str, Any]) -> None:
+        """Add one record; one that is not of the agreed form counts as not seen."""
+        try:
+            match record.get("kind"):
+                case "start":
+                    self.airflow, self.python = record["airflow"], record["python"]
+                    self.packages = record["packages"]
+                case "plugins":
+                    self.plugins = msgspec.convert(record, _Plugins)
+                    self.ready = True
+                case "begin":
+                    self.begun.add(record["path"])
+                case "file":
+                    self.files.append(msgspec.convert(record, FileObservation))
+        except (KeyError, msgspec.ValidationError):
+            return
+
+
+def look(request: Request, run: Run, on_progress: OnProgress) -> Seen:
+    """Run the probe over all DAG files, as often as it takes.
+
+    A file may take the probe down with it. Then those that were being loaded are tried again one
+    at a time, so that only the one whose fault it is stays without a result ("lost").
+    """
+    seen = Seen()
+    total = len(request.repo.dag_files)
+
+    def on_record(record: Mapping[str, Any]) -> None:
+        seen.take(record)
+        if record.get("kind") in ("plugins", "file"):
+            done = len(seen.files)
+            on_progress(Progress(side=request.side, step="loading", done=done, total=total))
+
+    on_progress(Progress(side=request.side, step="starting Airflow"))
+    batches = deque([request.repo.dag_files])
+    starts = 0
+    while batches:
+        batch = batches.popleft()
+        starts += 1
+        seen.begun.clear()
+        ended = run(batch, on_record)
+        seen.isolation = _isolation(ended, request.config)
+        if not seen.ready:
+            seen.failure = _start_failure(request, seen, ended)
+            break
+        done = {file.path for file in seen.files}
+        left = tuple(path for path in batch if path not in done)
+        suspects = tuple(path for path in left if path in seen.begun)
+        stuck = left == batch and not suspects
+        if left and (len(batch) == 1 or stuck or starts >= MAX_STARTS):
+            seen.files += [_lost(path, ended) for path in left]
+        elif left:
+            batches.extend((path,) for path in suspects)
+            if rest := tuple(path for path in left if path not in suspects):
+                batches.append(rest)
+    return seen
+
+
+def _lost(path: str, ended: Ended) -> FileObservation:
+    return FileObservation(path=path, outcome="lost", output=f"{ended.output}\n({ended.why})")
+
+
+def _isolation(ended: Ended, config: Config) -> str:
+    if ended.isolation == NO_NETWORK:
+        return "network namespace, socket guard"
+    return "socket guard" + (
+        f" ({', '.join(config.allowed_hosts)})" if config.allowed_hosts else ""
+    )
+
+
+def _start_failure(request: Request, seen: Seen, ended: Ended) -> str:
+    stage = "its plugins were loaded" if seen.airflow else "Airflow was imported"
+    printed = f" The end of its output:\n{ended.output.strip()}" if ended.output.strip() else ""
+    return (
+        f"The {request.side} (Airflow {request.target.airflow}) did not come up: while {stage},"
+        f" {ended.why}.{printed}"
+    )

@@ -15,6 +15,7 @@ from harness import __version__
 from harness.cache import cache_folder
 from harness.checks.judge import judge, verdict
 from harness.config import load_config
+from harness.errors import UsageError
 from harness.model import (
     REPORT_SCHEMA,
     CheckResult,
@@ -41,7 +42,6 @@ from harness.repo import copy_tree, load
 from harness.requirements.resolve import resolve
 from harness.rewrite import requirements_text, rewrite, target_pins
 from harness.runtimes.base import OnProgress, Progress, Request, Runtime, no_progress
-from harness.runtimes.constraints import find_constraints
 from harness.seeds import Seeds, seed_environment
 from harness.targets import default_bridge, default_target, get_target
 
@@ -134,6 +134,36 @@ def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progr
         return _report(job, pairs, seen, started)
 
 
+def resolve_requirements(
+    path: Path, runtime: Runtime, *, target: str = "", judge: str = "pip-tools"
+) -> Resolution:
+    """Whether the requirements file of ``path``, as it stands, installs on one Airflow version.
+
+    Raises UsageError when there is no requirements file.
+    """
+    config = load_config(path, overrides={})
+    repo = load(path, config=config)
+    row = get_target(target or next(iter(config.targets), "") or default_target().airflow)
+    if not repo.requirements:
+        raise UsageError(
+            f"{path} has no requirements file.",
+            hint="It is looked for as requirements.txt, dags/requirements.txt and "
+            "requirements/requirements.txt.",
+        )
+    side = Side(row.role)
+    return resolve(
+        requirements_text(repo),
+        side=side,
+        target=row,
+        constraints=runtime.constraints(row, config),
+        python=runtime.python(row, side, config),
+        cache=cache_folder(),
+        judge=judge,
+        extra=config.requirements,
+        repo=repo,
+    )
+
+
 # ------------------------------------------------------------------------------------- observing
 
 
@@ -153,7 +183,7 @@ def _see_target(
     began = time.perf_counter()
     step(f"copying for {row.airflow}")
     copy = copy_tree(job.repo, workspace / row.airflow / "airflow")
-    constraints = _constraints(job, row)
+    constraints = runtime.constraints(row, job.config)
     rewritten = rewrite(
         copy,
         target=row,
@@ -183,7 +213,7 @@ def _observe(
     on_progress: OnProgress,
 ) -> Seen:
     """Bring one side up and look at it, while the judging resolver works beside it."""
-    constraints = _constraints(job, row)
+    constraints = runtime.constraints(row, job.config)
     began = time.perf_counter()
     with ThreadPoolExecutor(1) as beside:
         resolution = beside.submit(
@@ -233,11 +263,6 @@ def _resolution(
         extra=job.config.requirements,
         repo=copy,
     )
-
-
-def _constraints(job: Job, row: Target) -> Constraints:
-    location = job.config.constraints.get(row.airflow, "")
-    return find_constraints(row, location, offline=job.options.offline)
 
 
 def _announce(

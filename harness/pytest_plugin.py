@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from harness.model import Finding, Report
 
-OPTIONS = (
+OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--mwaa-repo", {"metavar": "REPO", "help": "the DAG repository to judge"}),
     (
         "--mwaa-target",
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options; without ``--mwaa-repo`` the plugin does nothing."""
     group = parser.getgroup("mwaa-harness", "Airflow 1.10 to Amazon MWAA 2.x")
     for name, settings in OPTIONS:
-        group.addoption(name, **settings)  # type: ignore[arg-type]
+        group.addoption(name, **settings)
 
 
 def pytest_collection_modifyitems(

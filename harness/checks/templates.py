@@ -97,12 +97,11 @@ def compare_templates(
             if not _same_field(value, after[name], comparison):
                 rule = TEMPLATE_CHANGED if _mentions(place, name) else TEMPLATE_DEFAULT_CHANGED
                 yield place.finding(rule, name, value, after[name])
-        elif _has_template(value) and not _renamed(value, before, after, comparison):
+        elif not _renamed(value, before, after, comparison):
             yield place.finding(TEMPLATE_LOST, name, value, "no templated field")
     for name, value in after.items():
         if (
             name not in before
-            and _has_template(value)
             and _mentions(place, name)
             and not _renamed(value, after, before, comparison)
         ):
@@ -123,16 +122,29 @@ def _same_field(old: Any, new: Any, comparison: Comparison) -> bool:
 
 
 def _renamed(value: Any, here: Fields, there: Fields, comparison: Comparison) -> bool:
-    """Whether ``there`` has ``value`` in a field that ``here`` does not have."""
-    return any(comparison.same(value, other) for name, other in there.items() if name not in here)
+    """Whether each template of ``value`` is within some field that only ``there`` has."""
+    others = [part for name in there.keys() - here.keys() for part in _parts(there[name])]
+    return all(
+        any(comparison.same(template, other) for other in others) for template in _templates(value)
+    )
 
 
-def _has_template(value: Any) -> bool:
-    if isinstance(value, str):
-        return bool(JINJA.search(value))
+def _templates(value: Any) -> Iterator[str]:
+    """Every text within ``value`` that holds a template."""
+    for part in _parts(value):
+        if isinstance(part, str) and JINJA.search(part):
+            yield part
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """``value`` and everything inside it."""
+    yield value
     if isinstance(value, Mapping):
-        return any(_has_template(item) for item in value.values())
-    return isinstance(value, list | tuple) and any(_has_template(item) for item in value)
+        for item in value.values():
+            yield from _parts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _parts(item)
 
 
 def _mentions(place: Place, name: str) -> bool:

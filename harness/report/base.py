@@ -232,12 +232,15 @@ def location(finding: Finding, *, path: bool = True) -> str:
 def source_reader(report: Report) -> Callable[[Finding], str]:
     """A function that gives the source line of a finding, "" when it is not known.
 
-    Lines end where Python ends them, so that numbers agree with tracebacks (``str.splitlines``
-    also breaks at form feeds and other separators).
+    Only Python is quoted: a line of a configuration file may hold a secret, so it is for the
+    check that found it to choose the evidence. Lines end where Python ends them, so that numbers
+    agree with tracebacks (``str.splitlines`` also breaks at form feeds and other separators).
     """
     split: dict[str, list[str]] = {}
 
     def read(finding: Finding) -> str:
+        if not finding.path.endswith(".py"):
+            return ""
         if finding.path not in split:
             split[finding.path] = _LINE_END.split(report.sources.get(finding.path, ""))
         lines = split[finding.path]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -50,6 +51,8 @@ DIFF_LINES = 400
 DIFF_CHARACTERS = 1_500_000
 
 STRUCTURE = "structure-survives"
+# How that check states both values in a finding's evidence.
+_BOTH_VALUES = re.compile("bridge: (?P<bridge>.*)\ntarget: (?P<target>.*)", re.DOTALL)
 HEADLINES = {
     Verdict.PASS: "Pass: this repository survives the move",
     Verdict.FAIL: "Fail: this repository is not ready to move",
@@ -117,6 +120,7 @@ def lines(report: Report, view: View) -> Iterator[str]:
         read=source_reader(report),
         shorten=_diff_shortener(),
         worst=_worst,
+        both_values=_BOTH_VALUES.fullmatch,
         css=css,
         js=js,
         policy=_policy(css, js),

@@ -65,6 +65,9 @@ def lines(report: Report, view: View) -> Iterator[str]:
 
 
 def _cases(report: Report) -> Iterator[Case]:
+    by_check = grouped(report.findings, lambda finding: (finding.check, finding.target))
+    checks = {(result.check, result.target) for result in report.checks}
+    others = [each for key, many in by_check.items() if key not in checks for each in many]
     yield Case(
         suite="mwaa-harness",
         classname="mwaa-harness",
@@ -72,8 +75,8 @@ def _cases(report: Report) -> Iterator[Case]:
         outcome=_OUTCOMES.get(report.verdict, ""),
         kind=report.verdict,
         message=summary(report, counts(report, statements(report))),
+        text="\n".join(map(_describe, others)),
     )
-    by_check = grouped(report.findings, lambda finding: (finding.check, finding.target))
     for result in report.checks:
         yield _check(result, by_check.get((result.check, result.target), []))
     by_file = grouped(report.findings, lambda finding: (finding.path, finding.target))

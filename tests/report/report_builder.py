@@ -163,8 +163,9 @@ def fails() -> Report:
                 column=5,
                 side="target",
                 target=target,
-                message="movie-list-dag.clean_up_csv: retries is 3 on the bridge, 0 on the target",
-                evidence="    provide_context=True,",
+                message="DAG movie-list-dag, task clean_up_csv: retries is 3 on the bridge, "
+                "0 on the target",
+                evidence="bridge: 3\ntarget: 0",
                 fix="Set retries=3 in the task or in default_args.",
             )
             for target in targets

@@ -113,7 +113,10 @@ def test_everything_is_on_the_page() -> None:
         assert finding.path in text
         assert finding.message in text
         assert finding.fix in text
-        assert finding.evidence.strip() in text
+        assert all(
+            line.removeprefix("bridge: ").removeprefix("target: ") in text
+            for line in finding.evidence.split("\n")
+        )
         assert finding.ignored in text
     for row in report.files:
         assert row.path in text
@@ -168,6 +171,13 @@ def test_structure_differences_are_a_table_and_not_said_twice() -> None:
     assert "structure" in page.ids()
     without = [f for f in fails().findings if f.check != "structure-survives"]
     assert "structure" not in Page(html(replace(fails(), findings=tuple(without)))).ids()
+
+
+def test_both_values_of_a_difference_have_a_column() -> None:
+    page = html(fails())
+    assert '<td data-label="bridge"><code>3</code></td><td data-label="target"><code>0' in page
+    other = replace(fails().findings[0], evidence="what was seen", message="gone")
+    assert "what was seen" in Page(html(replace(passes(), findings=(other,)))).text
 
 
 def test_files_with_a_problem_come_first() -> None:

@@ -147,7 +147,7 @@ def test_the_text_says_where_why_and_what_to_do() -> None:
         for failure in parsed(fails()).iter("failure")
         if "structure-differs" in (failure.text or "")
     )
-    assert "dags/movie_list.py:12:5: error structure-differs: movie-list-dag.clean_up_csv" in text
+    assert "dags/movie_list.py:12:5: error structure-differs: DAG movie-list-dag, task" in text
     assert "fix: Set retries=3" in text
 
 

@@ -11,7 +11,7 @@ from report_builder import HOSTILE, STORIES, fails, hostile, large, passes, unkn
 from rich.cells import cell_len
 
 from harness.model import Finding, Report, Severity, Verdict
-from harness.report import View
+from harness.report import FORMATS, View
 from harness.report.base import REPEATED
 from harness.report.text import lines
 
@@ -86,6 +86,18 @@ def test_a_very_long_line_is_shown_around_its_column() -> None:
     at = next(index for index, line in enumerate(shown) if "needle" in line)
     assert len(shown[at]) <= 80
     assert shown[at + 1].index("^") == shown[at].index("needle")
+
+
+def test_a_line_of_a_configuration_file_is_not_quoted() -> None:
+    """It may hold a secret: the check says what may be shown of it."""
+    secret = only(
+        finding(path="airflow.cfg", line=1, evidence="core.fernet_key"),
+        sources={"airflow.cfg": "fernet_key = hunter2"},
+    )
+    for format_ in FORMATS.values():
+        output = "\n".join(format_(secret, View()))
+        assert "a-rule" in output
+        assert "hunter2" not in output
 
 
 def test_a_line_beyond_the_file_is_not_shown() -> None:

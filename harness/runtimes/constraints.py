@@ -73,6 +73,8 @@ def fetch(url: str) -> str:
             body: bytes = response.read()
         return body.decode("utf-8")
     except (OSError, HTTPException, UnicodeDecodeError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is a response as well, and holds the connection
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise Unreachable(f"{url} cannot be fetched: {reason}") from error
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from harness.model import Report, Severity, Verdict
 from harness.report.base import (
     SEVERITIES,
+    Gap,
     Statement,
     View,
     counts,
@@ -34,36 +36,40 @@ _COMMANDS: Mapping[Severity, str] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """A workflow command, and the line of the log that stands for it where there is no room."""
+
+    command: str
+    properties: Mapping[str, str]
+    message: str
+    line: str
+
+
 def lines(report: Report, view: View) -> Iterator[str]:
     """The report as workflow commands, its verdict last."""
     said = statements(report)
     verdict = "notice" if report.verdict is Verdict.PASS else "error"
-    room = dict.fromkeys(_COMMANDS.values(), LIMIT)
+    room = Counter(dict.fromkeys(_COMMANDS.values(), LIMIT))
     room[verdict] -= 1
-    rest: list[str] = []
-    for gap in gaps(report):
-        targets = f" on Airflow {', '.join(gap.targets)}" if gap.targets else ""
-        message = f"{', '.join(gap.checks)}{targets}: {gap.reason}"
-        if room["error"]:
-            room["error"] -= 1
-            file = {"file": _path(gap.paths[0], view)} if len(gap.paths) == 1 else {}
-            yield _command("error", {**file, "title": "not judged"}, message)
+    rest: list[Annotation] = []
+    found = [_finding(statement, view) for statement in _by_importance(shown(said))]
+    serious = [each for each in found if each.command == "error"]
+    others = [each for each in found if each.command != "error"]
+    for each in (*serious, *(_gap(gap, view) for gap in gaps(report)), *others):
+        if room[each.command]:
+            room[each.command] -= 1
+            yield _command(each)
         else:
-            rest.append(f"not judged: {message}")
-    for statement in _by_importance(shown(said)):
-        command = _COMMANDS[statement.finding.severity]
-        if room[command]:
-            room[command] -= 1
-            yield _annotation(command, statement, view)
-        else:
-            finding = statement.finding
-            rest.append(f"{command}: {location(finding)} {finding.rule}: {finding.message}")
+            rest.append(each)
     if rest:
         yield f"::group::{len(rest)} more findings"
         yield from map(_log_line, rest)
         yield "::endgroup::"
     text = f"{report.verdict}: {summary(report, counts(report, said))}"
-    yield _command(verdict, {"title": "mwaa-harness"}, text)
+    yield _command(
+        Annotation(command=verdict, properties={"title": "mwaa-harness"}, message=text, line="")
+    )
 
 
 def _by_importance(said: list[Statement]) -> list[Statement]:
@@ -79,36 +85,55 @@ def _by_importance(said: list[Statement]) -> list[Statement]:
     return [said[position] for _, _, position in sorted(ranked)]
 
 
-def _annotation(command: str, statement: Statement, view: View) -> str:
+def _finding(statement: Statement, view: View) -> Annotation:
     finding = statement.finding
-    properties = {
-        "file": _path(finding.path, view),
-        "line": str(finding.line or ""),
-        "col": str(finding.column or ""),
-        "title": finding.rule,
-    }
     targets = f"Airflow {', '.join(statement.targets)}" if statement.targets else ""
     parts = (finding.message, finding.evidence, finding.fix, targets)
-    return _command(command, properties, "\n".join(part for part in parts if part))
+    return Annotation(
+        command=_COMMANDS[finding.severity],
+        properties={
+            "file": _path(finding.path, view),
+            "line": str(finding.line or ""),
+            "col": str(finding.column or ""),
+            "title": finding.rule,
+        },
+        message="\n".join(part for part in parts if part),
+        line=f"{location(finding)} {finding.rule}: {finding.message}",
+    )
+
+
+def _gap(gap: Gap, view: View) -> Annotation:
+    targets = f" on Airflow {', '.join(gap.targets)}" if gap.targets else ""
+    message = f"{', '.join(gap.checks)}{targets}: {gap.reason}"
+    return Annotation(
+        command="error",
+        properties={
+            "file": _path(gap.paths[0], view) if len(gap.paths) == 1 else "",
+            "title": "not judged",
+        },
+        message=message,
+        line=f"not judged: {message}",
+    )
 
 
 def _path(path: str, view: View) -> str:
     return "/".join(part for part in (view.prefix, path) if part) if path else ""
 
 
-def _command(command: str, properties: Mapping[str, str], message: str) -> str:
+def _command(annotation: Annotation) -> str:
     given = ",".join(
         f"{key}={_escape(value).replace(':', '%3A').replace(',', '%2C')}"
-        for key, value in properties.items()
+        for key, value in annotation.properties.items()
         if value
     )
-    return f"::{command} {given}::{_escape(message)}"
+    return f"::{annotation.command} {given}::{_escape(annotation.message)}"
 
 
 def _escape(text: str) -> str:
     return visible(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _log_line(text: str) -> str:
+def _log_line(annotation: Annotation) -> str:
     """One line that the runner takes for text: it would obey ``##[`` anywhere in it."""
-    return " ".join(visible(text).split()).replace("##[", "## [")
+    text = " ".join(visible(annotation.line).split())
+    return f"{annotation.command}: {text}".replace("##[", "## [")

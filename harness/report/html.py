@@ -87,9 +87,9 @@ def lines(report: Report, view: View) -> Iterator[str]:
     )
     content: dict[str, Any] = {
         "checks": grouped(report.checks, lambda result: result.check),
-        "gaps": gaps(report),
         "structure": structure,
         "findings": bool(by_path or repeated),
+        "gaps": gaps(report),
         "files": _matrix(report, open_ones),
         "ignored": ignored(said),
         "rewrites": _rewrites(report),
@@ -98,9 +98,9 @@ def lines(report: Report, view: View) -> Iterator[str]:
     }
     titles = {
         "checks": "Checks",
-        "gaps": "Not judged",
         "structure": "Structure",
         "findings": "Findings",
+        "gaps": "Not judged",
         "files": "Files",
         "ignored": "Ignored",
         "rewrites": "Rewritten files",

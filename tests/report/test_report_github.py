@@ -105,6 +105,12 @@ def test_the_verdict_comes_last(report: Report, command: str) -> None:
     assert message.startswith(f"{report.verdict}: ")
 
 
+def test_findings_come_before_what_could_not_be_judged() -> None:
+    report = replace(unknown(), findings=(finding(), finding(severity=Severity.WARNING)))
+    titles = [properties["title"] for _, properties, _ in commands(report)]
+    assert titles == ["a-rule", "not judged", "a-rule", "mwaa-harness"]
+
+
 def test_what_could_not_be_judged_is_an_error() -> None:
     name, properties, message = commands(unknown())[0]
     assert (name, properties) == ("error", {"title": "not judged"})

@@ -47,8 +47,7 @@ class Comparison:
                 path in lineage or self.resolve(path) in lineage
                 for path in (old.operator, *stands_for)
             )
-            or (_is_airflow_class(old.operator, name)
-            and _is_airflow_class(new.operator, name))
+            or (_is_airflow_class(old.operator, name) and _is_airflow_class(new.operator, name))
             or self._moved_with_its_file(old.operator, new.operator)
         )
 

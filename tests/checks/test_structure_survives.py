@@ -320,7 +320,7 @@ def test_a_field_under_a_new_name_is_no_loss() -> None:
     assert fields_of({"bql": "SELECT {{ ds }}"}, {"sql": "SELECT {{ ds }}"}) == []
     nested = {"configuration": {"query": {"query": "SELECT {{ ds }}", "useLegacySql": False}}}
     assert fields_of({"sql": "SELECT {{ ds }}"}, nested) == []
-    assert fields_of({"sql": "SELECT {{ ts }}"}, nested) == ["template-lost"]
+    assert fields_of({"sql": "SELECT {{ ts }}"}, nested) == ["template-lost", "template-gained"]
 
 
 def test_a_literal_that_is_rendered_now() -> None:

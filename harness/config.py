@@ -100,6 +100,13 @@ def connection_uri(fields: Mapping[str, Any]) -> str:
     return uri + (f"/{schema}" if schema or query else "") + (f"?{query}" if query else "")
 
 
+def read_table(file: Path) -> dict[str, Any]:
+    """The names and values in a ``.json`` file or, whatever else it is called, an env file.
+    Raises UsageError for a file that is neither."""
+    text = _read(file)
+    return _json_table(file, text) if file.suffix == ".json" else dict(parse_env(text, str(file)))
+
+
 # ------------------------------------------------------------------------------- finding the file
 
 
@@ -312,13 +319,9 @@ def _table_or_file(value: object, place: _Place) -> tuple[dict[str, Any], _Place
     if not isinstance(value, str):
         return _table(value, place), place
     file = place.path(value)
-    text = _read(file)
-    inner = replace(place, file=file, text=text)
-    if file.suffix == ".json":
-        return _json_table(file, text), inner
     if file.suffix in {".yaml", ".yml", ".toml"}:
         raise place.wrong(f"names {value!r}: files of that kind are not read here")
-    return dict(parse_env(text, str(file))), inner
+    return read_table(file), replace(place, file=file, text=_read(file))
 
 
 def _json_table(file: Path, text: str) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def _explain(
         return
     different = [demand for demand in demands if demand.demand != demands[0].demand]
     if different:
-        yield _conflict(demands[0], different[0].demand, f"but {different[0].demand}")
+        yield _conflict(demands[0], different[0].demand, different[0].demand)
     elif pins := setting.pins.get(name):
         version, label = pins[0].version, pins[0].label
         reason = f"{label} pin it to {version}, of which nothing fits Python {setting.python}"
@@ -185,10 +185,10 @@ def from_uv(stderr: str, *, setting: Setting) -> tuple[Conflict, ...]:
     if not proof:
         return ()
     demands = [(m["who"], m["what"], m["what_spec"].strip(",")) for m in _DEPENDS.finditer(proof)]
-    demands += [("", m["what"], m["what_spec"].strip(",")) for m in _REQUIRED.finditer(proof)]
-    roots = [root for m in _REQUIRED.finditer(proof) if (root := setting.root_named(m["what"]))]
+    required = [("", m["what"], m["what_spec"].strip(",")) for m in _REQUIRED.finditer(proof)]
+    roots = [root for _, what, _ in required if (root := setting.root_named(what))]
     sentence = proof.partition("cause: ")[2] or proof
-    for who, what, specifier in reversed(demands):
+    for who, what, specifier in reversed([*demands, *required]):
         root = setting.root_named(who or what) or (roots[-1] if roots else None)
         pin = setting.against(what, specifier)
         if root and pin:
@@ -203,8 +203,8 @@ def from_uv(stderr: str, *, setting: Setting) -> tuple[Conflict, ...]:
             )
     if not roots:
         return (Conflict(requirement="", line=0, against="", message=_last(sentence)),)
-    others = [m[0] for m in _REQUIRED.finditer(proof) if m["what"] != roots[-1].name]
-    against = others[0].removeprefix("you require ") if others else _index_or_python(sentence)
+    others = [what + spec for _, what, spec in required if what != roots[-1].name]
+    against = others[0] if others else _index_or_python(sentence)
     return (
         Conflict(
             requirement=roots[-1].text,
@@ -231,4 +231,4 @@ def _distinct(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
     first: dict[tuple[str, int, str], Conflict] = {}
     for conflict in conflicts:
         first.setdefault((conflict.requirement, conflict.line, conflict.against), conflict)
-    return tuple(sorted(first.values(), key=lambda conflict: conflict.line))
+    return tuple(sorted(first.values(), key=lambda conflict: (conflict.line == 0, conflict.line)))

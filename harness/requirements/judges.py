@@ -160,20 +160,23 @@ def ask_pip_tools(question: Question) -> Answer:
         return Answer(ok=None, message="pip-tools needs the package index, and this is offline.")
     interpreter = pip_tools_environment(question)
     judge = Path(__file__).with_name("pip_judge.py")
-    (question.folder / OUTPUT).unlink(missing_ok=True)
+    for old in (OUTPUT, "answer.json"):
+        (question.folder / old).unlink(missing_ok=True)
     done = _run([str(interpreter), str(judge), SOURCE, OUTPUT, "answer.json"], question)
     if done.timed_out:
         return Answer(ok=None, message=f"pip-tools gave no answer within {question.timeout:.0f} s.")
+    answer = question.folder / "answer.json"
+    told: dict[str, Any] = json.loads(answer.read_text("utf-8")) if answer.exists() else {}
+    if told.get("status") == "resolved":
+        return Answer(ok=True, pins=_output(question))
+    # An index that answers now and then looks to pip like one that lacks the distribution.
     if trouble := _trouble(done.stderr):
         return Answer(ok=None, message=trouble)
-    if not (question.folder / "answer.json").exists():
+    if not told:
         return Answer(ok=None, message=f"pip-tools: {_tail(done.stderr)}")
-    told: dict[str, Any] = json.loads((question.folder / "answer.json").read_text("utf-8"))
-    if told["status"] == "resolved":
-        return Answer(ok=True, pins=_output(question))
     if told["status"] == "impossible":
         conflicts = from_pip(told["causes"], log=done.stderr, setting=question.setting)
-        return Answer(ok=False, conflicts=conflicts, message=_clean(told["message"]))
+        return Answer(ok=False, conflicts=conflicts)
     return Answer(ok=None, message=_trouble(told["message"]) or f"pip: {_clean(told['message'])}")
 
 

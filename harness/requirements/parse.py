@@ -214,6 +214,9 @@ def _requirement(text: str) -> dict[str, Any]:
         if not _is_location(text):
             raise
         return _location(text)
+    if found.name.endswith(_ARCHIVES):
+        # A file's bare name is a valid requirement by its letters; pip takes it for the file.
+        return _location(text)
     return {
         "kind": "requirement",
         "name": canonicalize_name(found.name),

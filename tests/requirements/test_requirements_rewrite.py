@@ -1,0 +1,197 @@
+"""The rewrite of requirements files: what changes, what stays, and that twice is once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from requirement_sets import constraints, target
+
+from harness.requirements.extras import EXTRAS, OBSOLETE
+from harness.requirements.parse import parse
+from harness.requirements.rewrite import RULES, RequirementsRewrite, rewrite_requirements
+
+HEAD = (
+    '--constraint "https://raw.githubusercontent.com/apache/airflow/'
+    'constraints-2.11.0/constraints-3.12.txt"\n'
+)
+OLD = HEAD.replace("2.11.0", "1.10.12").replace("3.12", "3.7")
+
+
+def rewrite(text: str, *needs: str) -> RequirementsRewrite:
+    return rewrite_requirements(text, target=target(), constraints=constraints(), needs=needs)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing asked for\n\n",
+        f"{HEAD}requests\n",
+        f"{HEAD}apache-airflow==2.11.0\n",
+        f"{HEAD}apache-airflow-providers-slack==9.1.0  # chat\n",
+        f'{HEAD}dataclasses ; python_version < "3.7"\n',
+        f"{HEAD}company-library @ https://example.com/company_library-1.0.tar.gz\n",
+        "-c /usr/local/airflow/dags/constraints.txt\nrequests\n",
+        f"{HEAD}nonsense here\n",
+    ],
+)
+def test_noop(text: str) -> None:
+    assert rewrite(text) == RequirementsRewrite(text=text)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("requests\n", f"{HEAD}requests\n", id="constraint line on top"),
+        pytest.param("\ufeffrequests\n", f"\ufeff{HEAD}requests\n", id="byte order mark first"),
+        pytest.param(f"{OLD}requests\n", f"{HEAD}requests\n", id="constraint line of 1.10"),
+        pytest.param(
+            f"{HEAD}apache-airflow[aws,slack]==1.10.12  # base\nsix\n",
+            f"{HEAD}apache-airflow-providers-amazon==9.8.0  # base\n"
+            "apache-airflow-providers-slack==9.1.0\nsix\n",
+            id="extras",
+        ),
+        pytest.param(
+            f"{HEAD}apache-airflow[slack]==1.10.12\napache-airflow-backport-providers-slack\n",
+            f"{HEAD}apache-airflow-providers-slack==9.1.0\n",
+            id="extra and backport are one provider",
+        ),
+        pytest.param(
+            f"{HEAD}apache-airflow==1.10.12  # do not touch\nsix\n",
+            f"{HEAD}# do not touch\nsix\n",
+            id="airflow itself",
+        ),
+        pytest.param(
+            f"{HEAD}apache-airflow[slack]>=2.0\n",
+            f"{HEAD}apache-airflow>=2.0\napache-airflow-providers-slack==9.1.0\n",
+            id="airflow that fits stays",
+        ),
+        pytest.param(
+            f'{HEAD}apache_airflow.backport-providers-google[x]==2021.3.3 ; python_version > "3"\n',
+            f'{HEAD}apache-airflow-providers-google[x]==15.1.0 ; python_version > "3"\n',
+            id="backport with extras and marker",
+        ),
+        pytest.param(
+            f"{HEAD}apache-airflow-backport-providers-jira\n",
+            f"{HEAD}apache-airflow-providers-atlassian-jira==3.0.0\n",
+            id="renamed provider",
+        ),
+        pytest.param(
+            f"{HEAD}apache-airflow-backport-providers-papermill==2021.3.3\n",
+            f"{HEAD}# apache-airflow-backport-providers-papermill==2021.3.3\n",
+            id="backport without successor",
+        ),
+        pytest.param(f"{HEAD}enum34\nsix\n", f"{HEAD}six\n", id="standard module"),
+        pytest.param(f"{HEAD}boto3 == 1.20.0  # s3\n", f"{HEAD}boto3 ==1.37.3  # s3\n", id="pin"),
+    ],
+)
+def test_transformed(before: str, after: str) -> None:
+    done = rewrite(before)
+    assert done.text == after
+    assert done.edits
+    assert rewrite(after).text == after
+
+
+def test_needed_providers_are_added_with_the_reason() -> None:
+    done = rewrite(
+        f"{HEAD}apache-airflow-providers-slack==9.1.0",
+        "apache-airflow-providers-sftp",
+        "apache-airflow-providers-slack",
+        "apache-airflow-providers-amazon",  # in the image
+    )
+    *_, last = done.text.splitlines()
+    assert last.startswith("apache-airflow-providers-sftp==5.3.0  # ")
+    assert done.text.count("providers") == 2
+
+
+def test_a_new_file_is_made_when_something_is_needed() -> None:
+    done = rewrite("", "apache-airflow-providers-sftp")
+    assert done.text.startswith(HEAD)
+    assert rewrite(done.text, "apache-airflow-providers-sftp").text == done.text
+
+
+def test_a_provider_that_the_constraints_do_not_know_is_noted() -> None:
+    done = rewrite("", "apache-airflow-providers-qubole")
+    assert "apache-airflow-providers-qubole  #" in done.text
+    assert [note.rule for note in done.notes] == ["requirements-missing-provider"]
+
+
+def test_windows_line_ends_stay() -> None:
+    done = rewrite("requests\r\nenum34\r\n", "apache-airflow-providers-sftp")
+    assert done.text.count("\r\n") == done.text.count("\n") == 3
+
+
+def test_a_new_major_release_is_an_unsafe_edit_and_a_note() -> None:
+    done = rewrite(f"{HEAD}pandas==0.25.3\n")
+    assert [edit.safe for edit in done.edits] == [False]
+    assert "0.25.3" in done.notes[0].message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["requests<2\n", "requests==1.0 --hash=sha256:ab\n", 'requests==1.0 ; python_version > "3"\n'],
+)
+def test_what_cannot_be_decided_is_only_noted(text: str) -> None:
+    done = rewrite(HEAD + text)
+    assert done.text == HEAD + text
+    assert [(note.rule, note.line) for note in done.notes] == [("requirements-pin", 2)]
+
+
+def test_a_commented_constraint_is_left_and_noted() -> None:
+    done = rewrite("six\n# -c \n")
+    assert done.text == "six\n# -c \n"
+    assert [(note.rule, note.line) for note in done.notes] == [("requirements-constraint-line", 2)]
+
+
+def test_extras_that_are_nothing_on_mwaa() -> None:
+    done = rewrite(f"{HEAD}apache-airflow[crypto,celery,ldap]==1.10.12\nsix\n")
+    assert done.text == f"{HEAD}six\n"
+    assert ["ldap" in note.message for note in done.notes] == [True]
+
+
+def test_every_rule_is_used_by_some_edit_or_note() -> None:
+    done = rewrite(
+        f"{OLD}apache-airflow[all]==1.10.12\napache-airflow-backport-providers-slack\nenum34\n"
+        "pandas==0.1\n",
+        "apache-airflow-providers-sftp",
+    )
+    assert {edit.rule for edit in done.edits} == {rule.id for rule in RULES}
+
+
+PIECES = st.sampled_from(
+    [
+        "apache-airflow[aws,ldap,nonsense]==1.10.15",
+        "apache-airflow",
+        "apache-airflow-backport-providers-slack==2021.3.3  # chat",
+        "apache-airflow-backport-providers-papermill",
+        "apache-airflow-providers-jira",
+        "apache-airflow-providers-http==1.0",
+        "boto3==1.9",
+        "pandas==0.25.3 \\\n  # odd",
+        "requests<2",
+        *(row.name for row in OBSOLETE),
+        *(f"apache-airflow[{row.name}]" for row in EXTRAS),
+        OLD.strip(),
+        "# -c off",
+        "# comment",
+        "",
+        "\ufeff",
+        "six==1.0 \\",
+    ]
+)
+
+
+@given(
+    st.lists(PIECES, max_size=6),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+    st.sets(st.sampled_from(["apache-airflow-providers-sftp", "apache-airflow-providers-qubole"])),
+)
+def test_twice_is_once(rows: list[str], newline: str, ends: bool, needs: set[str]) -> None:
+    text = newline.join(rows) + (newline if ends else "")
+    once = rewrite(text, *needs)
+    assert rewrite(once.text, *needs).text == once.text
+    comments = [line.comment for line in parse(text) if line.kind == "comment"]
+    kept = [line.comment for line in parse(once.text)]
+    assert all(comment in kept for comment in comments)

@@ -123,21 +123,37 @@ def provide(
     else is lost. Raises ``UvFailed`` or ``EnvironmentFailed``.
     """
     root = cache / "environments"
-    image_lines = _image_lines(target, constraints)
-    pins = _without_comments(constraints.text)
-    image_key = _key(interpreter.version, str(interpreter.path), *image_lines, *pins)
+    image_key = environment_key(target, interpreter, constraints)
 
     def make_image(folder: Path) -> Environment:
-        return _make_image(folder, target, interpreter, constraints, image_lines, on_step)
+        return _make_image(folder, target, interpreter, constraints, on_step)
 
-    image = _ready_or_made(root / image_key, make_image, on_step)
+    image = ready_or_made(root / image_key, make_image, on_step)
     if not requirements:
         return image
 
     def make_own(folder: Path) -> Environment:
         return _make_own(folder, image, target, constraints, requirements, on_step)
 
-    return _ready_or_made(root / _key(image_key, *requirements), make_own, on_step)
+    own_key = environment_key(target, interpreter, constraints, requirements)
+    return ready_or_made(root / own_key, make_own, on_step)
+
+
+def environment_key(
+    target: Target,
+    interpreter: Interpreter,
+    constraints: Constraints,
+    requirements: Sequence[str] = (),
+) -> str:
+    """The name of an environment's folder: a hash of all that decides what is in it."""
+    lines = (line.partition("#")[0].strip() for line in constraints.text.splitlines())
+    parts = (
+        (str(FORMAT), target.airflow, interpreter.version, str(interpreter.path)),
+        _image_lines(target, constraints),
+        tuple(line for line in lines if line),
+        tuple(requirements),
+    )
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:24]
 
 
 def _image_lines(target: Target, constraints: Constraints) -> tuple[str, ...]:
@@ -145,20 +161,10 @@ def _image_lines(target: Target, constraints: Constraints) -> tuple[str, ...]:
     return (*lines, SEED) if Version(target.python) < SEEDED_BEFORE else lines
 
 
-def _without_comments(text: str) -> tuple[str, ...]:
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return tuple(line for line in lines if line)
-
-
-def _key(*parts: str) -> str:
-    text = "\0".join((str(FORMAT), *parts))
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
 # ---------------------------------------------------------------------------- the cache's protocol
 
 
-def _ready_or_made(
+def ready_or_made(
     folder: Path, make: Callable[[Path], Environment], on_step: OnStep
 ) -> Environment:
     """What READY describes; under the key's lock ``make`` fills the folder when there is none."""
@@ -235,9 +241,9 @@ def _make_image(
     target: Target,
     interpreter: Interpreter,
     constraints: Constraints,
-    lines: Sequence[str],
     on_step: OnStep,
 ) -> Environment:
+    lines = _image_lines(target, constraints)
     name = f"Airflow {target.airflow}"
     environment = Environment(folder=folder, version=interpreter.version)
     on_step(f"installing {name} and what its image holds ({len(lines)} packages)")

@@ -60,7 +60,7 @@ import warnings
 # Bound before foreign code runs: a DAG file may replace json.dumps or time.time for itself.
 to_json = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(",", ":")).encode
 now, clock, cpu_clock = time.time, time.monotonic, time.process_time
-exit_now, kill, killpg = os._exit, os.kill, os.killpg
+exit_now, kill, killpg, getpid, write = os._exit, os.kill, os.killpg, os.getpid, os.write
 
 PROBE = __file__
 
@@ -427,26 +427,32 @@ def causes(error):
 # ------------------------------------------------------ what is recorded while foreign code runs
 
 
+NOTES = ("warnings", "lookups", "egress")
+
+
 class Seen:
     """Warnings, look-ups and refused connections of one file, without doubles; or, with no path,
     those of the plugins, for whom only what the repository's own code causes counts. ``loud`` are
-    the library modules that something was recorded for as they were imported: a file that imports
-    one has to run it, to be told the same."""
+    the library modules that something was noted for as they were imported: a file that imports
+    one has to run it, to be told the same. ``tell(kind, json)`` is called with each new note.
+    """
 
     LIMIT = 1000
 
-    def __init__(self, path=""):
-        self.path = path
-        self.records = {"warnings": {}, "lookups": {}, "egress": {}}
+    def __init__(self, path="", tell=None):
+        self.path, self.tell = path, tell
+        self.notes = {kind: {} for kind in NOTES}
         self.loud = set()
 
     def note(self, kind, record):
-        records = self.records[kind]
-        if len(records) < self.LIMIT:
-            records.setdefault(to_json(record), record)
+        notes, text = self.notes[kind], to_json(record)
+        if text not in notes and len(notes) < self.LIMIT:
+            notes[text] = record
+            if self.tell:
+                self.tell(kind, text)
 
     def all(self, kind):
-        return list(self.records[kind].values())
+        return list(self.notes[kind].values())
 
 
 SEEN = None  # the Seen of the code that runs now; None: nobody is interested
@@ -552,9 +558,11 @@ def is_airflows(category, message, issuer):
     return True
 
 
-# --------------------------------------------------------------------- Variables and Connections
+# ---------------------------------------------- Variables, Connections and environment variables
 
 BACKEND_MODULE = "mwaa_harness_lookups"
+# Where os.environ.get and os.getenv are written.
+ENVIRONMENT_FILE = re.compile(r"(?:/|<frozen )(?:os|_collections_abc)(?:\.py|>)$")
 # Text, number and JSON at once: whatever the code makes of an unknown Variable, "1" fits best.
 PLACEHOLDERS = {"text": "1", "json": "{}", "connection": "generic://assumed"}
 
@@ -648,6 +656,27 @@ def asked_of_variable(frame):
             }
         frame = frame.f_back
     return {"default": False, "shape": "text"}
+
+
+def watch_environment():
+    """Record the environment variables that the repository's own code asks for in vain. Those that
+    are there are not recorded: copying the environment reads them all."""
+    kind = type(os.environ)
+    getitem = kind.__getitem__
+
+    def watched(self, key):
+        try:
+            return getitem(self, key)
+        except KeyError:
+            caller = sys._getframe(1)
+            direct = bool(PATHS.own(caller.f_code.co_filename))
+            while not direct and caller and ENVIRONMENT_FILE.search(caller.f_code.co_filename):
+                caller = caller.f_back  # os.environ.get and os.getenv bring a default
+            if direct or (caller and PATHS.own(caller.f_code.co_filename)):
+                note_lookup("env", key, "missing" if direct else "default")
+            raise
+
+    kind.__getitem__ = watched
 
 
 def note_lookup(kind, name, answer, value=""):
@@ -1248,7 +1277,7 @@ def load(airflow, root, path, seen):
         except BaseException as error:
             errors.append(error)
     error = error_of(errors, bag, path)
-    return observation(path, outcome_of(errors, bag, airflow.timeout), error, seen, dags, at)
+    return observation(path, outcome_of(errors, bag, airflow.timeout), error, dags, at)
 
 
 def present(airflow, dag, path):
@@ -1259,19 +1288,9 @@ def present(airflow, dag, path):
     return describe_dag(dag, path)
 
 
-def observation(path, outcome, error, seen=None, dags=(), at=None):
-    """The part of a FileObservation that a child knows."""
-    seen = seen or Seen(path)
-    return {
-        "path": path,
-        "outcome": outcome,
-        "dags": dags,
-        "error": error,
-        "warnings": seen.all("warnings"),
-        "lookups": seen.all("lookups"),
-        "egress": seen.all("egress"),
-        "at": at or now(),
-    }
+def observation(path, outcome, error, dags=(), at=None):
+    """A FileObservation, as far as the child knows and has not told before."""
+    return {"path": path, "outcome": outcome, "dags": dags, "error": error, "at": at or now()}
 
 
 def outcome_of(errors, bag, timeout):
@@ -1304,31 +1323,40 @@ def plain_error(kind, message, path, frames=()):
     }
 
 
-def run_child(airflow, root, path, parent, result, base):
-    """The whole life of a child: load ``path``, send what came of it to ``result``, end.
+# A child tells its parent what it sees as it sees it, in lines: a letter, and JSON.
+NOTE_LETTERS = {"warnings": b"w", "lookups": b"l", "egress": b"e"}
+OBSERVATION_LETTER, MODULES_LETTER = b"o", b"m"
 
-    Two lines of JSON are sent: the observation, and the library modules that were loaded for it.
-    A file that forks comes back here twice: only this process may answer.
+
+def run_child(airflow, root, path, parent, pipe, base):
+    """The whole life of a child: load ``path``, tell what came of it through ``pipe``, end.
+
+    A file that forks comes back here twice: only this process may say something.
     """
-    me, began, seen = os.getpid(), cpu_clock(), Seen(path)
-    stacks = os.dup(result)
-    faulthandler.register(STACK_SIGNAL, file=stacks, all_threads=False)
+    me, began = getpid(), cpu_clock()
+    faulthandler.register(STACK_SIGNAL, file=os.dup(pipe.end), all_threads=False)
     protect_ancestors(parent)
 
+    def tell(letter, text):
+        if getpid() == me:
+            send(pipe.reach(parent), letter + text.encode("ascii") + b"\n")
+
     def answer(observed, modules=()):
-        if os.getpid() == me:
-            send(result, (to_json(observed) + "\n" + to_json(modules) + "\n").encode("ascii"))
+        tell(OBSERVATION_LETTER, to_json(observed))
+        tell(MODULES_LETTER, to_json(modules))
 
     def exit_with_a_word(status):
         """os._exit, after saying where it was called."""
-        if os.getpid() == me:
+        sys.stdout.flush()
+        if getpid() == me:
             stack = traceback.extract_stack(sys._getframe(1))
             frames = [describe_frame(f.filename, f.lineno, f.name) for f in stack]
             frames = [frame for frame in frames if frame["own"]]
             error = plain_error("os._exit", f"the process ended with status {status}", path, frames)
-            answer(observation(path, "exit", error, seen))
+            answer(observation(path, "exit", error))
         exit_now(status)
 
+    seen = Seen(path, lambda kind, text: tell(NOTE_LETTERS[kind], text))
     os._exit = exit_with_a_word
     hear_all_warnings()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -1337,11 +1365,29 @@ def run_child(airflow, root, path, parent, result, base):
     try:
         observed = load(airflow, root, path, seen)
     except BaseException as error:
-        observed = observation(path, "error", describe_error(error, path), seen)
+        observed = observation(path, "error", describe_error(error, path))
     # To look through the modules costs a fork dearly, for it copies every page that it touches.
     costly = cpu_clock() - began > WORTH_A_LESSON
     answer(observed, library_modules(base.modules, seen) if costly else ())
     exit_now(0)
+
+
+class Pipe:
+    """A pipe from a child: the parent keeps ``start``, the child ``end``."""
+
+    def __init__(self):
+        self.start, self.end = os.pipe()
+        self.identity = os.fstat(self.end).st_ino
+
+    def reach(self, parent):
+        """The child's end, opened anew when the file has closed it, as daemons do."""
+        try:
+            if os.fstat(self.end).st_ino == self.identity:
+                return self.end
+        except OSError:
+            pass
+        self.end = os.open(f"/proc/{parent}/fd/{self.start}", os.O_WRONLY)
+        return self.end
 
 
 def library_modules(known, seen):
@@ -1369,14 +1415,16 @@ def is_library(name, module):
 def send(descriptor, data):
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        view = view[write(descriptor, view) :]
 
 
 # ----------------------------------------------------------------------- in the parent: many files
 
 STACK_SIGNAL = signal.SIGUSR2  # a child that is late is asked with it where it is
 STACK_GRACE = 0.3  # seconds it has to say so
+F_SETPIPE_SZ, PIPE_SIZE = 1031, 1 << 18  # linux/fcntl.h; bytes
 TAIL = 4096  # bytes of a child's output that are kept
+PRINT_PAUSE = 0.005  # seconds between two looks at the output of a child that prints
 SWEEP = 0.5  # seconds between two looks for orphans
 WORTH_A_LESSON = 0.1  # seconds of a processor from which on a file may be slow with libraries
 LESSON = 2  # files that had to load a library before the parent loads it for the next ones
@@ -1389,37 +1437,40 @@ class Worker:
 
     def __init__(self, path, pid, result, output, timeout):
         self.path, self.pid = path, pid
-        self.pipes = {result: bytearray(), output: bytearray()}
+        self.received = {result: bytearray(), output: bytearray()}  # by descriptor
         self.result, self.output = result, output
         self.started = clock()
         self.deadline = self.started + timeout
-        self.late = False
+        self.late = self.prints = False
 
     def take(self, descriptor):
         """Read what is there; False when there is no more."""
         try:
-            data = os.read(descriptor, 1 << 16)
+            data = os.read(descriptor, PIPE_SIZE)
         except BlockingIOError:
             return False
-        kept = self.pipes[descriptor]
+        kept = self.received[descriptor]
         kept += data
         if descriptor == self.output:
             del kept[:-TAIL]
         return bool(data)
 
-    def answer(self):
-        """What the child sent, as two JSON texts, once it is complete; else None."""
-        received = self.pipes[self.result]
-        if self.late or not received.endswith(b"\n") or received.count(b"\n") < 2:
-            return None
-        return bytes(received).splitlines()
+    def answered(self):
+        """Whether the last line that a child sends is there."""
+        received = self.received[self.result]
+        last = received.rfind(b"\n", 0, -1) + 1
+        return received.endswith(b"\n") and received.startswith(MODULES_LETTER, last)
+
+    def told(self, letter):
+        """The JSON texts of the lines that begin with ``letter``."""
+        lines = bytes(self.received[self.result]).split(b"\n")[:-1]
+        return [line[1:] for line in lines if line.startswith(letter)]
 
 
 def start_worker(airflow, payload, path, base, private):
     """Fork a child for ``path``; ``private`` are descriptors that it must not hold."""
-    result, result_end = os.pipe()
-    output, output_end = os.pipe()
-    parent = os.getpid()
+    result, output = Pipe(), Pipe()
+    parent = getpid()
     pid = os.fork()
     if pid == 0:
         try:
@@ -1427,21 +1478,24 @@ def start_worker(airflow, payload, path, base, private):
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setpgid(0, 0)
             die_with(parent)
-            for descriptor in itertools.chain(private, (result, output)):
+            for descriptor in itertools.chain(private, (result.start, output.start)):
                 os.close(descriptor)
-            os.dup2(output_end, 1)
-            os.dup2(output_end, 2)
-            os.close(output_end)
-            run_child(airflow, payload["repo_root"], path, parent, result_end, base)
+            os.dup2(output.end, 1)
+            os.dup2(output.end, 2)
+            os.close(output.end)
+            run_child(airflow, payload["repo_root"], path, parent, result, base)
+        except BaseException:
+            traceback.print_exc()  # this script's own fault
         finally:
-            exit_now(70)  # not reached unless this script itself is at fault: its traceback is out
-    os.close(result_end)
-    os.close(output_end)
+            exit_now(70)
     with contextlib.suppress(OSError):  # the child may have done it, or have ended, already
         os.setpgid(pid, pid)
-    for descriptor in (result, output):
-        os.set_blocking(descriptor, False)
-    return Worker(path, pid, result, output, payload["timeout"])
+    for pipe in (result, output):
+        os.close(pipe.end)
+        os.set_blocking(pipe.start, False)
+    with contextlib.suppress(OSError):  # a little luxury, for files that print a lot
+        fcntl.fcntl(output.start, F_SETPIPE_SZ, PIPE_SIZE)
+    return Worker(path, pid, result.start, output.start, payload["timeout"])
 
 
 def ended(worker):
@@ -1463,39 +1517,46 @@ def check_time(worker):
 
 
 def finish(worker, limit):
-    """End a child's process group, and give back its ``file`` record as bytes of JSON,
-    and the library modules it had loaded. ``limit`` is the time it had."""
+    """End a child's process group, and give back its ``file`` record as bytes of JSON, and the
+    library modules it had loaded. ``limit`` is the time it had."""
     with contextlib.suppress(OSError):
         killpg(worker.pid, signal.SIGKILL)
     _, status, usage = os.wait4(worker.pid, 0)
-    for descriptor in worker.pipes:
+    for descriptor in worker.received:
         for _ in range(64):  # something that got away may still be writing
             if not worker.take(descriptor):
                 break
         os.close(descriptor)
+    observed = worker.told(OBSERVATION_LETTER) if worker.answered() else []
+    if not observed:
+        observed = [to_json(post_mortem(worker, status, limit)).encode("ascii")]
+    for kind, letter in NOTE_LETTERS.items():
+        # Put together as text: a large observation is neither parsed nor copied more than once.
+        notes = b",".join(worker.told(letter))
+        observed.append(b'{"' + kind.encode("ascii") + b'":[' + notes + b"]}")
     peak = usage.ru_maxrss / (1024.0 if sys.platform == "linux" else 1024.0 * 1024.0)
-    output = bytes(worker.pipes[worker.output]).decode("utf-8", "replace")
     rest = {
-        "output": PATHS.text(output),
+        "kind": "file",
+        "output": PATHS.text(bytes(worker.received[worker.output]).decode("utf-8", "replace")),
         "seconds": round(clock() - worker.started, 4),
         "memory": round(peak, 1),
     }
-    answer = worker.answer()
-    if answer:
-        observed, modules = answer
-    else:
-        observed, modules = to_json(post_mortem(worker, status, limit)).encode("ascii"), b"[]"
-    record = b'{"kind":"file",' + observed[1:-1] + b"," + to_json(rest).encode("ascii")[1:]
-    return record, json.loads(modules.decode("ascii"))
+    observed.append(to_json(rest).encode("ascii"))
+    record = b"{" + b",".join(part[1:-1] for part in observed) + b"}"
+    return record, [
+        name for text in worker.told(MODULES_LETTER) for name in json.loads(text.decode())
+    ]
 
 
 def post_mortem(worker, status, limit):
     """The observation of a child that left without an answer."""
     path = worker.path
     if worker.late:
-        frames = read_stack(bytes(worker.pipes[worker.result]).decode("ascii", "replace"))
-        message = f"it was not loaded within {limit:g} seconds"
-        return observation(path, "timeout", plain_error("TimeoutError", message, path, frames))
+        frames = read_stack(bytes(worker.received[worker.result]).decode("ascii", "replace"))
+        error = plain_error(
+            "TimeoutError", f"it was not loaded within {limit:g} seconds", path, frames
+        )
+        return observation(path, "timeout", error)
     if os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
         error = plain_error(name, f"its process was killed by {name}", path)
@@ -1591,13 +1652,13 @@ def fan_out(airflow, payload, emit, close):
             emit(to_json({"kind": "begin", "path": path}).encode("ascii"))
             sys.stdout.flush()
             sys.stderr.flush()
-            held = [d for worker in active.values() for d in worker.pipes]
+            held = [d for worker in active.values() for d in worker.received]
             private = [*close, woken, wake, *held]
             worker = start_worker(airflow, payload, path, base, private)
             active[worker.pid] = worker
         listen(active, woken)
         for worker in list(active.values()):
-            if worker.answer() or ended(worker) or check_time(worker):
+            if worker.answered() or ended(worker) or check_time(worker):
                 del active[worker.pid]
                 record, modules = finish(worker, payload["timeout"])
                 emit(record)
@@ -1611,18 +1672,23 @@ def fan_out(airflow, payload, emit, close):
 
 
 def listen(active, woken):
-    """Wait until a child says or does something, or its time is up, and read what it says."""
-    owners = {d: worker for worker in active.values() for d in worker.pipes}
+    """Wait until a child says or does something, or its time is up, and read what it says. One that
+    prints is read in large pieces, not line by line."""
+    owners = {worker.result: worker for worker in active.values()}
+    owners.update((worker.output, worker) for worker in active.values() if not worker.prints)
     patience = min(worker.deadline for worker in active.values()) - clock()
+    patience = min(patience, PRINT_PAUSE if len(owners) < 2 * len(active) else SWEEP)
     poller = select.poll()
     for descriptor in itertools.chain(owners, [woken]):
         poller.register(descriptor, select.POLLIN)
-    for descriptor, _ in poller.poll(max(0.0, min(patience, SWEEP)) * 1000):
-        if descriptor == woken:
-            with contextlib.suppress(BlockingIOError):
-                os.read(woken, 4096)
-        else:
-            owners[descriptor].take(descriptor)
+    ready = [descriptor for descriptor, _ in poller.poll(max(0.0, patience) * 1000)]
+    if woken in ready:
+        with contextlib.suppress(BlockingIOError):
+            os.read(woken, 4096)
+    for worker in active.values():
+        if worker.result in ready:
+            worker.take(worker.result)
+        worker.prints = (worker.prints or worker.output in ready) and worker.take(worker.output)
 
 
 # ------------------------------------------------------------------------------------------ main
@@ -1644,7 +1710,7 @@ def tame_output():
     """Standard output and error that show at once what was printed, whatever it is."""
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         raw = open(descriptor, "wb", 0, closefd=False)
-        text = io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
+        text = io.TextIOWrapper(raw, "utf-8", "backslashreplace", line_buffering=True)
         setattr(sys, name, text)
         setattr(sys, f"__{name}__", text)
 
@@ -1678,8 +1744,10 @@ def main(payload_file, result_path):
     sys.path[:0] = payload["sys_path"]
     watch_warnings()
     watch_lookups(payload["assume_missing"], payload["samples"])
+    watch_environment()
     guard_network(Network(payload["allowed_hosts"]))
     os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT"] = "0"  # ours is kept from outside
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")  # boto: what is refused stays refused
     airflow = import_airflow(payload["plugins_folder"])
     emit_record(
         "start",

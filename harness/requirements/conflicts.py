@@ -23,7 +23,7 @@ _PYTHON = "<Python from Requires-Python>"
 
 # uv: "apache-airflow-backport-providers-amazon>=2021.2.5 depends on botocore>=1.18.0,<1.19.0"
 _PACKAGE = r"(?P<{0}>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?(?P<{0}_spec>(?:[<>=!~]=?=?[^\s,]+,?)*)"
-_DEPENDS = re.compile(_PACKAGE.format("who") + r" depends on " + _PACKAGE.format("what"))
+_DEPENDS = re.compile(_PACKAGE.format("who") + r" depends? on " + _PACKAGE.format("what"))
 _REQUIRED = re.compile(r"you require " + _PACKAGE.format("what"))
 _NAMED = re.compile(_PACKAGE.format("what"))
 

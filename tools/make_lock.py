@@ -24,11 +24,13 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +53,7 @@ class Question:
 
     requirements: tuple[str, ...]
     bounds: tuple[str, ...]
+    replaced: tuple[str, ...]
     as_of: str
     unlisted: tuple[str, ...]
 
@@ -60,18 +63,24 @@ def ask(target: Target, python: str) -> Question:
     rules = tomllib.loads((DATA / "lock_overrides.toml").read_text(encoding="utf-8"))
     times = [row["time"] for row in holding(rules["as_of"], target)]
     image = target.preinstalled if holding(rules["image_pins"], target) else {}
+    metadata = wheel_metadata(target, python)
     only = {row["extra"] for row in holding(rules["only_extra"], target)}
     without = {row["extra"] for row in holding(rules["without_extra"], target)}
-    chosen = ",".join(sorted((only or extras(target, python)) - without))
+    extras = sorted((only or set(metadata.get_all("Provides-Extra", []))) - without)
     return Question(
         requirements=(
-            f"apache-airflow[{chosen}]=={target.airflow}",
+            *(
+                declared(metadata, extras, target)
+                if holding(rules["unreadable"], target)
+                else [f"apache-airflow[{','.join(extras)}]=={target.airflow}"]
+            ),
             *(row["requirement"] for row in holding(rules["also"], target)),
         ),
         bounds=(
             *(f"{name}=={version}" for name, version in {**image, **target.essential}.items()),
             *(row["requirement"] for row in holding(rules["override"], target)),
         ),
+        replaced=tuple(row["requirement"] for row in holding(rules["replaced"], target)),
         as_of=times[0] if times else f"{target.released}T23:59:59Z",
         unlisted=tuple(
             name for row in holding(rules["unlisted"], target) for name in row["distributions"]
@@ -84,13 +93,29 @@ def holding(rows: list[dict[str, Any]], target: Target) -> list[dict[str, Any]]:
     return [row for row in rows if target.airflow in SpecifierSet(row["airflow"])]
 
 
-def extras(target: Target, python: str) -> set[str]:
-    """Every extra that the wheel of this Airflow version offers."""
+def wheel_metadata(target: Target, python: str) -> Message:
+    """What the wheel of this Airflow version says of itself."""
     with tempfile.TemporaryDirectory() as folder:
         uv("pip", "install", "--no-deps", "--python", python, "--target", folder,
            f"apache-airflow=={target.airflow}")  # fmt: skip
-        (metadata,) = Path(folder).glob("apache_airflow-*.dist-info/METADATA")
-        return set(message_from_bytes(metadata.read_bytes()).get_all("Provides-Extra", []))
+        (path,) = Path(folder).glob("apache_airflow-*.dist-info/METADATA")
+        return message_from_bytes(path.read_bytes())
+
+
+def declared(metadata: Message, extras: Iterable[str], target: Target) -> Iterator[str]:
+    """The readable requirements of a wheel and these extras, each as a line of its own."""
+    for line in metadata.get_all("Requires-Dist", []):
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        wanted = (
+            {"python_version": target.python, "extra": canonicalize_name(extra)}
+            for extra in ("", *extras)
+        )
+        if requirement.marker is None or any(map(requirement.marker.evaluate, wanted)):
+            requirement.marker = None
+            yield str(requirement)
 
 
 def resolve(question: Question, python: str) -> dict[str, str]:
@@ -99,17 +124,21 @@ def resolve(question: Question, python: str) -> dict[str, str]:
     # replacements of the override rows are younger than the moment of the rest.
     exact = [
         requirement.name
-        for requirement in map(Requirement, (*question.requirements, *question.bounds))
+        for requirement in map(
+            Requirement, (*question.requirements, *question.bounds, *question.replaced)
+        )
         if any(specifier.operator == "==" for specifier in requirement.specifier)
     ]
     with tempfile.TemporaryDirectory() as folder:
-        wanted, bounds, answer = (Path(folder) / name for name in ("in", "bounds", "out"))
+        wanted, bounds, replaced, answer = map(Path(folder).joinpath, "wbra")
         wanted.write_text("\n".join(question.requirements))
         bounds.write_text("\n".join(question.bounds))
+        replaced.write_text("\n".join(question.replaced))
         uv("pip", "compile", "--python", python, "--no-annotate", "--no-header",
            "--exclude-newer", question.as_of,
            *(f"--exclude-newer-package={name}=false" for name in exact),
-           "--constraints", str(bounds), "--output-file", str(answer), str(wanted))  # fmt: skip
+           "--constraints", str(bounds), "--overrides", str(replaced),
+           "--output-file", str(answer), str(wanted))  # fmt: skip
         pins = parse_pins(answer.read_text())
     return {name: pins[name] for name in sorted(pins) if name not in question.unlisted}
 

@@ -133,6 +133,8 @@ class _Read:
     def ask(self, code: Code, shape: Shape) -> None:
         """Write into ``shape`` what this read asks of the value."""
         shape.decoded = shape.decoded or self.decoded
+        if self.decoded and isinstance(self.default, ast.List):
+            shape.item()
         if self.at is not None:
             observe(code, *self.at, shape, caller=self.caller)
         for key in self.template or ():

@@ -172,6 +172,37 @@ class Code:
                 return [getattr(t, attr)() for t in self.texts(module, inner, depth + 1)]
             case ast.Subscript(value=table, slice=key) if _last_name(table) == "environ":
                 return [placeholder(name) for name in self.texts(module, key, depth + 1)]
+            case ast.Name(id="__file__"):
+                return [module.path]
+            case ast.Attribute(value=ast.Call(args=[path]), attr="stem" | "name" as attr):
+                return [
+                    getattr(PurePosixPath(t), attr) for t in self.texts(module, path, depth + 1)
+                ]
+            case ast.Call(args=[path]) if _last_name(node.func) == "basename":
+                return [PurePosixPath(text).name for text in self.texts(module, path, depth + 1)]
+            case ast.Call(func=ast.Attribute(value=inner, attr="replace"), args=[old, new]):
+                return [
+                    text.replace(*pair)
+                    for text in self.texts(module, inner, depth + 1)
+                    for pair in itertools.product(
+                        self.texts(module, old, depth + 1), self.texts(module, new, depth + 1)
+                    )
+                ]
+            case ast.Subscript(
+                value=ast.Call(func=ast.Attribute(attr="splitext"), args=[path]),
+                slice=ast.Constant(value=0),
+            ):
+                return [text.rpartition(".")[0] for text in self.texts(module, path, depth + 1)]
+            case ast.Subscript(
+                value=ast.Call(
+                    func=ast.Attribute(value=inner, attr="split" | "rsplit"),
+                    args=[ast.Constant(value=str(separator)), *_],
+                ),
+                slice=ast.Constant(value=0),
+            ):
+                return [
+                    text.partition(separator)[0] for text in self.texts(module, inner, depth + 1)
+                ]
             case ast.IfExp(body=one, orelse=other) | ast.BoolOp(values=[one, other]):
                 return self.texts(module, one, depth + 1) + self.texts(module, other, depth + 1)
             case ast.Name() | ast.Attribute():

@@ -9,6 +9,7 @@ arithmetic, a date in the format that it is parsed with.
 from __future__ import annotations
 
 import ast
+import contextlib
 import datetime
 import json
 import re
@@ -209,8 +210,9 @@ class _Trail:
                 self.follow(module, named, shape, deeper)
             case ast.For(iter=source, target=target) if source is value:
                 self.iterate(module, target, shape, deeper)
-            case ast.comprehension(iter=source, target=target) if source is value:
+            case ast.comprehension(iter=source, target=target) as loop if source is value:
                 self.iterate(module, target, shape, deeper)
+                self.unpack(module, module.parents[loop], shape)
             case ast.Subscript(value=table, slice=key) as found if table is value:
                 self.look_up(module, found, key, shape, deeper)
             case ast.Subscript(value=table):
@@ -278,6 +280,12 @@ class _Trail:
         if shape.decoded:
             self.bind(module, target, shape.item(), depth)
 
+    def unpack(self, module: Module, made: ast.AST, shape: Shape) -> None:
+        """``made`` has one element for each of the value's; unpacking it tells how many."""
+        match module.parents.get(made):
+            case ast.Assign(targets=[ast.Tuple(elts=names)]) if shape.decoded:
+                shape.item(len(names))
+
     def look_up(
         self, module: Module, found: ast.expr, key: ast.expr, shape: Shape, depth: int
     ) -> None:
@@ -329,9 +337,11 @@ class _Trail:
 
     def default(self, module: Module, key: ast.expr, default: ast.expr, shape: Shape) -> None:
         """A look-up's own default is the best placeholder there is."""
-        if isinstance(default, ast.Constant) and type(default.value) in (str, int, float):
-            for name in self.code.texts(module, key):
-                shape.key(name).default = default.value
+        with contextlib.suppress(ValueError, TypeError):
+            value = ast.literal_eval(default)
+            if value and type(value) in (str, int, float, list, dict):
+                for name in self.code.texts(module, key):
+                    shape.key(name).default = json.loads(json.dumps(value))
 
     def give(
         self,
@@ -372,6 +382,7 @@ class _Trail:
             case "map", [ast.Name(id=mapped), _]:
                 item = shape.item()
                 item.number = item.number or mapped in NUMBER_CALLS
+                self.unpack(module, call, shape)
             case (("enumerate" | "zip"), _):
                 for target in _loop_targets(module, call):
                     if isinstance(target, ast.Tuple):
@@ -430,6 +441,8 @@ class _Trail:
                 shape.number = True
             case ast.Mult(), ast.Call() | ast.Constant(value=int() | float()):
                 shape.number = True
+            case (ast.Div(), ast.Constant(value=str()) | ast.JoinedStr()):
+                pass  # a path
             case ((ast.Sub() | ast.Div() | ast.FloorDiv() | ast.Pow()), _):
                 shape.number = True
             case ast.Mod(), ast.Constant(value=int()):

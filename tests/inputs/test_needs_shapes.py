@@ -82,6 +82,17 @@ RUNS = {
         "json",
         {"n": 7, "m": 1},
     ),
+    "get with a list as default": (
+        "c = Variable.get('c', deserialize_json=True)\nx = ','.join(c.get('who', ['me'])) + c['x']",
+        "json",
+        {"who": ["who"], "x": "x"},
+    ),
+    "path": (
+        "from pathlib import Path\nc = Variable.get('c', deserialize_json=True)\n"
+        "for k in c: c[k] = Path(c[k])\nx = c['out'] / 'sub'",
+        "json",
+        {"out": "out"},
+    ),
     "keys in a name": (
         "K = 'deep'\nc = Variable.get('c', deserialize_json=True)\nx = c[K]",
         "json",
@@ -128,6 +139,16 @@ RUNS = {
     "split by index": ("x = Variable.get('p').split(':')[1]", "list", "p:p_2"),
     "split and unpacked": ("a, b = Variable.get('p').split('=')", "list", "p=p_2"),
     "stripped and split": ("a, b = Variable.get('p').strip().split()", "list", "p p_2"),
+    "split, mapped and unpacked": (
+        "a, b = map(int, Variable.get('p').split('-'))",
+        "list",
+        "1-1",
+    ),
+    "split, converted and unpacked": (
+        "a, b = [int(i) for i in Variable.get('p').split('-')]",
+        "list",
+        "1-1",
+    ),
     "map": ("x = list(map(int, Variable.get('p').split(',')))", "list", "1"),
     "strptime": (
         "d = Variable.get('d')\nx = datetime.datetime.strptime(d, '%d/%m/%y %H:%M')",

@@ -163,7 +163,8 @@ def class_name(kind):
     own = PATHS.own(path)
     if own:
         return f"{own}:{name}"
-    dotted = MODULE_SUFFIX.sub("", PATHS.show(path)).replace("/", ".")
+    library = LIBRARY_FILE.search(path)
+    dotted = MODULE_SUFFIX.sub("", library.group(1)).replace("/", ".") if library else ""
     return f"{dotted if dotted.endswith('.' + module) else module}.{name}"
 
 
@@ -254,6 +255,7 @@ CALLABLES = (
     types.BuiltinFunctionType,
     types.MethodType,
     functools.partial,
+    type(functools.lru_cache(maxsize=1)(len)),
 )
 
 # Airflow's own types, by name: this table must not import them. The values are what stands for one.
@@ -1422,7 +1424,7 @@ def send(descriptor, data):
 
 STACK_SIGNAL = signal.SIGUSR2  # a child that is late is asked with it where it is
 STACK_GRACE = 0.3  # seconds it has to say so
-F_SETPIPE_SZ, PIPE_SIZE = 1031, 1 << 18  # linux/fcntl.h; bytes
+F_SETPIPE_SZ, PIPE_SIZE = 1031, 1 << 20  # linux/fcntl.h; bytes
 TAIL = 4096  # bytes of a child's output that are kept
 PRINT_PAUSE = 0.005  # seconds between two looks at the output of a child that prints
 SWEEP = 0.5  # seconds between two looks for orphans

@@ -1,0 +1,354 @@
+"""The probe's other parts, as far as they can be tried without Airflow."""
+
+import ast
+import faulthandler
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import pytest
+
+from harness.model import (
+    DagObservation,
+    ErrorObservation,
+    FileObservation,
+    Frame,
+    TaskObservation,
+)
+from harness.runtimes.venv import PROBE
+
+
+def fields(kind: type[msgspec.Struct] | type) -> set[str]:
+    return {field.encode_name for field in msgspec.inspect.type_info(kind).fields}  # type: ignore[union-attr]
+
+
+def test_the_script_keeps_to_the_oldest_syntax() -> None:
+    ast.parse(PROBE.read_text("utf-8"), feature_version=(3, 6))
+
+
+def test_the_script_imports_nothing_but_the_standard_library() -> None:
+    tree = ast.parse(PROBE.read_text("utf-8"))
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
+             for alias in node.names]  # fmt: skip
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_fields_are_those_of_the_model(probe: ModuleType) -> None:
+    assert set(probe.DAG_FIELDS) <= fields(DagObservation)
+    assert set(probe.TASK_FIELDS) <= fields(TaskObservation)
+    assert set(probe.observation("a.py", "ok", None)) <= fields(FileObservation)
+    assert set(probe.NOTES) <= fields(FileObservation)
+    assert set(probe.plain_error("E", "why", "a.py")) == fields(ErrorObservation)
+    assert set(probe.describe_frame("a.py", 1, "f")) == fields(Frame)
+
+
+# ------------------------------------------------------------------------------------ paths
+
+
+def test_own_files(probe: ModuleType, tmp_path: Path) -> None:
+    root = tmp_path / "repo"
+    assert probe.PATHS.own(f"{root}/dags/a.py") == "dags/a.py"
+    assert probe.PATHS.own(f"{root}/dags/../plugins/p.py") == "plugins/p.py"
+    assert probe.PATHS.own(f"{root}/dags/x.zip/inside.py") == "dags/x.zip/inside.py"
+    for other in (f"{root}-2/a.py", f"{root}/.venv/lib/python3.7/site-packages/a.py", "<string>"):
+        assert probe.PATHS.own(other) == ""
+
+
+def test_own_files_below_a_link(probe: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    paths = probe.Paths(str(tmp_path / "link"))
+    assert paths.own(f"{tmp_path}/link/a.py") == paths.own(f"{tmp_path}/real/a.py") == "a.py"
+
+
+def test_libraries_are_shown_from_site_packages(probe: ModuleType) -> None:
+    path = "/opt/env/lib/python3.7/site-packages/airflow/models/dag.py"
+    assert probe.PATHS.show(path) == "airflow/models/dag.py"
+
+
+# ----------------------------------------------------------------------------------- errors
+
+
+def fail_in(root: Path, path: str, source: str) -> BaseException:
+    """What is raised when ``source`` is run as the repository's file ``path``."""
+    try:
+        exec(compile(source, str(root / path), "exec"), {"__name__": "a"})  # noqa: S102
+    except BaseException as error:
+        return error
+    raise AssertionError("it did not fail")
+
+
+def test_error_is_placed_in_the_innermost_own_frame(probe: ModuleType, tmp_path: Path) -> None:
+    source = "import json\ndef read():\n    return json.loads('{')\nread()\n"
+    error = fail_in(tmp_path / "repo", "dags/a.py", source)
+    shown = probe.describe_error(error, "dags/a.py")
+    assert (shown["type"], shown["path"], shown["line"]) == (
+        "json.decoder.JSONDecodeError", "dags/a.py", 3)  # fmt: skip
+    assert [frame["function"] for frame in shown["frames"] if frame["own"]] == ["<module>", "read"]
+    assert "json/decoder.py" in [frame["path"] for frame in shown["frames"]]
+
+
+def test_syntax_error_is_placed_where_it_is(probe: ModuleType, tmp_path: Path) -> None:
+    shown = probe.describe_error(fail_in(tmp_path / "repo", "lib/b.py", "x = 1\nprint 'a'\n"), "a")
+    assert (shown["type"], shown["path"], shown["line"]) == ("SyntaxError", "lib/b.py", 2)
+
+
+def test_causes_are_told(probe: ModuleType, tmp_path: Path) -> None:
+    source = (
+        "try:\n    {}['a']\nexcept KeyError as e:\n"
+        "    try:\n        raise OSError('b') from e\n    except OSError:\n        1 / 0\n"
+    )
+    shown = probe.describe_error(fail_in(tmp_path / "repo", "a.py", source), "a.py")
+    assert shown["chain"] == ["OSError: b", "KeyError: 'a'"]
+
+
+def test_an_error_that_cannot_be_shown(probe: ModuleType, tmp_path: Path) -> None:
+    source = "class E(Exception):\n    def __str__(self): raise SystemExit\nraise E\n"
+    shown = probe.describe_error(fail_in(tmp_path / "repo", "a.py", source), "a.py")
+    assert shown["type"] == "a.py:E"
+    assert shown["message"]
+
+
+def test_stack_of_a_late_file(probe: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "repo" / "dags" / "grüße \t.py"
+    path.parent.mkdir(parents=True)
+    source = f"def wait():\n    faulthandler.dump_traceback(open({str(tmp_path / 'out')!r}, 'w'))\n"
+    with pytest.warns(ResourceWarning):
+        exec(  # noqa: S102
+            compile(source + "wait()\n", str(path), "exec"), {"faulthandler": faulthandler}
+        )
+    frames = probe.read_stack((tmp_path / "out").read_text("ascii"))
+    own = [(frame["path"], frame["line"], frame["function"]) for frame in frames if frame["own"]]
+    assert own == [("dags/grüße \t.py", 3, "<module>"), ("dags/grüße \t.py", 2, "wait")]
+
+
+# ---------------------------------------------------------------------------------- network
+
+
+@pytest.mark.parametrize(
+    ("allowed", "host", "port", "permitted"),
+    [
+        ([], "localhost", 80, True),
+        ([], "127.8.9.1", 5432, True),
+        ([], "::1", 80, True),
+        ([], "fe80::1%lo", 80, False),
+        ([], "0.0.0.0", 80, True),  # noqa: S104
+        ([], "", None, True),
+        ([], "10.0.0.1", 80, False),
+        ([], "127.0.0.1.example.com", 80, False),
+        ([], "169.254.169.254", 80, False),
+        (["db.example.com"], "db.example.com", 5432, True),
+        (["DB.example.com"], "db.example.com", None, True),
+        (["db.example.com:5432"], "db.example.com", 5432, True),
+        (["db.example.com:5432"], "db.example.com", None, True),
+        (["db.example.com:5432"], "db.example.com", 80, False),
+        (["db.example.com"], "evil-db.example.com", 80, False),
+        (["10.0.0.1:80"], "10.0.0.1", 80, True),
+        (["[2001:db8::1]:443"], "2001:db8::1", 443, True),
+        (["[2001:db8::1]:443"], "2001:db8::1", 80, False),
+        (["2001:db8::1"], "2001:db8::1", 80, True),
+    ],
+)
+def test_permitted(
+    probe: ModuleType, allowed: list[str], host: str, port: int | None, permitted: bool
+) -> None:
+    assert probe.Network(allowed).permits(host, port) is permitted
+
+
+def test_addresses_of_allowed_names_are_allowed(probe: ModuleType) -> None:
+    network = probe.Network(["db.example.com:5432"])
+    network.learn("db.example.com", ["192.0.2.1"])
+    assert network.permits("192.0.2.1", 5432)
+    assert not network.permits("192.0.2.1", 80)
+
+
+@pytest.fixture
+def server() -> Iterator[int]:
+    """A port on this machine where something listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+GUARDED = """\
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("observe_probe", sys.argv[1])
+probe = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(probe)
+probe.guard_network(probe.Network([]))
+probe.SEEN = seen = probe.Seen("dags/a.py")
+"""
+
+
+def guarded(code: str) -> str:
+    """What a process prints that runs ``code`` behind the guard."""
+    command = (sys.executable, "-c", GUARDED + code, str(PROBE))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert not done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("attempt", "place"),
+    [
+        ("import socket; socket.create_connection(('db.test', 5432), 1)", "db.test:5432"),
+        ("import socket; socket.socket().connect(('192.0.2.1', 80))", "192.0.2.1:80"),
+        ("import socket; socket.socket().connect_ex(('192.0.2.1', 80))", "192.0.2.1:80"),
+        ("import _socket; _socket.socket().connect(('192.0.2.1', 80))", "192.0.2.1:80"),
+        ("import socket; socket.gethostbyname('db.test')", "db.test"),
+        ("import socket; socket.getaddrinfo(b'db.test', 'https')", "db.test"),
+        (
+            "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
+            "s.sendto(b'x', ('192.0.2.1', 53))",
+            "192.0.2.1:53",
+        ),
+        (
+            "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
+            "s.sendmsg([b'x'], [], 0, ('192.0.2.1', 53))",
+            "192.0.2.1:53",
+        ),
+        (
+            "import socket; s = socket.socket(socket.AF_INET6);"
+            "s.connect(('2001:db8::1', 80, 0, 0))",
+            "2001:db8::1:80",
+        ),
+        ("import urllib.request as u; u.urlopen('http://db.test/')", "db.test:80"),
+        (
+            "import importlib, socket; importlib.reload(socket);"
+            "socket.socket().connect(('192.0.2.1', 80))",
+            "192.0.2.1:80",
+        ),
+    ],
+)
+def test_refused_and_recorded(attempt: str, place: str) -> None:
+    code = f"try:\n    {attempt}\nexcept OSError as e:\n    print(e)\nprint(*seen.all('egress'))"
+    refusal, recorded = guarded(code).splitlines()
+    assert place in refusal
+    assert "allowed_hosts" in refusal
+    assert recorded == place
+
+
+def test_this_machine_may_be_talked_to(server: int) -> None:
+    code = (
+        "import socket\n"
+        f"socket.create_connection(('localhost', {server}), 5).close()\n"
+        f"socket.create_connection(('127.0.0.1', {server}), 5).close()\n"
+        "a, b = socket.socketpair(); a.sendall(b'x'); b.sendmsg([b'y'])\n"
+        "socket.getfqdn()\n"
+        "print(seen.all('egress'))"
+    )
+    assert guarded(code) == "[]"
+
+
+# ------------------------------------------------------------------- warnings, environment
+
+
+WATCHED = """\
+import importlib.util, os, sys, warnings
+spec = importlib.util.spec_from_file_location("observe_probe", sys.argv[1])
+probe = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(probe)
+probe.PATHS = probe.Paths("/repo")
+probe.watch_warnings()
+probe.watch_environment()
+probe.SEEN = seen = probe.Seen("dags/a.py")
+def run(source, path="/repo/dags/a.py", **space):
+    space.setdefault("__name__", "a")
+    exec(compile(source, path, "exec"), space)
+    return space
+LIBRARY = "/x/lib/python3.7/site-packages/"
+"""
+
+
+def watched(code: str) -> list[str]:
+    """The lines that a process prints that runs ``code`` with warnings watched."""
+    done = subprocess.run(
+        (sys.executable, "-c", WATCHED + code, str(PROBE)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+SHOW = """
+for w in seen.all("warnings"):
+    print(w["path"], w["line"], w["airflow"], w["message"])
+"""
+
+
+def test_warning_is_placed_in_own_code() -> None:
+    code = """
+old = run("import warnings\\ndef old(): warnings.warn('gone', DeprecationWarning, 2)",
+          LIBRARY + "airflow/utils/dates.py")["old"]
+run("\\n\\nold()\\nold()\\nold()", old=old)
+"""
+    assert watched(code + SHOW) == [f"dags/a.py {line} True gone" for line in (3, 4, 5)]
+
+
+@pytest.mark.parametrize(
+    ("library", "category", "airflows"),
+    [
+        ("airflow/utils/dates.py", "DeprecationWarning", True),
+        ("airflow/providers/amazon/hooks.py", "FutureWarning", True),
+        ("airflow/utils/dates.py", "UserWarning", False),
+        ("pandas/core.py", "DeprecationWarning", False),
+        ("airflow_helpers/core.py", "DeprecationWarning", False),
+    ],
+)
+def test_whose_warning_it_is(library: str, category: str, airflows: bool) -> None:
+    code = f"""
+old = run("import warnings\\ndef old(): warnings.warn('gone', {category})",
+          LIBRARY + {library!r})["old"]
+run("old()", old=old)
+"""
+    assert watched(code + SHOW) == [f"dags/a.py 1 {airflows} gone"]
+
+
+def test_what_a_library_brings_on_itself_is_its_own_affair() -> None:
+    code = """
+old = run("import warnings\\ndef old(): warnings.warn('gone', DeprecationWarning)",
+          LIBRARY + "airflow/utils/dates.py")["old"]
+run("run('old()', LIBRARY + 'airflow/models.py', old=old)", run=run, old=old, LIBRARY=LIBRARY)
+"""
+    assert watched(code + SHOW) == ["dags/a.py 1 False gone"]
+
+
+def test_silenced_and_collected_warnings_are_seen_and_collected() -> None:
+    code = """
+run('''import warnings
+warnings.filterwarnings("ignore")
+warnings.warn("one")
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("ignore")
+    warnings.warn("two")
+assert [str(w.message) for w in caught] == ["two"], caught
+''')
+"""
+    assert watched(code + SHOW) == ["dags/a.py 3 False one", "dags/a.py 6 False two"]
+
+
+def test_environment_that_is_asked_for_in_vain() -> None:
+    code = """
+os.environ.pop("X", None)
+run('''import os
+os.environ.get("X")
+os.getenv("X", "d")
+"X" in os.environ
+dict(os.environ), os.environ.copy(), os.environ["PATH"]
+try:
+    os.environ["X"]
+except KeyError: pass
+''')
+for l in seen.all("lookups"):
+    print(l["kind"], l["name"], l["path"], l["line"], l["answer"])
+"""
+    assert watched(code) == [
+        *(f"env X dags/a.py {line} default" for line in (2, 3, 4)),
+        "env X dags/a.py 7 missing",
+    ]

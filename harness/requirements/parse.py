@@ -152,7 +152,7 @@ def _line(number: int, raw: str) -> Line:
 
 def _joined(raw: str) -> tuple[str, str]:
     """A logical line without continuation, split into (what pip reads, comment)."""
-    pieces = raw.removeprefix("\ufeff").splitlines()
+    pieces = raw.removeprefix("\ufeff").splitlines() or [""]
     *parts, last = [piece.strip("\\") if piece.endswith("\\") else piece for piece in pieces]
     if parts and _COMMENT.match(last):
         last = f" {last}"

@@ -84,7 +84,8 @@ def resolve(
     is missing, a source distribution does not build here, or time ran out – ``message`` says
     which. uv helps pip-tools twice: it proposes which versions of the image stay (pip keeps what
     is installed when it fits, pip-tools cannot know what is), and its proof of impossibility
-    counts when pip-tools found no end in time. Answers are cached by content for a day.
+    counts when pip-tools gave no answer (``judge`` of the answer says whose it is). Answers are
+    cached by content for a day.
     """
     started = time.monotonic()
     report = on_progress or (lambda _step: None)

@@ -112,6 +112,8 @@ def rewrite_requirements(
     added = _needed(body, needs, target, constraints.pins, last=len(text.splitlines()))
     if added.rows:
         body += newline if body and not body.endswith(("\n", "\r")) else ""
+        # A backslash on the last line would join what follows to it.
+        body += newline if body and body.splitlines()[-1].endswith("\\") else ""
         body += "".join(f"{row}{newline}" for row in added.rows)
     head = _constraint_line(lines, body, target)
     if head.rows:

@@ -174,7 +174,7 @@ def located(line: Line, path: str, tree: Tree) -> str | None:
         place = tree.locate(location, base=path)
         if place is None or not tree.has(place):
             return None
-        row = row.replace(location, str(tree.root / place))
+        row = row.replace(location, str(tree.root / place), 1)
     return row
 
 

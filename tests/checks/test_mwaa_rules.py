@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pairs import findings, judged, pair, side
 
 from harness.checks import mwaa_config, mwaa_startup
-from harness.checks.mwaa_config import judge_config, settings
+from harness.checks.mwaa_config import judge_config
 from harness.checks.mwaa_data import mwaa_data
 from harness.checks.mwaa_rules import CHECK
 from harness.checks.mwaa_startup import commands, judge_startup, option_of
@@ -154,6 +156,36 @@ def test_text_that_is_no_such_command(text: str) -> None:
     list(commands(text))
 
 
+SHELL = st.sampled_from(
+    [
+        "export A=1",
+        "'",
+        '"',
+        "\\",
+        "\n",
+        "<<E",
+        "E",
+        "#",
+        ";",
+        "$(",
+        ")",
+        " ",
+        "\t",
+        "é",
+        "x=1",
+        "<",
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(SHELL).map("".join))
+def test_any_text_is_read_and_lines_are_within_it(text: str) -> None:
+    lines = [command.line for command in commands(text)]
+    assert lines == sorted(lines)
+    assert all(1 <= line <= text.count("\n") + 1 for line in lines)
+
+
 @pytest.mark.parametrize("name", mwaa_data().reserved_variables)
 def test_every_reserved_variable_is_seen(name: str) -> None:
     variable = name.replace("*", "ANY")
@@ -221,7 +253,7 @@ def test_secrets_are_not_evidence() -> None:
 
 
 def test_continued_values_and_lines() -> None:
-    read = list(settings("[A]\nx = 1,\n    2\n\ny=3\n"))
+    read = list(mwaa_config.settings("[A]\nx = 1,\n    2\n\ny=3\n"))
     assert [(one.key, one.value, one.line) for one in read] == [("a.x", "1, 2", 2), ("a.y", "3", 5)]
 
 

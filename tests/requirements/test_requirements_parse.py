@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.requirements.parse import Line, distribution_of, parse
@@ -123,10 +123,24 @@ def test_a_comment_ends_a_continued_line() -> None:
 
 
 PIECES = st.sampled_from(
-    [*NASTY.splitlines(keepends=True), "\\\n", "#", " ", "\r\n", "\n", "\x0c", "'", "-", "é==1"]
+    [
+        *NASTY.splitlines(keepends=True),
+        "\\\n",
+        "#",
+        " ",
+        "\r\n",
+        "\n",
+        "\x0c",
+        "\ufeff",
+        "'",
+        "-",
+        "é==1",
+    ]
 )
 
 
+@settings(deadline=None)
+@example("\ufeff")
 @given(st.lists(PIECES).map("".join) | st.text())
 def test_nothing_is_lost(text: str) -> None:
     lines = parse(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from requirement_sets import constraints, target
 
@@ -182,6 +182,9 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
+@example(["\ufeff"], "\n", False, set())
+@example(["six==1.0 \\"], "\n", False, {"apache-airflow-providers-sftp"})
 @given(
     st.lists(PIECES, max_size=6),
     st.sampled_from(["\n", "\r\n"]),

@@ -105,3 +105,9 @@ def test_a_link_that_leads_out_of_the_repository_is_not_there(tmp_path: Path) ->
     (root / "link.txt").symlink_to(tmp_path / "secret")
     assert not disk_tree(repo, path="requirements.txt").has("link.txt")
     assert disk_tree(repo, path="requirements.txt").read("link.txt") is None
+
+
+def test_only_the_path_of_a_line_is_replaced(tmp_path: Path) -> None:
+    repo = repo_on_disk(tmp_path, FILES)
+    lines = requirements_for_side('. ; python_version < "3.8"\n', target=target(), repo=repo)
+    assert lines == (f'{tmp_path} ; python_version < "3.8"',)

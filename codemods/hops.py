@@ -147,11 +147,13 @@ class Hops:
     def _follow(self, path: str) -> Resolution:
         at = path
         hops: list[Hop] = []
-        while True:
+        while True:  # the table has no cycle: a test proves it
             rows = [h for h in all_hops().get(at, ()) if self.has(h.when)]
             if not rows:
                 return Resolution(start=path, path=at, hops=tuple(hops))
-            row = rows[-1]
+            # Of several homes the newest that the target can have; else say what the newest lacks.
+            able = [h for h in rows if h.needs is None or self.has(h.needs)]
+            row = (able or rows)[-1]
             hops.append(row)
             if not row.new:
                 advice = row.advice or "the target has nothing in its place"

@@ -46,12 +46,12 @@ REMOVED = "!"
 REPLACED = "~"  # before a successor whose constructor is another one
 # Where DAG and plugin authors import from; the rest of 1.10 is Airflow's own inside.
 _PUBLIC = re.compile(
-    r"airflow(?:$|\.(?:contrib(?!\.auth)|operators|sensors|hooks|macros|models|utils|executors|exceptions"
+    r"airflow(?:$|\.(?:contrib(?!\.auth)|operators|sensors|hooks|macros|models|utils(?!\.tests)|executors|exceptions"
     r"|configuration|settings|secrets|kubernetes|lineage|plugins_manager|stats|logging_config"
     r"|security|task|ti_deps|jobs|api|sentry|dag|version|typing_compat|serialization)(?:\.|$))"
 )
 # Module-level names that are nobody's interface.
-_PRIVATE = {"log", "PY3", "PY37", "airflow_importer", "logger"}
+_PRIVATE = {"log", "logger", "PY3", "PY37", "airflow_importer", "AirflowImporter"}
 # The first environment speaks for everything since the first release: (providers, Airflow).
 FIRST = ("1.0", "2.0")
 # What became providers in 2.0.
@@ -103,6 +103,7 @@ def same_name(world: World, old: str, kind: str) -> Home | None:
     """The definition that a name which is gone most likely is now; None when it is not clear."""
     module, name = _split(old)
     found = [h for h in world.by_name.get(name.lower(), ()) if h.definition.kind == kind]
+    found = [h for h in found if not h.definition.deprecated] or found
     found = [h for h in found if h.name == name] or [
         h for h in found if _PROVIDED.match(module) and _PROVIDED.match(h.module)
     ]
@@ -166,6 +167,10 @@ def step(world: World, dotted: str, kind: str) -> str | None:
     if home is None:
         moved = same_name(world, dotted, kind)
         return moved.path if moved is not None else REMOVED
+    if home.shim and world.warns(home.module):
+        moved = same_name(world, dotted, kind)  # a fallback that warns: there is a real home
+        if moved is not None:
+            return moved.path
     if home.shim and home.path != dotted:
         return home.path
     if home.definition.deprecated and home.path == dotted:
@@ -184,6 +189,9 @@ def mine(
             if home is not None:
                 start[dotted] = home.definition.kind
     start = {d: k for d, k in start.items() if d not in by_hand}
+    # Where the rows by hand lead, mining goes on.
+    start |= {new: "class" for new in by_hand.values() if new.startswith("airflow.")}
+    start = {d: k for d, k in start.items() if d not in by_hand}
     history: dict[str, list[tuple[str | None, World]]] = defaultdict(list)
     origins = {d: h.path for d in start if (h := baseline.find(*_split(d))) and h.path != d}
     for world in targets:
@@ -199,6 +207,8 @@ def mine(
         ) -> str | None:
             if dotted in decided:
                 return decided[dotted]
+            if not dotted.startswith("airflow.") or dotted in by_hand:
+                return by_hand.get(dotted)
             decided[dotted] = None  # a cycle ends here
             origin = origins.get(dotted)
             if origin is not None and world.find(*_split(dotted)) is None:
@@ -227,6 +237,13 @@ def mine(
             to = None if package else module_step(world, baseline, module, decided)
             if to is not None:
                 homes[module] = to
+        for dotted, kind in start.items():
+            module, name = _split(dotted)
+            home = homes.get(module)
+            if kind == "value" and decided.get(dotted) == REMOVED and home not in (None, REMOVED):
+                # A constant has no shim: it went with its module, if it went anywhere.
+                if world.find(str(home), name) is not None:
+                    decided[dotted] = f"{home}.{name}"
         for dotted in decided:
             start.setdefault(dotted, "class")
         for dotted, to in {**decided, **homes}.items():
@@ -333,7 +350,7 @@ def main() -> int:
     targets = [w for w in targets if Version("2") <= Version(w.airflow) < Version("3")]
     grouped: dict[str, list[str]] = defaultdict(list)
     by_hand = {
-        line.split()[0]
+        line.split()[0]: line.split()[1].removeprefix(REPLACED)
         for line in (DATA / "hops_by_hand.txt").read_text("utf-8").splitlines()
         if line.startswith("airflow.")
     }

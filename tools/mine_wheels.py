@@ -329,8 +329,8 @@ def _read_module(name: str, dist: str, source: str, package: bool) -> list[Modul
                     module.defs[target.id] = Def(
                         kind="value", bases=(alias_of,) if alias_of else ()
                     )
-        elif (call := _warning(node)) is not None:
-            module.warns |= _deprecation(call)
+    # A warning under a condition is about something else than the module.
+    module.warns = any((c := _warning(s)) is not None and _deprecation(c) for s in tree.body)
     return [module, *synthetic]
 
 
@@ -446,13 +446,13 @@ class World:
 
     @cached_property
     def by_name(self) -> dict[str, list[Home]]:
-        """Every definition that is not itself deprecated, by its lower-case name."""
+        """Every class and function outside shims, by its lower-case name."""
         index: dict[str, list[Home]] = {}
         for module in self.modules.values():
             if self.warns(module.name):
                 continue
             for name, definition in module.defs.items():
-                if definition.kind != "value" and not definition.deprecated:
+                if definition.kind != "value":
                     home = Home(module.name, name, definition, False)
                     index.setdefault(name.lower(), []).append(home)
         return index

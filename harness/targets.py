@@ -9,7 +9,7 @@ by ``tools/make_lock.py`` and used when the official one cannot be reached).
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -127,20 +127,13 @@ def _pins_file(path: Path) -> Mapping[str, str]:
     return MappingProxyType(parse_pins(text))
 
 
-def _nearest(version: str, targets: Iterable[Target]) -> Target | None:
-    """The row to offer instead: the next newer one of the same series, else the closest one."""
+def _nearest(version: str, targets: Sequence[Target]) -> Target | None:
+    """The row to offer instead: of the same series if there is one, the next newer if there is."""
     try:
-        wanted = Version(version).release
+        wanted = Version(version)
     except InvalidVersion:
         return None
-
-    def distance(target: Target) -> tuple[int, ...]:
-        return tuple(
-            abs(ours - theirs)
-            for ours, theirs in zip(
-                (*wanted, 0, 0, 0)[:3], Version(target.airflow).release, strict=True
-            )
-        )
-
-    # min() keeps the first of equals, so newest first: 2.10.2 offers 2.10.3 before 2.10.1.
-    return min(sorted(targets, key=lambda t: Version(t.airflow), reverse=True), key=distance)
+    series = [t for t in targets if Version(t.airflow).release[:2] == wanted.release[:2]]
+    candidates = series or targets
+    newer = [t for t in candidates if Version(t.airflow) > wanted]
+    return newer[0] if newer else candidates[-1]

@@ -26,7 +26,6 @@ SCHEDULES = {
     "'@monthly'": "0 0 1 * *",
     "'@yearly'": "0 0 1 1 *",
     "'@quarterly'": "0 0 1 */3 *",
-    "'@midnight'": "0 0 * * *",
     "'5 4 * * 1-5'": "5 4 * * 1-5",
     "timedelta(hours=3)": {"seconds": 10800},
     "timedelta(days=1)": {"seconds": 86400},
@@ -47,18 +46,24 @@ def work(**context):
     pass
 
 dag = DAG(
-    'full', schedule_interval='@daily', start_date=datetime(2020, 1, 1), end_date=datetime(2030, 1, 1),
+    'full', schedule_interval='@daily', start_date=start, end_date=datetime(2030, 1, 1),
     catchup=False, concurrency=7, max_active_runs=3, dagrun_timeout=timedelta(hours=1),
     tags=['b', 'a'], params={'p': 1}, description='d', doc_md='m', default_view='tree',
     template_searchpath=[os.path.dirname(__file__) + '/sql'], on_failure_callback=alert,
     sla_miss_callback=work, user_defined_macros={'m2': 1, 'm1': len}, orientation='TB',
     access_control={'ops': {'can_dag_read', 'can_dag_edit'}},
-    default_args={'owner': 'me', 'retries': 2, 'retry_delay': timedelta(minutes=5), 'sla': timedelta(hours=2)},
+    default_args={
+        'owner': 'me', 'retries': 2, 'retry_delay': timedelta(minutes=5), 'sla': timedelta(hours=2),
+    },
 )
-a = BashOperator(task_id='a', bash_command='echo {{ ds }}', env={'B': '2'}, dag=dag, pool='p', pool_slots=2,
-                 priority_weight=4, weight_rule='upstream', queue='q', execution_timeout=timedelta(seconds=9),
-                 trigger_rule=TriggerRule.ALL_DONE, email_on_failure=False, task_concurrency=2)
-b = PythonOperator(task_id='b', python_callable=work, op_kwargs={'f': work, 'when': datetime(2020, 1, 1)}, dag=dag)
+a = BashOperator(
+    task_id='a', bash_command='echo {{ ds }}', env={'B': '2'}, dag=dag, pool='p', pool_slots=2,
+    priority_weight=4, weight_rule='upstream', queue='q', execution_timeout=timedelta(seconds=9),
+    trigger_rule=TriggerRule.ALL_DONE, email_on_failure=False, task_concurrency=2,
+)
+b = PythonOperator(
+    task_id='b', python_callable=work, op_kwargs={'f': work, 'when': datetime(2020, 1, 1)}, dag=dag,
+)
 c = Own(task_id='c', query='q.sql', dag=dag)
 child = DAG('full.sub', schedule_interval='@daily', start_date=start, default_args=dag.default_args)
 BaseOperator(task_id='inner', dag=child)
@@ -235,7 +240,7 @@ def test_tasks(seen: Observation) -> None:
 
 def test_operators_have_their_real_names(observations: dict[Side, Observation]) -> None:
     names = {
-        side: [task.operator for task in dags(seen, "structure")["full"].tasks][0]
+        side: dags(seen, "structure")["full"].tasks[0].operator
         for side, seen in observations.items()
     }
     assert names == {

@@ -3,7 +3,7 @@
 import io
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,9 +118,8 @@ def processes_below(folder: Path) -> list[str]:
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                if os.fsencode(folder) in (entry / "environ").read_bytes():
-                    found.append((entry / "cmdline").read_text("utf-8", "replace"))
+            if entry.name.isdigit() and os.fsencode(folder) in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_text("utf-8", "replace"))
         except OSError:
             continue
     return found
@@ -132,15 +131,13 @@ def side(request: pytest.FixtureRequest) -> Side:
 
 
 @pytest.fixture(scope="module")
-def seen(
-    side: Side, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], FileObservation]]:
+def seen(side: Side, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], FileObservation]:
     """What became of a file of the hostile repository, by its path below ``dags``."""
     folder = tmp_path_factory.mktemp("hostile")
     observation = observe_on(side, folder, REPOSITORY, timeout=15.0, memory=300)
     files = by_name(observation)
     assert not processes_below(folder)
-    yield lambda name: files[f"dags/{name}"]
+    return lambda name: files[f"dags/{name}"]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -604,13 +604,6 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         rule=NETWORK_AT_PARSE,
         kind=Kind.SURROUNDINGS,
-        when=_has_egress,
-        says="The file reaches for {egress} while it is imported, and stops without an answer",
-        fix=_fix_egress,
-    ),
-    Cause(
-        rule=NETWORK_AT_PARSE,
-        kind=Kind.SURROUNDINGS,
         types=(
             "NoCredentialsError",
             "PartialCredentialsError",
@@ -619,6 +612,13 @@ CAUSES: tuple[Cause, ...] = (
             "ClientError",
         ),
         says="The file calls AWS while it is imported, and stops without an answer",
+    ),
+    Cause(
+        rule=NETWORK_AT_PARSE,
+        kind=Kind.SURROUNDINGS,
+        when=_has_egress,
+        says="The file reaches for {egress} while it is imported, and stops without an answer",
+        fix=_fix_egress,
     ),
     Cause(
         rule=DATABASE_AT_PARSE,

@@ -82,13 +82,21 @@ class Place:
     dag: str
     task: str = ""
 
+    @property
+    def line(self) -> int:
+        """The line of the task, else of its DAG: ids may be made at run time. A sub-DAG's id ends
+        in the id of its task."""
+        names = (self.task, self.dag, self.dag.rpartition(".")[2])
+        lines = (quoted_line(self.text, name) for name in names if name)
+        return next((line for line in lines if line), 0)
+
     def finding(self, rule: Rule, attribute: str, old: Any, new: Any, **fields: Any) -> Finding:
         """One difference, told with both values."""
         owner = f"DAG {self.dag}, task {self.task}" if self.task else f"DAG {self.dag}"
         return rule.finding(
             self.path,
             f"{owner}: {attribute} is {shown(old)} on the bridge, {shown(new)} on the target",
-            line=quoted_line(self.text, self.task or self.dag),
+            line=self.line,
             evidence=f"bridge: {shown(old, 400)}\ntarget: {shown(new, 400)}",
             **fields,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from harness.checks.attributes import (
     ATTRIBUTE_RULES,
@@ -14,7 +15,6 @@ from harness.checks.attributes import (
 from harness.checks.clock import clock_of
 from harness.checks.comparison import Comparison, Place, Resolve
 from harness.checks.loads import comparable
-from harness.checks.places import quoted_line
 from harness.checks.templates import TEMPLATE_RULES, compare_templates
 from harness.model import (
     Check,
@@ -95,18 +95,18 @@ def differences(
         yield TASK_DISAPPEARED.finding(
             place.path,
             f"DAG {place.dag}: task {task_id} is not there on the target",
-            line=quoted_line(place.text, task_id),
+            line=replace(place, task=task_id).line,
         )
     for task_id in after.keys() - before.keys():
         yield TASK_APPEARED.finding(
             place.path,
             f"DAG {place.dag}: task {task_id} is there on the target only",
-            line=quoted_line(place.text, task_id),
+            line=replace(place, task=task_id).line,
         )
     both = before.keys() & after.keys()
     yield from _edges(old, new, both, place)
     for task_id in sorted(both):
-        here = Place(path=place.path, text=place.text, dag=place.dag, task=task_id)
+        here = replace(place, task=task_id)
         yield from _task(before[task_id], after[task_id], here, comparison)
 
 
@@ -138,7 +138,7 @@ def _edges(
             yield EDGE_CHANGED.finding(
                 place.path,
                 f"DAG {place.dag}: {first} >> {second} was {'lost' if lost else 'added'}",
-                line=quoted_line(place.text, second),
+                line=replace(place, task=second).line,
             )
 
 

@@ -35,7 +35,6 @@ CONFLICT_ON_BRIDGE = Rule(
     why="They contradict the constraints of the bridge, so the move is not what breaks them. Some "
     "of what the DAGs need is missing there, and the comparison is poorer for it.",
     fix="Make them installable on 1.10.15 first, or go by what the target says.",
-    severity=Severity.WARNING,
     example="apache-airflow-backport-providers-amazon  # needs a newer boto3 than 1.10.15 pins",
     keeps="apache-airflow-backport-providers-http",
 )
@@ -79,6 +78,10 @@ def _judge_side(pair: Pair, side: Side, observation: Observation, path: str) -> 
 
 def _conflicts(pair: Pair, side: Side, resolution: Resolution, path: str) -> Iterator[Finding]:
     rule = CONFLICT if side is Side.TARGET else CONFLICT_ON_BRIDGE
+    moved = pair.observed.resolution
+    severity = Severity.ERROR
+    if side is Side.BRIDGE and moved is not None and moved.ok:
+        severity = Severity.WARNING  # what was broken there is well again on the target
     conflicts = resolution.conflicts or (
         Conflict(requirement=path, line=0, against="", message=resolution.message),
     )
@@ -88,6 +91,7 @@ def _conflicts(pair: Pair, side: Side, resolution: Resolution, path: str) -> Ite
         yield rule.finding(
             path,
             f"{conflict.requirement}{against}. {conflict.message}",
+            severity=severity,
             line=line,
             evidence=source_line(pair, path, line),
             side=side.value,

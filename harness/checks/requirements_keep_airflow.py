@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 from harness.checks.places import original_line, source_line
 from harness.checks.requirements import requirements_path
-from harness.model import Check, Judged, Judgement, Pair, Rule, Severity, Side, Unjudged
+from harness.model import (
+    Check,
+    Judged,
+    Judgement,
+    Pair,
+    Resolution,
+    Rule,
+    Severity,
+    Side,
+    Unjudged,
+)
 from harness.requirements.parse import parse
 
 AIRFLOW_CHANGED = Rule(
@@ -40,16 +50,17 @@ def judge(pair: Pair) -> Iterator[Judgement]:
         if pair.rewritten_texts.get(path, "").strip():
             yield Unjudged(path=path, reason="Nothing was resolved for the target.")
         return
-    if not resolution.pins and resolution.ok is not True:
-        reason = "What would be installed is not known: the requirements did not resolve."
-        yield Unjudged(path=path, reason=reason)
+    if resolution.ok is False:
+        yield from _refused(pair, resolution, path)
+        return
+    if not resolution.pins and not resolution.ok:
+        yield Unjudged(path=path, reason=resolution.message or "The resolver gave no answer.")
         return
     yield Judged(path=path)
     lines = {line.name: line.number for line in parse(pair.rewritten_texts.get(path, ""))}
     for name, (image, wanted) in resolution.changed.items():
         line = original_line(pair, Side.TARGET, path, lines.get(name, 0))
-        grave = name == "apache-airflow" or name in pair.target.essential
-        rule = AIRFLOW_CHANGED if grave else IMAGE_CHANGED
+        rule = AIRFLOW_CHANGED if _is_essential(pair, name) else IMAGE_CHANGED
         asked = "" if name in lines else " (asked for by another requirement)"
         yield rule.finding(
             path,
@@ -58,6 +69,34 @@ def judge(pair: Pair) -> Iterator[Judgement]:
             evidence=source_line(pair, path, line),
             side=Side.TARGET.value,
         )
+
+
+def _refused(pair: Pair, resolution: Resolution, path: str) -> Iterator[Judgement]:
+    """What does not install replaces nothing; but an attempt on Airflow is called one."""
+    attempts = [
+        conflict
+        for conflict in resolution.conflicts
+        if _is_essential(pair, conflict.against.partition("==")[0])
+    ]
+    if not attempts:
+        reason = "What would be installed is not known: the requirements did not resolve."
+        yield Unjudged(path=path, reason=reason)
+        return
+    yield Judged(path=path)
+    for conflict in attempts:
+        line = original_line(pair, Side.TARGET, path, conflict.line)
+        yield AIRFLOW_CHANGED.finding(
+            path,
+            f"{conflict.requirement} asks for another version than {conflict.against}, which MWAA "
+            "keeps.",
+            line=line,
+            evidence=source_line(pair, path, line),
+            side=Side.TARGET.value,
+        )
+
+
+def _is_essential(pair: Pair, name: str) -> bool:
+    return name == "apache-airflow" or name in pair.target.essential
 
 
 CHECK = Check(

@@ -178,6 +178,9 @@ def _airflow(line: Line, target: Target, pins: Mapping[str, str], asked: Collect
     fits = SpecifierSet(line.specifier).contains(target.airflow, prereleases=True)
     if fits and not line.extras:
         return _Step()
+    if _wants_newer(line.specifier, target):
+        message = f"{line.text} asks for a newer Airflow than {target.airflow}, the target."
+        return _Step(notes=(_note(AIRFLOW, line.number, message),))
     rows = [f"apache-airflow{line.specifier}{_marker(line)}"] if fits else []
     edits = [] if fits else [_edit(AIRFLOW, line.number, f"{line.text}: MWAA brings Airflow.")]
     notes = []
@@ -193,6 +196,18 @@ def _airflow(line: Line, target: Target, pins: Mapping[str, str], asked: Collect
     if rows:
         kept = (_commented(kept[0], line), *kept[1:])
     return _Step(rows=kept, edits=tuple(edits), notes=tuple(notes))
+
+
+def _wants_newer(specifier: str, target: Target) -> bool:
+    """Whether a line cannot be met by ``target`` because it wants a later version: no line of the
+    1.10 environment, so nothing to drop without asking."""
+    wanted = Version(target.airflow)
+    return any(
+        lowest >= wanted if one.operator == ">" else lowest > wanted
+        for one in SpecifierSet(specifier)
+        if one.operator in (">=", ">", "==", "~=")
+        and (lowest := Version(one.version.removesuffix(".*")))
+    )
 
 
 def _provider_of(extra: str, pins: Mapping[str, str]) -> tuple[str, str]:

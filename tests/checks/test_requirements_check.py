@@ -56,6 +56,8 @@ def test_a_conflict_on_the_bridge_is_not_blamed_on_the_move() -> None:
     (finding,) = findings("requirements-resolve", about(bridge=BAD))
     assert finding.rule == "requirements-conflict-on-bridge"
     assert finding.severity is Severity.WARNING
+    first, second = findings("requirements-resolve", about(bridge=BAD, target=BAD))
+    assert first.severity is second.severity is Severity.ERROR
 
 
 def test_lines_count_in_the_original() -> None:
@@ -127,3 +129,13 @@ def test_a_change_that_another_requirement_brings_has_no_line() -> None:
     (finding,) = findings("requirements-keep-airflow", about(target=changing))
     assert finding.line == 0
     assert "another requirement" in finding.message
+
+
+def test_an_attempt_on_airflow_that_does_not_install_is_called_one() -> None:
+    attempt = Conflict(
+        requirement="apache-airflow>=3", line=2, against="apache-airflow==2.11.0", message="Pinned."
+    )
+    refused = Resolution(judge="pip-tools", ok=False, conflicts=(attempt,))
+    (finding,) = findings("requirements-keep-airflow", about(target=refused))
+    assert (finding.rule, finding.line) == ("requirements-change-airflow", 2)
+    assert unjudged("requirements-keep-airflow", about(target=BAD)) == [PATH]

@@ -138,6 +138,18 @@ def test_what_cannot_be_decided_is_only_noted(text: str) -> None:
     assert [(note.rule, note.line) for note in done.notes] == [("requirements-pin", 2)]
 
 
+@pytest.mark.parametrize("specifier", [">=2.11.1", "==3.0.*", "~=2.12", ">2.11.0"])
+def test_a_newer_airflow_than_the_target_is_a_question(specifier: str) -> None:
+    done = rewrite(f"{HEAD}apache-airflow{specifier}\n")
+    assert done.text == f"{HEAD}apache-airflow{specifier}\n"
+    assert [(note.rule, note.line) for note in done.notes] == [("requirements-airflow-line", 2)]
+
+
+@pytest.mark.parametrize("specifier", ["<2", "==2.2.2", "==1.10.*", ">=1.10,<2", "~=2.5.0"])
+def test_an_older_airflow_is_what_the_move_leaves_behind(specifier: str) -> None:
+    assert rewrite(f"{HEAD}apache-airflow{specifier}\nsix\n").text == f"{HEAD}six\n"
+
+
 def test_a_commented_constraint_is_left_and_noted() -> None:
     done = rewrite("six\n# -c \n")
     assert done.text == "six\n# -c \n"

@@ -1,7 +1,6 @@
-"""Each cause by the message that Python or Airflow really prints, and a look-alike beside it.
+"""Each cause by a message in the words of Python or Airflow, and a look-alike beside it.
 
-The messages were printed by Python 3.7, 3.10 and 3.12 and by apache-airflow 1.10.15, 2.5.1 and
-2.11.0 for the source in the table.
+``test_recorded_errors`` holds failures as they really happened.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from harness.config import connection_uri
 from harness.model import Need, Repo
@@ -64,12 +65,12 @@ _IMPORT_LINE = re.compile(rb"^[ \t]*(?:from|import)[ \t]+([^#\n]+)", re.MULTILIN
 def _index(repo: Repo) -> Code:
     """The files that read something, those they import, and those that import them."""
     roots = [".", repo.dags, *([repo.plugins] if repo.plugins else [])]
-    folders = tuple(root for root in roots[1:])
     texts = {
-        path: (repo.root / path).read_bytes()
+        path: text
         for path in repo.files
         if path.endswith(".py")
-        and ("." in folders or path.startswith(tuple(f"{f}/" for f in folders)))
+        and any(PurePosixPath(path).is_relative_to(root) for root in roots[1:])
+        and (text := _read(repo.root / path)) is not None
     }
     names = {name: path for path in texts for name in module_names(path, roots)}
     words = {path: _imported_words(text) for path, text in texts.items()}
@@ -85,6 +86,14 @@ def _index(repo: Repo) -> Code:
         if (module := parse(path, texts[path])) is not None
     }
     return link(modules, names)
+
+
+def _read(path: Path) -> bytes | None:
+    """The file's content; None when it has gone since the repository was listed."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _imported_words(text: bytes) -> frozenset[str]:

@@ -42,6 +42,7 @@ class Module:
     calls: dict[ast.Call, Owner] = field(default_factory=dict)
     subscripts: dict[ast.Subscript, Owner] = field(default_factory=dict)
     texts: list[ast.Constant] = field(default_factory=list)
+    bound: dict[str, list[tuple[Scope, ast.Name]]] = field(default_factory=dict)
 
     def dotted(self, node: ast.AST) -> str | None:
         """``np.a.b`` → ``numpy.a.b``: a chain of names with its import resolved."""
@@ -74,9 +75,11 @@ class Module:
 
     def binding(self, name: ast.Name) -> tuple[Scope, list[ast.Name]] | None:
         """The scope that binds this name, and the places in it that do (none = a parameter)."""
-        places = [(next(self.scopes(place)), place) for place in self.stores.get(name.id, ())]
+        if name.id not in self.bound:
+            places = self.stores.get(name.id, ())
+            self.bound[name.id] = [(next(self.scopes(place)), place) for place in places]
         for scope in self.scopes(name):
-            here = [place for owner, place in places if owner is scope]
+            here = [place for owner, place in self.bound[name.id] if owner is scope]
             if here or (isinstance(scope, Function) and name.id in parameters(scope)):
                 return scope, here
         return None
@@ -210,7 +213,8 @@ class Code:
                 for where, value, is_item in self._values(module, node):
                     wanted = _elements(self, where, value) if is_item else [value]
                     for part in wanted:
-                        found += self.texts(where, part, depth + 1)
+                        if len(found) < _MANY:
+                            found += self.texts(where, part, depth + 1)
                 return list(dict.fromkeys(found))[:_MANY]
         return []
 

@@ -218,6 +218,13 @@ def test_a_connection_placeholder_has_the_extras_that_are_read(tmp_path: Path) -
     )
 
 
+def test_a_file_that_has_gone_is_passed_over(tmp_path: Path) -> None:
+    found(tmp_path, "Variable.get('x')", **{"dags/b.py": f"{HEAD}Variable.get('y')"})
+    repo = repos.load(tmp_path, config=Config())
+    (tmp_path / "dags/a.py").unlink()
+    assert [need.name for need in find_needs(repo)] == ["y"]
+
+
 def test_code_that_refers_to_itself_ends(tmp_path: Path) -> None:
     source = """
     x = Variable.get('x')

@@ -222,8 +222,10 @@ def _index_or_python(proof: str) -> str:
 
 
 def _last(proof: str) -> str:
-    """The end of a proof: its last three sentences say what the whole comes to."""
-    return " ".join(re.split(r"(?<=\.) (?=And |Because )", proof)[-3:])
+    """The end of a proof, where it comes to the point: three sentences, or one when that is long."""
+    sentences = re.split(r"(?<=\.) (?=And |Because )", proof)
+    end = " ".join(sentences[-3:])
+    return end if len(end) <= 300 else sentences[-1]
 
 
 def _distinct(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:

@@ -222,7 +222,7 @@ def _index_or_python(proof: str) -> str:
 
 
 def _last(proof: str) -> str:
-    """The end of a proof, where it comes to the point: three sentences, or one when that is long."""
+    """The end of a proof, where it comes to the point: three sentences, or one when long."""
     sentences = re.split(r"(?<=\.) (?=And |Because )", proof)
     end = " ".join(sentences[-3:])
     return end if len(end) <= 300 else sentences[-1]

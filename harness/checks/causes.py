@@ -170,8 +170,11 @@ def _met_no_value(hit: Hit) -> bool:
 def _unset(scene: Scene) -> tuple[str, ...]:
     """Environment variables that the code on the way to the error reads and nobody supplied."""
     paths = {scene.seen.path, *(frame.path for frame in scene.error.frames if frame.own)}
+    asked = [
+        look.name for look in scene.seen.lookups if (look.kind, look.answer) == ("env", "missing")
+    ]
     needed = (need for need in scene.pair.needs if need.kind == "env" and need.path in paths)
-    names = dict.fromkeys(need.name for need in needed if not need.optional)
+    names = dict.fromkeys([*asked, *(need.name for need in needed if not need.optional)])
     return tuple(name for name in names if name not in scene.pair.config.env)
 
 

@@ -375,6 +375,13 @@ def test_an_environment_variable_that_nobody_set() -> None:
     assert given.rule.id == "broken-on-bridge"
 
 
+def test_an_environment_variable_whose_name_no_source_shows() -> None:
+    look = LookupObservation(kind="env", name="STAGE_EU", path=PATH, line=3, answer="missing")
+    found = why(BRIDGE, broken("KeyError", "'STAGE_EU'", lookups=(look,)))
+    assert found.input == ("env", "STAGE_EU")
+    assert why(BRIDGE, broken("KeyError", "'other'", lookups=(look,))).input is None
+
+
 def test_an_environment_variable_that_is_none() -> None:
     stage = Need(kind="env", name="STAGE", path=PATH, line=2)
     error = broken("TypeError", 'can only concatenate str (not "NoneType") to str')

@@ -56,11 +56,12 @@ class Removed:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A text before and after, on one target (a name of ``codemods.examples.PINS``)."""
+    """A text before and after on one Airflow version, and what its notes say."""
 
     before: str
-    after: str
+    after: str  # the same as before where only a note comes
     target: str = "2.11.0"
+    notes: tuple[str, ...] = ()  # a part of each note of the rule, in order
     unsafe: bool = False
 
 

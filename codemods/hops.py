@@ -6,7 +6,7 @@ made the move (``when``) and, where the new path lives in another one, what that
     [apache-airflow>=2.0 -> apache-airflow-providers-amazon>=1.0]
     airflow.contrib.hooks.aws_hook.AwsHook airflow.providers.amazon.aws.hooks.base_aws.AwsBaseHook
 
-``~new`` is another class in its place, ``! advice`` no successor at all. A path follows rows while
+``~new`` is another class in its place, ``! advice`` no successor at all, ``=`` (by hand) stays. A path follows rows while
 the target's pins satisfy ``when``; the last such row of a path counts.
 """
 
@@ -24,6 +24,7 @@ from packaging.version import InvalidVersion, Version
 from codemods.base import Removed
 
 CORE = "apache-airflow"
+STAYS = "="
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +97,9 @@ def all_hops() -> Mapping[str, tuple[Hop, ...]]:
             if hop.old not in fresh:
                 fresh.add(hop.old)
                 table[hop.old] = []
-            table[hop.old].append(hop)
-    return {old: tuple(hops) for old, hops in table.items()}
+            if hop.new != STAYS:
+                table[hop.old].append(hop)
+    return {old: tuple(hops) for old, hops in table.items() if hops}
 
 
 @lru_cache(maxsize=1)

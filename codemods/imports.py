@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Sequence
 
 import libcst as cst
@@ -11,6 +12,7 @@ from codemods.changes import AddImport, NewImport, Operation, Rebind, Replace, v
 from codemods.source import Binding, Source
 
 _WIDTH = 100
+_NAME = re.compile(r"[^\W\d]\w*")
 _DIRECTIVES = ("noqa", "pylint", "type:", "isort", "pragma")
 
 
@@ -78,14 +80,17 @@ class Plan:
 
     def _drop_unused(self, operations: Sequence[Operation]) -> None:
         """What lost its last use with this change is imported no more."""
-        gone = vanished(self.source, [op for op in operations if not _renames(op)])
-        if not gone:
-            return
-        for binding in self.source.bindings:
+        gone = [
+            (span, _NAME.findall(op.code) if isinstance(op, Replace) else [])
+            for op in operations
+            for span in vanished(self.source, [op])
+        ]
+        for binding in self.source.bindings if gone else ():
             if binding in self.rebound or not binding.uses or binding.dotted:
                 continue
             spans = [self.source.span(use.node) for use in binding.uses]
-            if all(any(a <= s and e <= b for a, b in gone) for s, e in spans):
+            lost = [span for span, names in gone if binding.name not in names]
+            if all(any(a <= s and e <= b for a, b in lost) for s, e in spans):
                 self.rebound[binding] = ()
 
     @property
@@ -212,11 +217,6 @@ class Plan:
                     ]
                     return len(dropped) == len(body) and not isinstance(node, ast.Module)
         return False
-
-
-def _renames(op: Operation) -> bool:
-    """A bare name that becomes another bare name is still a use of its import."""
-    return isinstance(op, Replace) and isinstance(op.node, ast.Name) and op.code.isidentifier()
 
 
 def first_import(source: Source) -> Binding | None:

@@ -13,6 +13,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codemods.changes import Change
 
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 _DOTTED = re.compile(r"airflow(?:\.[A-Za-z_]\w*)+\Z")
@@ -125,6 +129,7 @@ class Source:
         self.assigned: dict[str, list[ast.expr]] = {}  # plain name → the values it is given
         self.unbound: dict[str, list[Use]] = {}
         self.unsplittable: set[ast.stmt] = set()  # imports that share their line
+        self.found: dict[str, tuple[Change, ...]] = {}  # what several rules share
         self._loads: list[tuple[tuple[ast.expr, ...], str, Scope]] = []
         self._all_calls: list[ast.Call] = []
         _Reader(self).read()
@@ -227,6 +232,32 @@ class Source:
             if len(values) == 1 and isinstance(values[0], kind):
                 return values[0]
         return None
+
+    @cached_property
+    def default_dicts(self) -> list[ast.Dict]:
+        """The dict displays that are given as ``default_args``."""
+        found: dict[int, ast.Dict] = {}
+        for call in self._all_calls:
+            for keyword in call.keywords:
+                if keyword.arg == "default_args":
+                    value = self.value_of(keyword.value, ast.Dict)
+                    if isinstance(value, ast.Dict):
+                        found[id(value)] = value
+        return list(found.values())
+
+    @cached_property
+    def default_arguments(self) -> tuple[frozenset[str], bool]:
+        """The keys that ``default_args`` give, and whether all of them are in sight."""
+        given = [k for c in self._all_calls for k in c.keywords if k.arg == "default_args"]
+        keys: set[str] = set()
+        sure = all(self.value_of(k.value, ast.Dict) is not None for k in given)
+        for node in self.default_dicts:
+            for key in node.keys:
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    keys.add(key.value)
+                else:
+                    sure = False
+        return frozenset(keys), sure
 
     def free_name(self, wanted: str) -> str:
         """``wanted``, or it with a number, so that nothing in the text bears it."""

@@ -19,7 +19,8 @@ class Target:
     def __init__(self, pins: Mapping[str, str], plugins: PluginModules | None = None) -> None:
         self.pins = dict(pins)
         self.hops: Hops = hops_for(pins)
-        self.plugins = dict(plugins or {})
+        self.plugins = _with_short_paths(plugins or {})
+        self.plugin_modules = {path.rpartition(".")[0] for path in self.plugins}
         self.airflow = Version(self.pins[CORE])
         self.constructors = Constructors(pins)
 
@@ -32,6 +33,16 @@ class Target:
     def has(self, requirement: str) -> bool:
         """Whether the pins satisfy a requirement such as ``apache-airflow>=2.4``."""
         return self.hops.has(_requirement(requirement))
+
+
+def _with_short_paths(plugins: PluginModules) -> dict[str, str]:
+    """1.10 also put a plugin's classes right below ``airflow.operators`` and its like."""
+    found: dict[str, str] = {}
+    for path, new in plugins.items():
+        parts = path.split(".")
+        if len(parts) == 4:
+            found[f"{parts[0]}.{parts[1]}.{parts[3]}"] = new
+    return {**found, **plugins}
 
 
 @lru_cache(maxsize=256)

@@ -16,6 +16,7 @@ from codemods.source import Source
 from codemods.target import Target
 
 ID = "arguments"
+REPLACED = "replaced-class"
 
 
 @dataclass(kw_only=True)
@@ -187,6 +188,22 @@ def settle(target: Target, path: str, calls: list[ast.Call]) -> Resolution:
     return resolution
 
 
+def missing(
+    target: Target, source: Source, resolution: Resolution, node: ast.Call, mapped: Mapped
+) -> list[str]:
+    """What the target's constructor requires and neither the call nor default_args gives."""
+    new = target.constructors.signature(resolution.path)
+    given, known = source.default_arguments
+    if new is None or not known or any(k.arg is None for k in node.keywords):
+        return []
+    if any(isinstance(a, ast.Starred) for a in node.args):
+        return []
+    have = {mapped.rename.get(k.arg or "", k.arg or "") for k in node.keywords} - set(mapped.drop)
+    have |= set(mapped.add) | {holder for holder, _ in mapped.into.values()}
+    have |= set(mapped.positional.values()) | set(new.positional[: len(node.args)]) | given
+    return sorted(new.required - have)
+
+
 def calls_by_path(source: Source) -> dict[str, list[ast.Call]]:
     """1.10 path → the calls that construct it."""
     found: dict[str, list[ast.Call]] = {}
@@ -195,7 +212,18 @@ def calls_by_path(source: Source) -> dict[str, list[ast.Call]]:
     return found
 
 
+def argument_changes(source: Source, target: Target) -> tuple[Change, ...]:
+    """All that constructions need, found once for the rules that share it."""
+    if "arguments" not in source.found:
+        source.found["arguments"] = tuple(_all(source, target))
+    return source.found["arguments"]
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
+    return (c for c in argument_changes(source, target) if c.rule == ID)
+
+
+def _all(source: Source, target: Target) -> Iterator[Change]:
     calls = calls_by_path(source)
     for made in constructions(source):
         if not made.path.startswith("airflow"):
@@ -223,7 +251,7 @@ def _replaced_note(target: Target, made: Construction, wanted: Resolution) -> No
         if needed:
             parts.append("it needs " + ", ".join(needed))
     return Note(
-        rule="replaced-class",
+        rule=REPLACED,
         line=made.node.lineno,
         column=made.node.col_offset,
         message=f"{old_name} is deprecated on the target; another class took its place",
@@ -246,6 +274,15 @@ def _construction(
             column=at[argument].col_offset,
             message=f"{name} does not take {argument} on the target",
             fix=advice[:1].upper() + advice[1:],
+        )
+    lacking = missing(target, source, resolution, made.node, mapped) if made.use else []
+    if lacking and baseline().signature(made.path) is not None:
+        yield Note(
+            rule=ID,
+            line=made.node.lineno,
+            column=made.node.col_offset,
+            message=f"{name} needs {', '.join(lacking)} on the target",
+            fix=f"Pass {', '.join(f'{n}=...' for n in lacking)}",
         )
     rename = {o: n for o, n in mapped.rename.items() if o not in made.own}
     drop = {o: w for o, w in mapped.drop.items() if o not in made.own}

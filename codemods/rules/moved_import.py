@@ -78,7 +78,7 @@ class _Moves:
     def _dead_branch(self, binding: Binding) -> bool:
         """In a ``try``/``except ImportError`` only the branch that the target takes is touched."""
         tower = binding.tower
-        if tower is None or not tower.handlers:
+        if tower is None:
             return False
         body_fails = any(self._gone(b) for b in tower.body if b.path.startswith("airflow"))
         return body_fails != binding.in_handler
@@ -93,7 +93,10 @@ class _Moves:
             yield from self._dotted(binding)
             return
         resolution = self._end(binding.path)
-        if binding.path in _modules() and (resolution.hops or self._known_below(binding)):
+        known = binding.path in _modules() or (
+            binding.path in self.target.plugin_modules and not resolution.moved
+        )
+        if known and (resolution.hops or self._known_below(binding)):
             yield from self._module(binding, resolution)
         elif resolution.removed is not None:
             yield _note(binding, binding.path, resolution.removed.advice)
@@ -387,8 +390,15 @@ def _members() -> dict[str, frozenset[str]]:
     return _MEMBERS
 
 
+def import_changes(source: Source, target: Target) -> tuple[Change, ...]:
+    """All that imports need, found once for the rules that share it."""
+    if "imports" not in source.found:
+        source.found["imports"] = tuple(_Moves(source, target).find())
+    return source.found["imports"]
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
-    return _Moves(source, target).find()
+    return (c for c in import_changes(source, target) if c.rule == ID)
 
 
 _EXAMPLES: Sequence[Example] = (

@@ -1,0 +1,82 @@
+"""A DAG without a schedule says the one that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from codemods.base import Example, Rule
+from codemods.calls import constructions
+from codemods.changes import AddImport, Change, EditCall, NewImport, Step
+from codemods.constructors import baseline
+from codemods.rules._text import lines
+from codemods.source import Source
+from codemods.target import Target
+
+ID = "implicit-schedule"
+_DAG = "airflow.models.dag.DAG"
+_SCHEDULES = {"schedule", "schedule_interval", "timetable"}
+
+
+def _timedelta(source: Source) -> tuple[str, NewImport | None]:
+    """How the text can write ``timedelta``, and the import that it lacks for it."""
+    for binding in source.bindings:
+        if binding.scope is source.module and binding.tower is None:
+            if binding.path == "datetime.timedelta":
+                return binding.name, None
+            if binding.path == "datetime" and binding.name not in source.module.others:
+                return f"{binding.name}.timedelta", None
+    name = source.free_name("timedelta")
+    asname = name if name != "timedelta" else ""
+    return name, NewImport(module="datetime", name="timedelta", asname=asname)
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    if not target.has("apache-airflow>=2.10"):
+        return
+    for made in constructions(source):
+        old = baseline().signature(made.path) or target.constructors.signature(made.path)
+        if old is None or old.lineage[0] != _DAG:
+            continue
+        node = made.node
+        if made.use is None or made.first or len(node.args) > 2:
+            continue
+        names = {k.arg for k in node.keywords}
+        if None in names or names & _SCHEDULES:
+            continue
+        code, new = _timedelta(source)
+        add = () if new is None else (AddImport(near=made.use.bindings[0], new=new),)
+        yield Step(
+            rule=ID,
+            line=node.lineno,
+            message="a DAG without a schedule runs daily; the target wants it said",
+            operations=(EditCall(node=node, add={"schedule": f"{code}(days=1)"}), *add),
+        )
+
+
+RULE = Rule(
+    id=ID,
+    title="Say the schedule",
+    why="A DAG without a schedule runs once a day; Airflow 2.10 warns, and 3 never runs it.",
+    examples=(
+        Example(
+            before=lines(
+                "from datetime import datetime, timedelta",
+                "from airflow import DAG",
+                "",
+                "dag = DAG('d', start_date=datetime(2020, 1, 1))",
+            ),
+            after=lines(
+                "from datetime import datetime, timedelta",
+                "from airflow import DAG",
+                "",
+                "dag = DAG('d', start_date=datetime(2020, 1, 1), schedule=timedelta(days=1))",
+            ),
+        ),
+    ),
+    keeps=(
+        lines("from airflow import DAG", "", "dag = DAG('d', schedule=None)"),
+        lines("from airflow import DAG", "", "dag = DAG('d', **options)"),
+        lines("from airflow import DAG", "", "dag = DAG('d', 'text', '@daily')"),
+    ),
+    find=_find,
+)

@@ -1,0 +1,41 @@
+"""Names that the target does not have are reported with what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from codemods.base import Example, Rule
+from codemods.changes import Change
+from codemods.rules._text import lines
+from codemods.rules.moved_import import REMOVED, import_changes
+from codemods.source import Source
+from codemods.target import Target
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    return (c for c in import_changes(source, target) if c.rule == REMOVED)
+
+
+_DAGRUN = lines("from airflow.operators.dagrun_operator import DagRunOrder")
+_QUBOLE = lines("from airflow.contrib.operators.qubole_operator import QuboleOperator")
+
+RULE = Rule(
+    id=REMOVED,
+    title="Replace what the target does not have",
+    why="Some names have no successor, or live in a provider that the target's constraints do not "
+    "have. The import fails on the target.",
+    examples=(
+        Example(before=_DAGRUN, after=_DAGRUN, notes=("conf=",)),
+        Example(before=_QUBOLE, after=_QUBOLE, notes=("apache-airflow-providers-qubole",)),
+    ),
+    keeps=(
+        lines(
+            "try:",
+            "    from airflow.operators.dagrun_operator import DagRunOrder",
+            "except ImportError:",
+            "    DagRunOrder = None",
+        ),
+        lines("from airflow.models import DagRun"),
+    ),
+    find=_find,
+)

@@ -17,11 +17,11 @@ _DIRECTIVES = ("noqa", "pylint", "type:", "isort", "pragma")
 
 
 def _line(group: Sequence[NewImport], module: str, indent: str) -> str:
-    names = [f"{n.name} as {n.asname}" if n.asname else n.name for n in group]
-    if not names[0]:
+    if not group[0].name:
         return "\n".join(
             f"import {n.module}" + (f" as {n.asname}" if n.asname else "") for n in group
         )
+    names = [f"{n.name} as {n.asname}" if n.asname else n.name for n in group]
     line = f"from {module} import {', '.join(names)}"
     if len(indent) + len(line) <= _WIDTH:
         return line

@@ -84,7 +84,8 @@ def migrate_source(
         ast.parse(new)
     except (cst.ParserSyntaxError, SyntaxError) as error:
         line = min(step.line for step in steps)
-        return Migration(error=f"line {line}: the change could not be written ({error})")
+        why = error.message if isinstance(error, cst.ParserSyntaxError) else error.msg
+        return Migration(error=f"line {line}: the change could not be written ({why})")
     edits = tuple(
         Edit(rule=s.rule, line=s.line, message=s.message, safe=s.safe)
         for s in sorted(steps, key=lambda s: (s.line, s.rule, s.message))

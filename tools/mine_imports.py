@@ -244,6 +244,14 @@ def mine(
                 # A constant has no shim: it went with its module, if it went anywhere.
                 if world.find(str(home), name) is not None:
                     decided[dotted] = f"{home}.{name}"
+        # A provider that renamed a class and dropped the old name between two environments: the
+        # 1.10 paths that came through the old name tell where it went.
+        through = {past: d for d, past in last.items() if past not in (None, REMOVED)}
+        for dotted, to in decided.items():
+            if to == REMOVED and dotted in through:
+                end = _end(decided, through[dotted])
+                if end not in (dotted, through[dotted]) and _exists(world, end):
+                    decided[dotted] = end
         for dotted in decided:
             start.setdefault(dotted, "class")
         for dotted, to in {**decided, **homes}.items():

@@ -24,9 +24,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         if not target.resolve(made.path).path.startswith(_PROVIDER):
             continue
         for keyword in made.node.keywords:
-            if keyword.arg == "auto_remove" and target.has(
-                "apache-airflow-providers-docker>=3.2"
-            ):
+            if keyword.arg == "auto_remove" and target.has("apache-airflow-providers-docker>=3.2"):
                 yield from _auto_remove(keyword)
             elif keyword.arg == "volumes" and target.has("apache-airflow-providers-docker>=2.0"):
                 yield from _volumes(source, made, keyword)
@@ -75,17 +73,13 @@ def _volumes(source: Source, made: Construction, keyword: ast.keyword) -> Iterat
             "'source:target'",
         )
         return
-    new = NewImport(
-        module="docker.types", name="Mount", asname=local if local != "Mount" else ""
-    )
+    new = NewImport(module="docker.types", name="Mount", asname=local if local != "Mount" else "")
     code = f"[{', '.join(m for m in mounts if m)}]"
     operations: tuple[Replace | EditCall | AddImport, ...] = (
         EditCall(node=made.node, rename={"volumes": "mounts"}, values={"volumes": code}),
         AddImport(near=made.use.bindings[0], new=new),
     )
-    yield Step(
-        rule=ID, line=keyword.lineno, message="volumes are mounts", operations=operations
-    )
+    yield Step(rule=ID, line=keyword.lineno, message="volumes are mounts", operations=operations)
 
 
 RULE = Rule(

@@ -214,7 +214,7 @@ class _Moves:
 
     def _as_module(self, path: str, binding: Binding) -> NewImport:
         module, name = _split(path)
-        if isinstance(binding.statement, ast.Import):
+        if isinstance(binding.statement, ast.Import) or not module:
             return NewImport(module=path, asname=binding.name)
         return NewImport(
             module=module, name=name, asname=binding.name if binding.name != name else ""

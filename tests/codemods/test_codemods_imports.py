@@ -1,0 +1,386 @@
+"""Every spelling of an import that 1.10 code uses."""
+
+from __future__ import annotations
+
+import pytest
+
+from codemods import Removed, migrate_source, resolve_symbol
+
+PYTHON = "airflow.operators.python"
+
+
+def text(*rows: str) -> str:
+    return "\n".join(rows) + "\n"
+
+
+CASES = {
+    "several names, several homes": (
+        text("from airflow.operators import BashOperator, HiveOperator, PythonOperator"),
+        text(
+            "from airflow.operators.bash import BashOperator",
+            "from airflow.providers.apache.hive.operators.hive import HiveOperator",
+            "from airflow.operators.python import PythonOperator",
+        ),
+    ),
+    "some names stay": (
+        text(
+            "from airflow.utils.helpers import chain, prune_dict  # noqa: F401",
+            "",
+            "chain(prune_dict)",
+        ),
+        text(
+            "from airflow.utils.helpers import prune_dict  # noqa: F401",
+            "from airflow.models.baseoperator import chain  # noqa: F401",
+            "",
+            "chain(prune_dict)",
+        ),
+    ),
+    "parentheses and comments stay": (
+        text(
+            "from airflow.operators.python_operator import (",
+            "    BranchPythonOperator,  # first",
+            "    PythonOperator,",
+            ")",
+        ),
+        text(
+            "from airflow.operators.python import (",
+            "    BranchPythonOperator,  # first",
+            "    PythonOperator,",
+            ")",
+        ),
+    ),
+    "an alias stays": (
+        text(
+            "from airflow.operators.dummy_operator import DummyOperator as D", "", "D(task_id='a')"
+        ),
+        text("from airflow.operators.empty import EmptyOperator as D", "", "D(task_id='a')"),
+    ),
+    "a renamed class is renamed at every use": (
+        text(
+            "from airflow.operators.dummy_operator import DummyOperator",
+            "",
+            "",
+            "class Mine(DummyOperator):",
+            '    """Like DummyOperator."""',
+            "",
+            "",
+            "def make(kind: type[DummyOperator]) -> DummyOperator:",
+            "    return DummyOperator(task_id='x') if kind else DummyOperator",
+            "",
+            "",
+            "isinstance(make(DummyOperator), DummyOperator)",
+        ),
+        text(
+            "from airflow.operators.empty import EmptyOperator",
+            "",
+            "",
+            "class Mine(EmptyOperator):",
+            '    """Like DummyOperator."""',
+            "",
+            "",
+            "def make(kind: type[EmptyOperator]) -> EmptyOperator:",
+            "    return EmptyOperator(task_id='x') if kind else EmptyOperator",
+            "",
+            "",
+            "isinstance(make(EmptyOperator), EmptyOperator)",
+        ),
+    ),
+    "a name that is taken gets an alias": (
+        text(
+            "from airflow.operators.dummy_operator import DummyOperator",
+            "",
+            "EmptyOperator = DummyOperator(task_id='a')",
+        ),
+        text(
+            "from airflow.operators.empty import EmptyOperator as DummyOperator",
+            "",
+            "EmptyOperator = DummyOperator(task_id='a')",
+        ),
+    ),
+    "a re-exported name keeps its name": (
+        text(
+            "from airflow.operators.dummy_operator import DummyOperator",
+            "",
+            "__all__ = ['DummyOperator']",
+        ),
+        text(
+            "from airflow.operators.empty import EmptyOperator as DummyOperator",
+            "",
+            "__all__ = ['DummyOperator']",
+        ),
+    ),
+    "both names of one class": (
+        text(
+            "from airflow.operators.dummy_operator import DummyOperator",
+            "from airflow.operators.empty import EmptyOperator",
+            "",
+            "DummyOperator(task_id='a') >> EmptyOperator(task_id='b')",
+        ),
+        text(
+            "from airflow.operators.empty import EmptyOperator",
+            "",
+            "EmptyOperator(task_id='a') >> EmptyOperator(task_id='b')",
+        ),
+    ),
+    "a module and its attributes": (
+        text(
+            "from airflow.operators import bash_operator, python_operator as po",
+            "",
+            "bash_operator.BashOperator(task_id='a', bash_command='true')",
+            "po.PythonOperator(task_id='b', python_callable=print)",
+        ),
+        text(
+            "from airflow.operators import bash as bash_operator, python as po",
+            "",
+            "bash_operator.BashOperator(task_id='a', bash_command='true')",
+            "po.PythonOperator(task_id='b', python_callable=print)",
+        ),
+    ),
+    "a module whose names went to several": (
+        text(
+            "from airflow.operators import sensors",
+            "",
+            "sensors.HttpSensor(task_id='a', endpoint='/')",
+            "sensors.S3KeySensor(task_id='b', bucket_key='s3://b/k')",
+        ),
+        text(
+            "from airflow.providers.http.sensors.http import HttpSensor",
+            "from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor",
+            "",
+            "HttpSensor(task_id='a', endpoint='/')",
+            "S3KeySensor(task_id='b', bucket_key='s3://b/k')",
+        ),
+    ),
+    "dotted use of import a.b.c": (
+        text(
+            "import airflow.operators.bash_operator",
+            "import airflow.contrib.hooks.ssh_hook",
+            "",
+            "airflow.contrib.hooks.ssh_hook.SSHHook(ssh_conn_id='s')",
+            "airflow.operators.bash_operator.BashOperator(task_id='a', bash_command='true')",
+        ),
+        text(
+            "import airflow.operators.bash",
+            "import airflow.providers.ssh.hooks.ssh",
+            "",
+            "airflow.providers.ssh.hooks.ssh.SSHHook(ssh_conn_id='s')",
+            "airflow.operators.bash.BashOperator(task_id='a', bash_command='true')",
+        ),
+    ),
+    "import a.b.c as m": (
+        text(
+            "import airflow.operators.dummy_operator as m",
+            "",
+            "m.DummyOperator(task_id='a')",
+        ),
+        text("import airflow.operators.empty as m", "", "m.EmptyOperator(task_id='a')"),
+    ),
+    "a star": (
+        text(
+            "from airflow.operators.python_operator import *",
+            "",
+            "PythonOperator(task_id='a', python_callable=print)",
+        ),
+        text(
+            "from airflow.operators.python import *",
+            "",
+            "PythonOperator(task_id='a', python_callable=print)",
+        ),
+    ),
+    "a star over several homes": (
+        text(
+            "from airflow.operators.sensors import *",
+            "",
+            "HttpSensor(task_id='a', endpoint='/')",
+            "S3KeySensor(task_id='b', bucket_key='s3://b/k')",
+        ),
+        text(
+            "from airflow.providers.http.sensors.http import HttpSensor",
+            "from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor",
+            "",
+            "HttpSensor(task_id='a', endpoint='/')",
+            "S3KeySensor(task_id='b', bucket_key='s3://b/k')",
+        ),
+    ),
+    "inside a function, after __future__, beside a relative import": (
+        text(
+            "from __future__ import annotations",
+            "from . import helpers",
+            "",
+            "",
+            "def f():",
+            "    from airflow.operators.dummy_operator import DummyOperator",
+            "",
+            "    return DummyOperator(task_id=helpers.name)",
+        ),
+        text(
+            "from __future__ import annotations",
+            "from . import helpers",
+            "",
+            "",
+            "def f():",
+            "    from airflow.operators.empty import EmptyOperator",
+            "",
+            "    return EmptyOperator(task_id=helpers.name)",
+        ),
+    ),
+    "TYPE_CHECKING": (
+        text(
+            "from typing import TYPE_CHECKING",
+            "",
+            "if TYPE_CHECKING:",
+            "    from airflow.hooks.base_hook import BaseHook",
+        ),
+        text(
+            "from typing import TYPE_CHECKING",
+            "",
+            "if TYPE_CHECKING:",
+            "    from airflow.hooks.base import BaseHook",
+        ),
+    ),
+    "the branch that fails on the target is left": (
+        text(
+            "try:",
+            "    from airflow.operators import SimpleHttpOperator, DagRunOrder",
+            "    from airflow.operators.dagrun_operator import DagRunOrder",
+            "except ImportError:",
+            "    from airflow.operators.bash_operator import BashOperator",
+        ),
+        text(
+            "try:",
+            "    from airflow.operators import SimpleHttpOperator, DagRunOrder",
+            "    from airflow.operators.dagrun_operator import DagRunOrder",
+            "except ImportError:",
+            "    from airflow.operators.bash import BashOperator",
+        ),
+    ),
+    "dotted paths in strings": (
+        text(
+            "import importlib",
+            "from unittest import mock",
+            "",
+            "mock.patch('airflow.contrib.hooks.ssh_hook.SSHHook.get_conn')",
+            'importlib.import_module("airflow.operators.python_operator")',
+            "HOOK = 'airflow.hooks.base_hook.BaseHook'",
+        ),
+        text(
+            "import importlib",
+            "from unittest import mock",
+            "",
+            "mock.patch('airflow.providers.ssh.hooks.ssh.SSHHook.get_conn')",
+            'importlib.import_module("airflow.operators.python")',
+            "HOOK = 'airflow.hooks.base.BaseHook'",
+        ),
+    ),
+    "two statements on a line": (
+        text("import os; from airflow.operators.bash_operator import BashOperator"),
+        text("import os; from airflow.operators.bash import BashOperator"),
+    ),
+    "the only statement of a block": (
+        text(
+            "from airflow.models import BaseOperator",
+            "",
+            "if True:",
+            "    from airflow.utils.decorators import apply_defaults",
+        ),
+        text(
+            "from airflow.models import BaseOperator",
+            "",
+            "if True:",
+            "    pass",
+        ),
+    ),
+    "no newline at the end": (
+        "from airflow.operators import BashOperator, PythonOperator",
+        "from airflow.operators.bash import BashOperator\n"
+        "from airflow.operators.python import PythonOperator",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_spelling(case: str, newest: dict[str, str]) -> None:
+    before, after = CASES[case]
+    migration = migrate_source(before, pins=newest)
+    assert migration.error is None
+    assert migration.text == after
+    assert migrate_source(after, pins=newest).text is None
+
+
+@pytest.mark.parametrize(
+    ("path", "version", "home"),
+    [
+        # The same class in three homes, by the provider that the target pins.
+        ("airflow.operators.S3KeySensor", "2.0.2", "amazon.aws.sensors.s3_key.S3KeySensor"),
+        ("airflow.operators.S3KeySensor", "2.5.1", "amazon.aws.sensors.s3.S3KeySensor"),
+        (
+            "airflow.contrib.operators.ecs_operator.ECSOperator",
+            "2.11.0",
+            "amazon.aws.operators.ecs.EcsRunTaskOperator",
+        ),
+        (
+            "airflow.providers.amazon.aws.operators.athena.AWSAthenaOperator",
+            "2.10.3",
+            "amazon.aws.operators.athena.AthenaOperator",
+        ),
+        (
+            "airflow.operators.PostgresOperator",
+            "2.11.0",
+            "common.sql.operators.sql.SQLExecuteQueryOperator",
+        ),
+        (
+            "airflow.operators.PostgresOperator",
+            "2.2.2",
+            "postgres.operators.postgres.PostgresOperator",
+        ),
+    ],
+)
+def test_homes_depend_on_the_pins(
+    path: str, version: str, home: str, targets: dict[str, dict[str, str]]
+) -> None:
+    assert resolve_symbol(path, pins=targets[version]) == f"airflow.providers.{home}"
+
+
+def test_what_stays_and_what_is_unknown_is_none(newest: dict[str, str]) -> None:
+    assert resolve_symbol("airflow.models.Variable", pins=newest) is None
+    assert resolve_symbol("mylib.operators.Mine", pins=newest) is None
+
+
+def test_removed_says_what_to_do(newest: dict[str, str]) -> None:
+    gone = resolve_symbol("airflow.contrib.operators.qubole_operator.QuboleOperator", pins=newest)
+    assert isinstance(gone, Removed)
+    assert "apache-airflow-providers-qubole" in gone.advice
+
+
+def test_pins_may_be_spelt_anyhow(newest: dict[str, str]) -> None:
+    loud = {name.upper().replace("-", "_"): version for name, version in newest.items()}
+    path = "airflow.operators.bash_operator.BashOperator"
+    assert resolve_symbol(path, pins=loud) == resolve_symbol(path, pins=newest)
+
+
+def test_needs_are_the_distributions_of_new_imports(newest: dict[str, str]) -> None:
+    source = text("from airflow.operators import BashOperator, HttpSensor, S3KeySensor")
+    assert migrate_source(source, pins=newest).needs == (
+        "apache-airflow-providers-amazon",
+        "apache-airflow-providers-http",
+    )
+
+
+PLUGINS = {"airflow.operators.my_plugin.MyOperator": "my_operators.MyOperator"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("from airflow.operators.my_plugin import MyOperator\n",) * 1
+        + ("from my_operators import MyOperator\n",),
+        ("from airflow.operators import MyOperator\n", "from my_operators import MyOperator\n"),
+        (
+            "from airflow.operators import my_plugin\n\nmy_plugin.MyOperator(task_id='a')\n",
+            "import my_operators as my_plugin\n\nmy_plugin.MyOperator(task_id='a')\n",
+        ),
+    ],
+)
+def test_importers_follow_plugin_operators(before: str, after: str, newest: dict[str, str]) -> None:
+    assert migrate_source(before, pins=newest, plugins=PLUGINS).text == after
+    assert migrate_source(before, pins=newest).text is None

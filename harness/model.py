@@ -282,12 +282,12 @@ class TaskObservation:
     trigger_rule: str = "all_success"
     retries: Any = 0
     retry_delay: Any = None
-    pool: str = ""
+    pool: Any = ""
     pool_slots: Any = 1
-    queue: str = ""
+    queue: Any = ""
     priority_weight: Any = 1
     weight_rule: str = ""
-    owner: str = ""
+    owner: Any = ""
     depends_on_past: bool = False
     wait_for_downstream: bool = False
     start_date: str | None = None

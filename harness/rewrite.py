@@ -32,11 +32,11 @@ from harness.model import (
     Target,
 )
 from harness.requirements.rewrite import rewrite_requirements
-from harness.rewrite_worker import Job, Migrated, Settings, migrate, migrate_all
+from harness.rewrite_worker import Job, Migrated, Settings, migrate_all
 from harness.targets import lock_pins
 
-# Below this many files the start of the workers costs more than they save.
-WORKERS_FROM = 16
+# For fewer files the start of one more worker costs more than it saves.
+FILES_A_WORKER = 16
 NEW_REQUIREMENTS = "requirements.txt"
 
 
@@ -207,13 +207,8 @@ def _migrate_all(
             yield job, cached
         else:
             fresh.append(job)
-    workers = min(os.cpu_count() or 1, len(fresh)) if len(fresh) >= WORKERS_FROM else 0
-    answers = (
-        migrate_all(fresh, settings, workers=workers)
-        if workers > 1
-        else ((job, migrate(job, settings)) for job in fresh)
-    )
-    for job, migrated in answers:
+    workers = min(os.cpu_count() or 1, -(-len(fresh) // FILES_A_WORKER))
+    for job, migrated in migrate_all(fresh, settings, workers=workers):
         _remember(folder, job, migrated)
         yield job, migrated
 

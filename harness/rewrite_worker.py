@@ -1,12 +1,13 @@
 """The codemods in processes of their own: one source in, one answer out, over a pipe.
 
 Not multiprocessing: its workers import the caller's main module again, and a caller may be
-anything – a script, pytest, a notebook. A source that takes the codemods down costs its own
-answer only.
+anything – a script, pytest, a notebook. A source that takes the codemods down, or that they never
+come back from, costs its own answer only.
 """
 
 from __future__ import annotations
 
+import ctypes
 import queue
 import signal
 import struct
@@ -24,6 +25,11 @@ from harness.model import RewriteEdit, RewriteNote
 from harness.processes import finish, start
 
 LENGTH = struct.Struct("!I")
+
+# A large file takes a second; what takes this long will not end.
+SECONDS_A_SOURCE = 60
+
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,14 +172,18 @@ def _receive(stream: IO[bytes]) -> bytes | None:
 
 def main() -> None:
     """Answer until the other end closes."""
-    # Ctrl-C reaches everybody at the terminal; the parent decides what happens then.
+    # Ctrl-C reaches everybody at the terminal; the parent decides what happens then. When it is
+    # killed, so are we.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     first = _receive(stdin)
     if first is None:
         return
     settings = msgspec.msgpack.decode(first, type=Settings)
     while (data := _receive(stdin)) is not None:
+        signal.alarm(SECONDS_A_SOURCE)
         _send(stdout, migrate(msgspec.msgpack.decode(data, type=Job), settings))
 
 

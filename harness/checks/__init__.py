@@ -22,6 +22,7 @@ ORDER = (
     "structure-survives",
     "plugins-load",
     "no-deprecations",
+    "rewrite-complete",
     "requirements-resolve",
     "requirements-keep-airflow",
     "mwaa-rules",

@@ -14,12 +14,12 @@ STORIES = Path(__file__).parents[2] / "fixtures" / "repos"
 TARGETS = ("2.5.1", "2.10.3", "2.11.0")
 
 
-def grave(report: Report, target: str) -> set[str]:
-    """``rule path:line`` of every error for one target."""
+def places(report: Report, target: str, severity: Severity) -> set[str]:
+    """``rule path:line`` of every finding of one severity for one target."""
     return {
         f"{finding.rule} {finding.path}:{finding.line}"
         for finding in report.findings
-        if finding.severity is Severity.ERROR and finding.target == target and not finding.ignored
+        if finding.severity is severity and finding.target == target and not finding.ignored
     }
 
 
@@ -39,12 +39,13 @@ def test_story(story: str) -> None:
 
     for target in TARGETS:
         wanted = {**expect, **expect.get(target, {})}
-        found = grave(report, target)
-        unexpected = {f for f in found if not any(matches(e, f) for e in wanted["rules"])}
-        missed = {e for e in wanted["rules"] if not any(matches(e, f) for f in found)}
         statuses = {r.check: r.status.value for r in report.checks if r.target == target}
         unjudged = [entry for r in report.checks for entry in r.unjudged]
-        assert not unexpected, (target, unexpected, statuses)
-        assert not missed, (target, missed, statuses)
+        for severity, key in ((Severity.ERROR, "rules"), (Severity.WARNING, "warnings")):
+            found, named = places(report, target, severity), wanted.get(key, [])
+            unexpected = {f for f in found if not any(matches(e, f) for e in named)}
+            missed = {e for e in named if not any(matches(e, f) for f in found)}
+            assert not unexpected, (target, unexpected, statuses)
+            assert not missed, (target, missed, statuses)
         assert report.verdict == expect["verdict"], (statuses, unjudged)
     assert tree_hash(repo) == before, "the user's tree was written to"

@@ -74,22 +74,22 @@ def _parse(line: str) -> tuple[str, Constructor]:
     renamed: dict[str, str] = {}
     warned: set[str] = set()
     keyword_only = inherited = passes_on = anything = False
-    for token in tokens.split():
-        if token == "*":
+    for word in tokens.split():
+        if word == "*":
             keyword_only = True
-        elif token in {"**", "***"}:
-            passes_on, anything = True, token == "***"
-        elif token == "=":
+        elif word in {"**", "***"}:
+            passes_on, anything = True, word == "***"
+        elif word == "=":
             inherited = True
-        elif ">" in token:
-            old, _, new = token.partition(">")
+        elif ">" in word:
+            old, _, new = word.partition(">")
             renamed[old] = new
-        elif token.endswith("?"):
-            warned.add(token[:-1])
+        elif word.endswith("?"):
+            warned.add(word[:-1])
         else:
-            name = token.rstrip("!")
+            name = word.rstrip("!")
             accepts.add(name)
-            if token.endswith("!"):
+            if word.endswith("!"):
                 required.add(name)
             if not keyword_only:
                 positional.append(name)

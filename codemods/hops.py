@@ -6,8 +6,8 @@ made the move (``when``) and, where the new path lives in another one, what that
     [apache-airflow>=2.0 -> apache-airflow-providers-amazon>=1.0]
     airflow.contrib.hooks.aws_hook.AwsHook airflow.providers.amazon.aws.hooks.base_aws.AwsBaseHook
 
-``~new`` is another class in its place, ``! advice`` no successor at all, ``=`` (by hand) stays. A path follows rows while
-the target's pins satisfy ``when``; the last such row of a path counts.
+``~new`` is another class in its place, ``! advice`` no successor at all, ``=`` (by hand) a path
+that stays. A path follows rows while the target's pins satisfy ``when``; the last one counts.
 """
 
 from __future__ import annotations
@@ -105,8 +105,7 @@ def all_hops() -> Mapping[str, tuple[Hop, ...]]:
 @lru_cache(maxsize=1)
 def _provider_packages() -> Mapping[str, str]:
     text = (files("codemods") / "data" / "providers.txt").read_text("utf-8")
-    rows = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
-    return {package: distribution for package, distribution in rows}
+    return dict(line.split() for line in text.splitlines() if line and not line.startswith("#"))
 
 
 def distribution_of(path: str) -> str:

@@ -60,9 +60,7 @@ def _edit_from(code: str, module: str | None, outcome: Sequence[NewImport | bool
             names[-1] = names[-1].with_changes(comma=last)
         node = node.with_changes(names=names)
     if module is not None:
-        expression = cst.parse_expression(module)
-        assert isinstance(expression, cst.Name | cst.Attribute)
-        node = node.with_changes(module=expression, relative=())
+        node = node.with_changes(module=cst.parse_expression(module), relative=())
     return cst.Module([]).code_for_node(node)
 
 

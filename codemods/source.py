@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from codemods.changes import Change
@@ -93,9 +93,7 @@ class Use:
     @property
     def root(self) -> ast.Name:
         """The name that it starts with."""
-        root = self.nodes[0]
-        assert isinstance(root, ast.Name)
-        return root
+        return cast(ast.Name, self.nodes[0])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -155,11 +153,9 @@ class Source:
 
     def span(self, node: ast.expr | ast.stmt | ast.keyword | ast.alias) -> tuple[int, int]:
         """Start and end index of a node."""
-        assert node.end_lineno is not None
-        assert node.end_col_offset is not None
         return (
             self.offset(node.lineno, node.col_offset),
-            self.offset(node.end_lineno, node.end_col_offset),
+            self.offset(cast(int, node.end_lineno), cast(int, node.end_col_offset)),
         )
 
     def segment(self, node: ast.expr | ast.stmt) -> str:

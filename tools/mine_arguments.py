@@ -8,8 +8,10 @@ constructor changed. One line a class::
 
     path(bases) positional required! * keyword_only old>new warned? **
 
-``path = home`` says that a module re-exports the class, ``path gone`` says that the class is not there any more (or only as a shim). ``!`` is required, ``old>new`` a deprecated argument that the constructor copies to another,
-``old?`` one whose use only warns, ``**`` takes more and hands it to the bases.
+``!`` is required, ``old>new`` a deprecated argument that the constructor copies to another,
+``old?`` one whose use only warns, ``**`` takes more and hands it to the bases, ``***`` hands it to
+something that is not Airflow's, ``=`` alone has its base's constructor. ``path = home`` says that a
+module re-exports the class, ``path gone`` that it is not there any more.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def same_name(world: World, old: str, kind: str) -> Home | None:
 
 
 def successor(world: World, home: Home) -> str | None:
-    """What a deprecated definition names as its successor, ``~`` before one that is not its base."""
+    """The successor that a deprecated definition names, ``~`` before one that is not its base."""
     options: list[str] = []
     for text in successors(home.definition.advice):
         if "." in text:
@@ -240,10 +240,10 @@ def mine(
         for dotted, kind in start.items():
             module, name = _split(dotted)
             home = homes.get(module)
-            if kind == "value" and decided.get(dotted) == REMOVED and home not in (None, REMOVED):
-                # A constant has no shim: it went with its module, if it went anywhere.
-                if world.find(str(home), name) is not None:
-                    decided[dotted] = f"{home}.{name}"
+            lost = kind == "value" and decided.get(dotted) == REMOVED
+            # A constant has no shim: it went with its module, if it went anywhere.
+            if lost and home not in (None, REMOVED) and world.find(str(home), name) is not None:
+                decided[dotted] = f"{home}.{name}"
         # A provider that renamed a class and dropped the old name between two environments: the
         # 1.10 paths that came through the old name tell where it went.
         through = {past: d for d, past in last.items() if past not in (None, REMOVED)}
@@ -257,9 +257,9 @@ def mine(
         for dotted, to in {**decided, **homes}.items():
             # Keep the hop that was there when its chain still ends at the same place.
             past = last.get(dotted)
-            if past and past != to and to not in (None, REMOVED):
-                if _end(decided, past) == _end(decided, str(to)):
-                    to = past
+            told = past is not None and to not in (None, REMOVED)
+            if told and _end(decided, str(past)) == _end(decided, str(to)):
+                to = past
             owner = dist_of(world, dotted) or _owner(targets, dotted)
             if owner in world.pins:
                 history[dotted].append((to, world))
@@ -324,8 +324,8 @@ def rows(
                 continue
             if runs:
                 runs[-1][2] = pins[owner]
-            runs.append([to, pins[owner] if runs else FIRST[owner == CORE], None, pins])
-        for to, since, until, pins in runs:
+            runs.append([to, pins[owner] if runs else FIRST[owner == CORE], None])
+        for to, since, until in runs:
             if to is None:
                 continue
             when = f"{owner}>={since}" + (f",<{until}" if until else "")

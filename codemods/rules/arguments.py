@@ -49,7 +49,7 @@ def map_arguments(target: Target, resolution: Resolution, node: ast.Call, first:
     renames = {o: n for p in reversed(lineage) for o, n in table.renames(p).items()}
     for keyword in node.keywords:
         if keyword.arg is not None:
-            _map_one(target, mapped, keyword, new, old, lineage, renames, given)
+            _map_one(target, mapped, keyword.arg, keyword.value, new, old, lineage, renames, given)
     stars = any(k.arg is None for k in node.keywords)
     if new is not None and resolution.replaced:
         for path in chain[:-1]:
@@ -64,16 +64,15 @@ def map_arguments(target: Target, resolution: Resolution, node: ast.Call, first:
 def _map_one(
     target: Target,
     mapped: Mapped,
-    keyword: ast.keyword,
+    name: str,
+    value: ast.expr,
     new: Signature | None,
     old: Signature | None,
     lineage: tuple[str, ...],
     renames: dict[str, str],
     given: set[str],
 ) -> None:
-    name = keyword.arg
-    assert name is not None
-    none = isinstance(keyword.value, ast.Constant) and keyword.value.value is None
+    none = isinstance(value, ast.Constant) and value.value is None
     row = target.constructors.by_hand(lineage, name)
     accepts = new.accepts if new is not None else frozenset()
     if row is not None and row.new == DROP:

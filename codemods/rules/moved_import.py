@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, NewImport, Rebind, Replace, Step
 from codemods.hops import Resolution, all_hops
-from codemods.rules.arguments import calls_by_path, settle
 from codemods.rules._text import lines
+from codemods.rules.arguments import calls_by_path, settle
 from codemods.source import Binding, Source, Use
 from codemods.target import Target
 
@@ -353,8 +353,7 @@ def _as_it_is(binding: Binding) -> NewImport:
 
 
 def _note_at(use: Use, resolution: Resolution, path: str | None = None) -> Note:
-    assert resolution.removed is not None
-    advice = resolution.removed.advice
+    advice = resolution.removed.advice if resolution.removed is not None else ""
     return Note(
         rule=REMOVED,
         line=use.node.lineno,

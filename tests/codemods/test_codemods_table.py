@@ -1,0 +1,144 @@
+"""The tables against the world: the wheels themselves, read without installing them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+import pytest
+from packaging.requirements import Requirement
+
+from codemods.constructors import Constructors, baseline
+from codemods.hops import CORE, Hop, all_hops, distribution_of, hops_for
+from tests.codemods.conftest import LOCKS
+
+TARGETS = ("2.5.1", "2.10.3", "2.11.0")
+
+
+def test_hops_have_no_cycle() -> None:
+    """Whatever the pins: a path never comes back to itself."""
+    steps = {old: {h.new for h in hops if h.new} for old, hops in all_hops().items()}
+    done: set[str] = set()
+
+    def walk(path: str, trail: tuple[str, ...]) -> None:
+        assert path not in trail, " -> ".join([*trail, path])
+        if path not in done:
+            for new in steps.get(path, ()):
+                walk(new, (*trail, path))
+            done.add(path)
+
+    for old in steps:
+        walk(old, ())
+
+
+@pytest.mark.parametrize("hop", [h for hops in all_hops().values() for h in hops][::97])
+def test_headers_name_the_distribution_of_the_new_path(hop: Hop) -> None:
+    if hop.new.startswith("airflow."):
+        names = {hop.when.name} | ({hop.needs.name} if hop.needs is not None else set())
+        assert distribution_of(hop.new) in names
+
+
+def test_every_hop_leads_somewhere_else() -> None:
+    for old, hops in all_hops().items():
+        assert all(h.new != old for h in hops)
+        assert all(h.new or h.advice or h.when for h in hops)
+
+
+def test_distributions_of_paths() -> None:
+    assert distribution_of("airflow.models.DAG") == CORE
+    assert (
+        distribution_of("airflow.providers.apache.hive.operators.hive.HiveOperator")
+        == "apache-airflow-providers-apache-hive"
+    )
+    assert distribution_of("pendulum.today") == ""
+
+
+def test_a_provider_that_the_pins_lack_is_said() -> None:
+    resolution = hops_for({CORE: "2.11.0"}).resolve("airflow.operators.HttpSensor")
+    assert resolution.removed is not None
+    assert "apache-airflow-providers-http" in resolution.removed.advice
+
+
+def test_constructors_know_what_they_inherit(newest: dict[str, str]) -> None:
+    table = Constructors(newest)
+    signature = table.signature("airflow.operators.bash.BashOperator")
+    assert signature is not None
+    assert {"bash_command", "task_id", "do_xcom_push", "trigger_rule"} <= signature.accepts
+    assert signature.required >= {"bash_command", "task_id"}
+    assert "xcom_push" not in signature.accepts
+    old = baseline().signature("airflow.operators.bash_operator.BashOperator")
+    assert old is not None
+    assert "xcom_push" in old.accepts
+
+
+# -- the proof ---------------------------------------------------------------------------------
+
+
+def _cache() -> Path:
+    default = Path(platformdirs.user_cache_dir("mwaa-harness")) / "wheels"
+    return Path(os.environ.get("MWAA_HARNESS_WHEELS", default))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", TARGETS)
+def test_every_end_exists_in_the_targets_wheels(version: str) -> None:
+    """No path of the table ends at something that the pinned wheels do not have."""
+    from tools.mine_wheels import World, fetch, local_wheels, read_pins
+
+    (lock,) = LOCKS.glob(f"{version}-py*.txt")
+    pins = {**read_pins(lock), CORE: version}
+    fetch(pins, _cache())
+    world = World(pins, local_wheels(_cache()))
+    assert world.missing == []
+    hops = hops_for(pins)
+    wrong = []
+    for old in all_hops():
+        resolution = hops.resolve(old)
+        end = resolution.path
+        if resolution.removed is not None or not end.startswith("airflow."):
+            continue
+        if not resolution.moved and distribution_of(end) not in pins:
+            continue  # a provider that the target does not have at all
+        module, _, name = end.rpartition(".")
+        if end not in world.modules and world.find(module, name) is None and resolution.moved:
+            wrong.append(f"{old} -> {end}")
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", TARGETS)
+def test_every_public_class_and_function_of_1_10_is_accounted_for(version: str) -> None:
+    """It stays, moves to something that exists, or is removed with advice."""
+    from tools.mine_imports import names
+    from tools.mine_wheels import BASELINE, World, fetch, local_wheels, read_pins
+
+    (lock,) = LOCKS.glob(f"{version}-py*.txt")
+    pins = {**read_pins(lock), CORE: version}
+    fetch(pins, _cache())
+    fetch({CORE: BASELINE}, _cache())
+    wheels = local_wheels(_cache())
+    old, new = World({CORE: BASELINE}, wheels), World(pins, wheels)
+    hops = hops_for(pins)
+    wrong = []
+    for path in set(names(old, providers=False)):
+        resolution = hops.resolve(path)
+        if resolution.removed is None and resolution.path.startswith("airflow"):
+            module, _, name = resolution.path.rpartition(".")
+            if new.find(module, name) is None:
+                wrong.append(f"{path} -> {resolution.path}")
+    assert wrong == []
+
+
+def test_hand_rows_name_known_classes(newest: dict[str, str]) -> None:
+    """A row by hand that no class bears is a slip of the pen."""
+    from codemods.constructors import _hand_rows, _lines
+
+    assert sorted({path for path, _ in _hand_rows()} - set(_lines())) == []
+
+
+def test_specifiers_of_headers_hold_for_real_pins(newest: dict[str, str]) -> None:
+    hops = hops_for(newest)
+    assert hops.has(Requirement("apache-airflow>=2.4"))
+    assert not hops.has(Requirement("apache-airflow>=3"))
+    assert not hops.has(Requirement("apache-airflow-providers-qubole>=1.0"))

@@ -56,7 +56,7 @@ from harness.checks.modules import (
     provider_for,
     repository_folders,
 )
-from harness.checks.places import line_in, line_of, listed, notes_at, steady
+from harness.checks.places import left_to_do, line_in, line_of, listed, steady
 from harness.model import (
     ErrorObservation,
     FileObservation,
@@ -783,7 +783,7 @@ def _search(pattern: str, texts: Iterable[str]) -> re.Match[str] | None:
 
 def _by_hand(scene: Scene) -> str:
     """What the rewrite left to do at the line where the file stops."""
-    return " ".join(note.fix for note in notes_at(scene.pair, scene.seen.path, scene.line))
+    return left_to_do(scene.pair, scene.seen.path, scene.line)
 
 
 def _facts(scene: Scene) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -93,9 +94,10 @@ class Place:
     def finding(self, rule: Rule, attribute: str, old: Any, new: Any, **fields: Any) -> Finding:
         """One difference, told with both values."""
         owner = f"DAG {self.dag}, task {self.task}" if self.task else f"DAG {self.dag}"
+        before, after = shown_apart(old, new)
         return rule.finding(
             self.path,
-            f"{owner}: {attribute} is {shown(old)} on the bridge, {shown(new)} on the target",
+            f"{owner}: {attribute} is {before} on the bridge, {after} on the target",
             line=self.line,
             evidence=f"bridge: {shown(old, 400)}\ntarget: {shown(new, 400)}",
             **fields,
@@ -107,5 +109,23 @@ def _is_airflow_class(path: str, name: str) -> bool:
 
 
 def shown(value: Any, width: int = 80) -> str:
-    text = value if isinstance(value, str) and value else msgspec.json.encode(value).decode()
+    return _cut(_text(value), width)
+
+
+def shown_apart(old: Any, new: Any, width: int = 80) -> tuple[str, str]:
+    """Two values as text, cut so that the place where they part is in sight."""
+    before, after = _text(old), _text(new)
+    pairs = zip(before, after, strict=False)
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    start = common - width // 4 if max(len(before), len(after)) > width else 0
+    if start <= 0:
+        return _cut(before, width), _cut(after, width)
+    return f"…{_cut(before[start:], width - 1)}", f"…{_cut(after[start:], width - 1)}"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) and value else msgspec.json.encode(value).decode()
+
+
+def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.loads import failed_side, files_of, unobserved
-from harness.checks.places import notes_at, original_line, source_line
+from harness.checks.places import left_to_do, original_line, source_line
 from harness.model import (
     Check,
     Finding,
@@ -82,7 +82,7 @@ def _finding(pair: Pair, warning: WarningObservation, path: str) -> Iterator[Fin
         " ".join(warning.message.split()),
         line=line,
         evidence=source_line(pair, path, line).strip(),
-        fix=" ".join(note.fix for note in notes_at(pair, path, line)) or rule.fix,
+        fix=(warning.airflow and left_to_do(pair, path, line)) or rule.fix,
         side=Side.TARGET.value,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.model import ErrorObservation, FileObservation, Pair, RewriteNote, Side
+from harness.model import ErrorObservation, FileObservation, Pair, Side
 
 TAIL = 8  # lines of a traceback or of output that are worth showing
 
@@ -72,14 +72,17 @@ def steady(text: str) -> str:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
 
-def notes_at(pair: Pair, path: str, line: int) -> tuple[RewriteNote, ...]:
-    """What the rewrite has to say by hand about one line of the original file."""
-    return tuple(
-        note
-        for rewrite in pair.rewrites
-        if rewrite.path == path
-        for note in rewrite.notes
-        if note.line == line
+def left_to_do(pair: Pair, path: str, line: int) -> str:
+    """What the rewrite leaves to be done by hand at one line of the original file, "" when nothing:
+    each thing once, since a line may hold several imports that go the same way."""
+    return " ".join(
+        dict.fromkeys(
+            note.fix
+            for rewrite in pair.rewrites
+            if rewrite.path == path
+            for note in rewrite.notes
+            if note.line == line
+        )
     )
 
 

@@ -74,11 +74,33 @@ def _split_key(fields: Fields) -> Fields:
     return {**fields, "bucket_name": url.netloc, "bucket_key": url.path.removeprefix("/")}
 
 
+def _numbers_as_text(fields: Fields) -> Fields:
+    """``json`` with its numbers as text: 1.10 turns them in the constructor, 2.x in execute."""
+    return {**fields, "json": _coerced(fields.get("json"))}
+
+
+def _coerced(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _coerced(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_coerced(item) for item in value]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
 FIELD_FORMS: tuple[FieldForm, ...] = (
     FieldForm(
         operator="S3KeySensor",
         normal=_split_key,
         source="airflow/sensors/s3_key_sensor.py, apache-airflow 1.10.15",
+    ),
+    *(
+        FieldForm(
+            operator=operator,
+            normal=_numbers_as_text,
+            source="airflow/contrib/operators/databricks_operator.py, apache-airflow 1.10.15",
+        )
+        for operator in ("DatabricksSubmitRunOperator", "DatabricksRunNowOperator")
     ),
 )
 

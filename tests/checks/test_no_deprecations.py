@@ -87,6 +87,17 @@ def test_the_line_is_that_of_the_original_with_what_is_left_to_do() -> None:
     file = seen(dag(), warnings=(warning(),))
     (found,) = findings(CHECK, pair([seen(dag())], [file], rewrites=(moved,)))
     assert (found.line, found.fix) == (30, "Use a TaskGroup.")
+    twice = replace(moved, notes=(note, replace(note, column=9)))
+    (found,) = findings(CHECK, pair([seen(dag())], [file], rewrites=(twice,)))
+    assert found.fix == "Use a TaskGroup."
+
+
+def test_what_is_left_to_do_for_airflow_is_no_fix_for_another_package() -> None:
+    note = RewriteNote(rule="x", line=2, column=0, message="m", fix="Use a TaskGroup.")
+    moved = Rewrite(path=PATH, notes=(note,))
+    file = seen(dag(), warnings=(warning(airflow=False, category="DeprecationWarning"),))
+    (found,) = findings(CHECK, pair([seen(dag())], [file], rewrites=(moved,)))
+    assert found.fix == "Use what the warning names."
 
 
 def test_what_does_not_load_is_unjudged_unless_it_never_did() -> None:

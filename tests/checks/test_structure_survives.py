@@ -346,6 +346,30 @@ def test_a_key_of_s3_may_be_split() -> None:
     ]
 
 
+def test_numbers_that_databricks_takes_as_text() -> None:
+    operator = "airflow.providers.databricks.operators.databricks.DatabricksSubmitRunOperator"
+
+    def run(**cluster: Any) -> TaskObservation:
+        return task(operator=operator, fields={"json": {"clusters": [cluster]}})
+
+    old = run(workers="8", ratio="0.5", elastic=True)
+    assert compare(dag("load", old), dag("load", run(workers=8, ratio=0.5, elastic=True))) == ()
+    for other in (run(workers=9, ratio=0.5, elastic=True), run(workers=8, ratio=0.5, elastic="1")):
+        found = compare(dag("load", old), dag("load", other))
+        assert [item.rule for item in found] == ["template-changed"]
+
+
+def test_long_values_are_cut_where_they_part() -> None:
+    long = "select a, b, c, d, e, f, g from lake.orders where region = 'north' and day = '{{ ds }}'"
+    old = task(fields={"bash_command": f"{long} limit 10"})
+    new = task(fields={"bash_command": f"{long} limit 99"})
+    (found,) = compare(dag("load", old), dag("load", new))
+    assert "limit 10 on the bridge" in found.message
+    assert "limit 99 on the target" in found.message
+    assert long not in found.message
+    assert long in found.evidence
+
+
 def test_objects_in_fields_follow_their_class() -> None:
     assert (
         fields_of(

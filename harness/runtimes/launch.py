@@ -1,8 +1,18 @@
-"""Start a command that dies with us and, if wanted, has no network.
+"""Start a command that cannot outlive us and, if wanted, has no network.
 
-Run as a script by our own Python: it ties its life to its parent's, enters a network namespace of
-its own where the kernel permits that, and becomes the command. It must be a process of its own:
-doing the same between fork and exec is not safe in a program with threads.
+Run as a script by our own Python. On Linux it becomes three processes:
+
+    launcher   leads the process group that we know and can kill; ends with us, however we end
+    guardian   a session of its own; when the launcher or the command ends, it kills everything
+               that descends from the command, however far it has gone, and ends as the last
+    command    a session of its own; ends with the guardian
+
+Processes that leave their session and lose their parent come to the guardian, since it is their
+subreaper: none can escape it by forking. Elsewhere the launcher becomes the command.
+
+It starts in a few milliseconds, so it imports no pathlib and nothing of ours. It must be a
+process of its own: doing the same between fork and exec is not safe in a program
+with threads.
 """
 
 from __future__ import annotations
@@ -10,14 +20,16 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import resource
 import signal
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 # <linux/prctl.h>, <linux/sched.h>, <linux/sockios.h>, <linux/if.h>
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS = 0x8913
@@ -31,36 +43,119 @@ nothing in it but the loopback."""
 
 
 def launched(
-    argv: Sequence[str], *, no_network: bool = False, report: int | None = None
+    argv: Sequence[str],
+    *,
+    no_network: bool = False,
+    report: int | None = None,
+    extra: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
-    """The command line that starts ``argv`` through this script.
+    """The command line that starts ``argv`` (its program an absolute path) through this script.
 
     With ``no_network`` the command gets a network namespace of its own if that is permitted;
-    whether it was is written to the file descriptor ``report``.
+    whether it was is written to the file descriptor ``report``, which is closed when nothing that
+    was started is left. ``extra`` environment variables are the command's alone.
     """
-    options = (str(os.getpid()), "-" if not no_network else "no-network", str(report or ""))
-    return (sys.executable, "-I", "-S", "-B", __file__, *options, *argv)
+    variables = [f"{name}={value}" for name, value in (extra or {}).items()]
+    return (
+        *(sys.executable, "-I", "-S", "-B", __file__),
+        *(str(os.getpid()), "no-network" if no_network else "-", str(report or "-")),
+        *(str(len(variables)), *variables, *argv),
+    )
 
 
 def main(arguments: list[str]) -> None:
-    """``PARENT no-network|- REPORT ARGV…``: never comes back."""
-    parent, network, report, *argv = arguments
-    if network == "no-network":
-        isolated = sys.platform == "linux" and leave_network()
-        if report:
-            os.write(int(report), (NO_NETWORK if isolated else "").encode())
-    if report:
+    """``PARENT no-network|- REPORT|- COUNT NAME=VALUE… ARGV…``; ends as the command ends."""
+    parent, network, report, count, *rest = arguments
+    variables, argv = rest[: int(count)], rest[int(count) :]
+    environ = {**os.environ, **dict(variable.split("=", 1) for variable in variables)}
+    linux = sys.platform == "linux"
+    if linux and network == "no-network" and leave_network() and report != "-":
+        os.write(int(report), NO_NETWORK.encode())
+    if not linux:
+        os.execve(argv[0], argv, environ)  # noqa: S606
+    # What another process does to its own end of these is not our concern.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    die_with_parent(int(parent), signal.SIGKILL)
+    launcher = os.getpid()
+    guardian = os.fork()
+    if guardian == 0:
+        guard(launcher, argv, environ, report)
+    if report != "-":
         os.close(int(report))
-    if sys.platform == "linux":
-        die_with_parent(int(parent))
-    os.execv(argv[0], argv)  # noqa: S606
+    end_like(os.waitpid(guardian, 0)[1])
 
 
-def die_with_parent(parent: int) -> None:
-    """Ask the kernel for SIGKILL when the parent ends, however it ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def guard(launcher: int, argv: list[str], environ: dict[str, str], report: str) -> None:
+    """Run the command to its end, then end all that is left of it. Never comes back."""
+    os.setsid()
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGTERM, lambda number, _: end_all(number))
+    die_with_parent(launcher, signal.SIGTERM)
+    guardian = os.getpid()
+    command = os.fork()
+    if command == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.setsid()
+        die_with_parent(guardian, signal.SIGKILL)
+        if report != "-":
+            os.close(int(report))
+        try:
+            os.execve(argv[0], argv, environ)  # noqa: S606
+        except OSError as error:
+            os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
+            os._exit(127)
+    ended, status = 0, 0
+    while ended != command:
+        ended, status = os.wait()
+    end_all(status)
+
+
+def end_all(status: int) -> None:
+    """Kill every descendant and end with ``status``; killed parents' children become ours."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        while True:
+            for child in children():
+                os.kill(child, signal.SIGKILL)
+            os.wait()
+    except ChildProcessError:
+        end_like(status)
+
+
+def end_like(status: int) -> None:
+    """End as a process of that wait status did."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.WEXITSTATUS(status))
+
+
+def children() -> Iterator[int]:
+    """The processes whose parent we are."""
+    own = str(os.getpid())
+    for entry in os.listdir("/proc"):  # noqa: PTH208
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", "rb") as stat:  # noqa: PTH123
+                    # "pid (name) state ppid …"; the name may hold anything, brackets included.
+                    if stat.read().rpartition(b")")[2].split()[1].decode() == own:
+                        yield int(entry)
+            except OSError:
+                continue
+
+
+def prctl(option: int, value: int) -> None:
+    """prctl(2); Linux always grants the two that are used here."""
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def die_with_parent(parent: int, number: int) -> None:
+    """Ask the kernel for a signal when the parent ends, however it ends."""
+    prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
-        os._exit(1)  # it ended before we could ask
+        os.kill(os.getpid(), number)  # it ended before we could ask
 
 
 def leave_network() -> bool:
@@ -77,7 +172,7 @@ def leave_network() -> bool:
                 ("uid_map", f"{user} {user} 1"),
                 ("gid_map", f"{group} {group} 1"),
             ):
-                with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123 – pathlib costs 10 ms
+                with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123
                     file.write(text)
         except OSError:
             return True  # the network is gone all the same

@@ -1,8 +1,8 @@
 """Run a probe over code that nobody trusts: watch it, limit it, and leave nothing of it behind.
 
-The probe runs in a session of its own. Its records come through one pipe as JSON lines, whatever
-it prints through another of which only the end is kept. When it ends, hangs or is ended, every
-process that descends from it or carries the run's mark is killed, wherever it has moved to.
+The probe's records come through one pipe as JSON lines, whatever it prints through another of
+which only the end is kept. When it ends, hangs or is ended, every process that descends from it or
+carries the run's mark is killed, wherever it has moved to (see launch.py).
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness.processes import finish, start
+from harness.processes import finish, kill_group, start
 from harness.runtimes.launch import launched
 from harness.runtimes.surroundings import RUN_VARIABLE
 
@@ -35,7 +36,7 @@ LINE_BYTES = 256 << 20
 GLANCE_SECONDS = 0.1
 
 # Processes may fork while they are being killed; each round kills what the last one missed.
-SWEEP_ROUNDS = 100
+SWEEP_ROUNDS = 1000
 
 OnRecord = Callable[[Mapping[str, Any]], None]
 
@@ -70,15 +71,16 @@ def supervise(
 ) -> Ended:
     """Run ``argv`` with the path of the record pipe appended, until it ends or must be ended.
 
-    ``env`` must carry RUN_VARIABLE with a value that no other run has.
+    ``env`` is all that it has of an environment, but for the mark of the run.
     """
+    run = uuid.uuid4().hex
     records, records_in = os.pipe()
     output, output_in = os.pipe()
     report, report_in = os.pipe()
     try:
         command = (*argv, f"/dev/fd/{records_in}")
         process = start(
-            launched(command, no_network=no_network, report=report_in),
+            launched(command, no_network=no_network, report=report_in, extra={RUN_VARIABLE: run}),
             env=dict(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
@@ -96,8 +98,7 @@ def supervise(
         watch = _Watch(process=process, limits=limits, on_record=on_record)
         why = watch.until_end(records=records, output=output, report=report)
     finally:
-        sweep(process.pid, env[RUN_VARIABLE])
-        finish(process)
+        _end(process, report, run)
         for descriptor in (records, output, report):
             os.close(descriptor)
     return Ended(
@@ -199,55 +200,46 @@ def _exit_text(returncode: int) -> str:
 # ------------------------------------------------------------------------------------- sweeping
 
 
-def sweep(leader: int, run: str) -> None:
-    """Kill the probe's group, its descendants, and every process that carries the run's mark."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        # Standing still it cannot fork, nor can its children escape to another parent.
-        os.killpg(leader, signal.SIGSTOP)
+def _end(process: subprocess.Popen[bytes], report: int, run: str) -> None:
+    """End whatever the probe has started, and wait until it is gone.
+
+    The guardian of launch.py does it when the launcher is gone. What carries the run's mark is
+    killed as well, in case that somebody has killed the guardian.
+    """
+    kill_group(process.pid)
     for _ in range(SWEEP_ROUNDS):
-        victims = {*_descendants(leader), *_marked(run)}
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(leader, signal.SIGKILL)
-        for victim in victims:
+        marked = _marked(run)
+        for pid in marked:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(victim, signal.SIGKILL)
-        if not victims:
-            return
+                os.kill(pid, signal.SIGKILL)
+        if not marked and _closed(report):
+            break
         time.sleep(0.002)
+    finish(process)
 
 
-def _descendants(leader: int) -> set[int]:
-    """Everything below ``leader`` that has not ended, whatever its session."""
-    children: dict[int, list[int]] = {}
-    for pid, parent in _living():
-        children.setdefault(parent, []).append(pid)
-    found: set[int] = set()
-    queue = [leader]
-    while queue:
-        for child in children.get(queue.pop(), ()):
-            if child not in found:
-                found.add(child)
-                queue.append(child)
-    return found
+def _closed(report: int) -> bool:
+    """Whether the guardian, who holds the other end, is gone."""
+    try:
+        return os.read(report, CHUNK_BYTES) == b""
+    except BlockingIOError:
+        return False
 
 
-def _marked(run: str) -> Iterator[int]:
-    mark = f"{RUN_VARIABLE}={run}".encode()
-    for pid, _ in _living():
-        with contextlib.suppress(OSError):
-            if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                yield pid
-
-
-def _living() -> Iterator[tuple[int, int]]:
-    """Process id and parent's of everything that is not a zombie. Nothing where there is no /proc:
-    there the process group is all that can be ended."""
+def _marked(run: str) -> list[int]:
+    """The living processes that carry the run's mark. None where there is no /proc: there the
+    process group is all that can be ended."""
     if sys.platform != "linux":
-        return
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                # "pid (name) state ppid …"; the name may hold anything, brackets included.
-                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-                if state not in "ZX":
-                    yield int(entry.name), int(parent)
+        return []
+    mark = f"{RUN_VARIABLE}={run}".encode()
+    found = []
+    for entry in os.listdir("/proc"):  # noqa: PTH208 – hundreds of entries, several times a run
+        if entry.isdigit():
+            try:
+                # A zombie's is empty.
+                environ = Path("/proc", entry, "environ").read_bytes()
+            except OSError:
+                continue  # it ended, or it is somebody else's
+            if mark in environ.split(b"\0"):
+                found.append(int(entry))
+    return found

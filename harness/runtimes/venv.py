@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,6 @@ from harness.runtimes.interpreters import Interpreter, find, wanted_minors
 from harness.runtimes.observing import Seen, look
 from harness.runtimes.supervise import Ended, Limits, OnRecord, supervise
 from harness.runtimes.surroundings import (
-    RUN_VARIABLE,
     Place,
     airflow_environment,
     repository_options,
@@ -177,7 +175,7 @@ class VenvRuntime:
             payload.write_bytes(msgspec.json.encode(_payload(request, place, files)))
             return supervise(
                 (str(environment.python), "-B", "-s", str(self.probe), str(payload)),
-                env={**variables, RUN_VARIABLE: uuid.uuid4().hex},
+                env=variables,
                 cwd=place.airflow_home,
                 limits=Limits(start=self.start_seconds, silence=2 * config.timeout + SLACK_SECONDS),
                 no_network=not config.allowed_hosts,

@@ -1,90 +1,105 @@
-"""A package index on disk with a stand-in for Airflow, so that real environments cost a second."""
+"""Fixtures of the runtimes' tests: environments around a stand-in for Airflow, and the contract."""
 
 import sys
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from stand_in_index import Index, make_index
 
-from harness.model import Constraints, Target
-from harness.runtimes.interpreters import Interpreter
+from harness.model import Constraints, FileObservation, Observation, Side, Target
+from harness.runtimes.base import Progress, Runtime
+from harness.runtimes.environments import provide
+from harness.runtimes.interpreters import Interpreter, find
 from harness.targets import default_target
 
+pytest.register_assert_rewrite("runtime_contract")
+
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-
-AIRFLOW = """\
-import os, pathlib, sys
-if sys.argv[1:] == ["version"]:
-    print("2.11.0")
-elif sys.argv[1:] == ["db", "migrate"]:
-    url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
-    pathlib.Path(url[len("sqlite:///"):]).write_text("migrated")
-else:
-    sys.exit("unknown command: " + repr(sys.argv))
-"""
-
-
-class Index:
-    """A folder of wheels made on the spot."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-
-    def add(
-        self,
-        name: str,
-        version: str = "1.0",
-        *,
-        requires: Sequence[str] = (),
-        source: str = "",
-        script: str = "",
-    ) -> None:
-        """A wheel with one module of the same name, and with a script when ``script`` is given."""
-        stem = f"{name.replace('-', '_')}-{version}"
-        info = f"{stem}.dist-info"
-        metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
-        metadata += [f"Requires-Dist: {row}" for row in requires]
-        files = {
-            f"{name.replace('-', '_')}.py": source,
-            f"{info}/METADATA": "\n".join(metadata) + "\n",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        }
-        if script:
-            files[f"{stem}.data/scripts/airflow"] = f"#!python\n{script}"
-        files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
-        with zipfile.ZipFile(self.folder / f"{stem}-py3-none-any.whl", "w") as wheel:
-            for path, text in files.items():
-                wheel.writestr(path, text)
 
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
-    """An index that holds an Airflow 2.11.0 of ours and what every environment has; no other is
-    asked."""
-    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "index"))
-    monkeypatch.setenv("UV_OFFLINE", "1")
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    index = Index(tmp_path / "index")
-    index.add("apache-airflow", "2.11.0", script=AIRFLOW)
-    index.add("setuptools", "80.0")
+    """The test's own index; no other is asked."""
+    index = make_index(tmp_path / "index")
+    index.use(monkeypatch, uv_cache=tmp_path / "uv")
     return index
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def target() -> Target:
     """Airflow 2.11.0 in an image that holds nothing else, on the Python that runs the tests."""
     return replace(default_target(), airflow="2.11.0", python=HERE, preinstalled={}, essential={})
 
 
-@pytest.fixture
-def interpreter() -> Interpreter:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return Interpreter(path=Path(sys.executable), version=version, origin="test")
+@pytest.fixture(scope="session")
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Interpreter:
+    """The Python that runs the tests."""
+    cache = tmp_path_factory.mktemp("interpreters")
+    return find((HERE,), side=Side.TARGET, explicit=sys.executable, cache=cache)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def constraints() -> Constraints:
     return Constraints(origin="user", location="mine.txt", text="good==1.0\n", pins={"good": "1.0"})
+
+
+@pytest.fixture(scope="session")
+def imaged_cache(
+    tmp_path_factory: pytest.TempPathFactory,
+    target: Target,
+    interpreter: Interpreter,
+    constraints: Constraints,
+) -> Path:
+    """A cache that holds the image already. Tests may add to it, not take away."""
+    folder = tmp_path_factory.mktemp("imaged")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        make_index(folder / "index").use(monkeypatch, uv_cache=folder / "uv")
+        provide(
+            target,
+            interpreter=interpreter,
+            constraints=constraints,
+            cache=folder / "cache",
+            on_step=lambda _: None,
+        )
+    return folder / "cache"
+
+
+# --------------------------------------------------------------- the contract: runtime_contract.py
+
+
+@pytest.fixture(scope="module", params=list(Side))
+def side(request: pytest.FixtureRequest) -> Side:
+    """Both sides, one after the other."""
+    side: Side = request.param
+    return side
+
+
+@pytest.fixture(scope="module")
+def watched(
+    side: Side, runtime: Runtime, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Observation, list[Progress]]:
+    """What the module's own ``runtime`` saw of the story, and the progress that it told."""
+    from runtime_contract import story_request
+
+    steps: list[Progress] = []
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("CONTRACT_LEAK", "of the host")
+        request = story_request(side, runtime, tmp_path_factory.mktemp("workspace"))
+        return runtime.observe(request, steps.append), steps
+
+
+@pytest.fixture(scope="module")
+def seen(watched: tuple[Observation, list[Progress]]) -> Observation:
+    return watched[0]
+
+
+@pytest.fixture(scope="module")
+def steps(watched: tuple[Observation, list[Progress]]) -> list[Progress]:
+    return watched[1]
+
+
+@pytest.fixture(scope="module")
+def files(seen: Observation) -> Mapping[str, FileObservation]:
+    return {file.path: file for file in seen.files}

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import AIRFLOW, Index
+from stand_in_index import AIRFLOW, Index
 
 import harness
 from harness.model import Constraints, Target
@@ -65,6 +66,12 @@ def imports(environment: Environment, module: str) -> bool:
     return subprocess.run(argv, capture_output=True).returncode == 0
 
 
+@pytest.fixture
+def image_there(imaged_cache: Path, tmp_path: Path) -> None:
+    """The image is in the test's cache already; its own index is asked for requirements only."""
+    shutil.copytree(imaged_cache, tmp_path / "cache", copy_function=os.link, symlinks=True)
+
+
 # ------------------------------------------------------------------------------------ what is made
 
 
@@ -80,6 +87,7 @@ def test_an_image_is_made_once(make: Provide, steps: list[str]) -> None:
     assert steps == []
 
 
+@pytest.mark.usefixtures("image_there")
 def test_requirements_go_on_top_of_a_copy(make: Provide, index: Index, steps: list[str]) -> None:
     index.add("good", "1.0")
     index.add("good", "2.0")
@@ -113,6 +121,7 @@ def test_a_requirement_that_changes_a_shared_file_leaves_the_image_alone(
     assert own.packages["apache-airflow"] == "2.11.0", "never another Airflow"
 
 
+@pytest.mark.usefixtures("image_there")
 def test_what_cannot_be_installed_is_left_out_and_said(make: Provide, index: Index) -> None:
     for name in ("good", "fine", "nice"):
         index.add(name)
@@ -125,6 +134,7 @@ def test_what_cannot_be_installed_is_left_out_and_said(make: Provide, index: Ind
     assert again.refused == own.refused
 
 
+@pytest.mark.usefixtures("image_there")
 def test_the_refused_are_tried_again_after_a_day(make: Provide, index: Index) -> None:
     own = make("late")
     assert set(own.refused) == {"late"}
@@ -135,6 +145,7 @@ def test_the_refused_are_tried_again_after_a_day(make: Provide, index: Index) ->
     assert make("late").packages["late"] == "1.0"
 
 
+@pytest.mark.usefixtures("image_there")
 def test_another_airflow_is_never_installed(make: Provide, index: Index) -> None:
     index.add("apache-airflow", "2.12.0")
     own = make("apache-airflow==2.12.0")
@@ -206,6 +217,7 @@ def test_an_index_that_cannot_be_reached(
     assert not list(index.folder.parent.glob("cache/environments/*/READY"))
 
 
+@pytest.mark.usefixtures("image_there")
 def test_an_index_lost_between_image_and_requirements_refuses_nothing(
     make: Provide, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +230,7 @@ def test_an_index_lost_between_image_and_requirements_refuses_nothing(
     assert caught.value.kind == "network"
 
 
+@pytest.mark.usefixtures("image_there")
 def test_a_full_disk_is_said_and_leaves_nothing_that_looks_whole(
     make: Provide, index: Index, tmp_path: Path
 ) -> None:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import pytest
 from harness import processes
 from harness.runtimes.launch import NO_NETWORK
 from harness.runtimes.supervise import TAIL_BYTES, Ended, Limits, supervise
-from harness.runtimes.surroundings import RUN_VARIABLE
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and prctl")
 
@@ -51,7 +49,7 @@ def start(tmp_path: Path) -> Start:
         records: list[Mapping[str, Any]] = []
         ended = supervise(
             (sys.executable, "-S", str(script)),
-            env={"PATH": "/usr/bin:/bin", RUN_VARIABLE: uuid.uuid4().hex},
+            env={"PATH": "/usr/bin:/bin"},
             cwd=tmp_path,
             limits=limits,
             no_network=no_network,
@@ -185,6 +183,37 @@ def test_a_child_that_shed_its_mark_is_found_by_descent(start: Start, tmp_path: 
     assert alive(tmp_path) == []
 
 
+# A daemon that has shed mark, session and parent, and its parent waiting for it to be there.
+DAEMON = """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execve("/bin/sh", ["sh", "-c", "echo $$ >> pids; exec sleep 100"], {})
+    os._exit(0)
+while open("pids").read().count("\\n") < 2:
+    time.sleep(0.01)
+say("plugins")
+"""
+
+
+@linux_only
+@pytest.mark.parametrize("end", ['say("end")', "os._exit(1)", "os.kill(os.getpid(), 9)", "hang"])
+def test_a_daemon_that_shed_everything_is_found(start: Start, tmp_path: Path, end: str) -> None:
+    start(
+        DAEMON + ("time.sleep(100)" if end == "hang" else end),
+        limits=Limits(start=10, silence=0.3),
+    )
+    assert len((tmp_path / "pids").read_text().split()) == 2
+    assert alive(tmp_path) == []
+
+
+@linux_only
+def test_a_killed_guardian_takes_the_probe_along(start: Start, tmp_path: Path) -> None:
+    ended, _ = start('say("plugins"); os.kill(os.getppid(), signal.SIGKILL); time.sleep(100)')
+    assert not ended.complete
+    assert alive(tmp_path) == []
+
+
 def test_an_exception_of_ours_leaves_nothing(start: Start, tmp_path: Path) -> None:
     def interrupt(record: Mapping[str, Any]) -> None:
         raise KeyboardInterrupt
@@ -196,9 +225,7 @@ def test_an_exception_of_ours_leaves_nothing(start: Start, tmp_path: Path) -> No
 
 def test_stop_all_ends_a_probe_from_another_thread(start: Start, tmp_path: Path) -> None:
     try:
-        ended, _ = start(
-            'say("plugins"); time.sleep(100)', on_record=lambda _: processes.stop_all()
-        )
+        ended, _ = start(DAEMON + "time.sleep(100)", on_record=lambda _: processes.stop_all())
         assert not ended.complete
         with pytest.raises(processes.Stopped):
             start('say("end")')
@@ -218,7 +245,7 @@ def test_no_descriptor_is_left_open(start: Start) -> None:
 @linux_only
 def test_a_probe_dies_with_us(tmp_path: Path) -> None:
     """The harness itself is killed outright; the probe must not outlive it."""
-    (tmp_path / "probe.py").write_text(HEAD + 'say("plugins"); time.sleep(100)')
+    (tmp_path / "probe.py").write_text(HEAD + DAEMON + "time.sleep(100)")
     (tmp_path / "outer.py").write_text(
         textwrap.dedent(
             f"""
@@ -226,7 +253,7 @@ def test_a_probe_dies_with_us(tmp_path: Path) -> None:
             from pathlib import Path
             from harness.runtimes.supervise import Limits, supervise
             supervise((sys.executable, {str(tmp_path / "probe.py")!r}), cwd=Path({str(tmp_path)!r}),
-                env={{"PATH": "/usr/bin:/bin", "{RUN_VARIABLE}": "{uuid.uuid4().hex}"}},
+                env={{"PATH": "/usr/bin:/bin"}},
                 limits=Limits(start=60, silence=60), no_network=False,
                 on_record=lambda record: print("up", flush=True))
             """
@@ -240,7 +267,7 @@ def test_a_probe_dies_with_us(tmp_path: Path) -> None:
     ) as harness:
         assert harness.stdout is not None
         assert harness.stdout.readline() == b"up\n"
-        assert len(alive(tmp_path)) == 1
+        assert len(alive(tmp_path)) == 2
         harness.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 5
     while alive(tmp_path) and time.monotonic() < deadline:

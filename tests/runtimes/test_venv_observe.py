@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import Index
+from stand_in_index import Index
 
 from harness.errors import UsageError
 from harness.model import Config, Constraints, Observation, Repo, Side, Target
@@ -87,10 +87,10 @@ def request_for(tmp_path: Path, target: Target, constraints: Constraints) -> Cal
 
 
 @pytest.fixture
-def runtime(index: Index, tmp_path: Path) -> VenvRuntime:
+def runtime(index: Index, imaged_cache: Path, tmp_path: Path) -> VenvRuntime:
     probe = tmp_path / "probe.py"
     probe.write_text(PROBE)
-    return VenvRuntime(cache=tmp_path / "cache", probe=probe, start_seconds=20, offline=True)
+    return VenvRuntime(cache=imaged_cache, probe=probe, start_seconds=20, offline=True)
 
 
 def starts(request: Request) -> list[list[str]]:
@@ -242,7 +242,7 @@ def test_a_probe_that_hangs_over_a_file(
 def test_a_side_that_does_not_come_up(
     runtime: VenvRuntime, request_for: Callable[..., Request], plugin: str, why: str
 ) -> None:
-    runtime.start_seconds = 2
+    runtime.start_seconds = 1
     seen = runtime.observe(request_for({"dags/a.py": "", "plugins/plugin.py": plugin}), no_progress)
     assert "did not come up" in seen.failure
     assert why in seen.failure
@@ -260,8 +260,9 @@ def test_no_dag_file_is_no_failure(
 
 
 def test_an_environment_that_cannot_be_made_is_a_failure(
-    runtime: VenvRuntime, request_for: Callable[..., Request], index: Index
+    runtime: VenvRuntime, request_for: Callable[..., Request], index: Index, tmp_path: Path
 ) -> None:
+    runtime.cache = tmp_path / "cache"
     for wheel in index.folder.iterdir():
         wheel.unlink()
     seen = runtime.observe(request_for({"dags/a.py": ""}), no_progress)

@@ -108,6 +108,13 @@ def _provider_packages() -> Mapping[str, str]:
     return dict(line.split() for line in text.splitlines() if line and not line.startswith("#"))
 
 
+@lru_cache(maxsize=1)
+def core_modules() -> frozenset[str]:
+    """The modules below ``airflow.operators`` and ``airflow.sensors`` that 2.x itself has."""
+    text = (files("codemods") / "data" / "core_modules.txt").read_text("utf-8")
+    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
 def distribution_of(path: str) -> str:
     """The distribution that a dotted path belongs to: Airflow itself, a provider, or ``""``."""
     parts = path.split(".")

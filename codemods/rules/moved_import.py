@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, NewImport, Rebind, Replace, Step
-from codemods.hops import Resolution, all_hops
+from codemods.hops import Resolution, all_hops, core_modules
 from codemods.rules._text import lines
 from codemods.rules.arguments import calls_by_path, settle
 from codemods.source import Binding, Source, Use
@@ -102,17 +102,25 @@ class _Moves:
             yield _note(binding, binding.path, resolution.removed.advice)
         elif resolution.moved:
             yield from self._symbol(binding, resolution.path)
-        elif not resolution.hops and self._module_is_gone(_split(binding.path)[0]):
-            yield _note(
-                binding,
-                binding.path,
-                "1.10.15 has no such public name either, or it was private to its module: look "
-                "for what it did in the module's new home",
-            )
+        elif not resolution.hops:
+            advice = self._unknown(binding.path)
+            if advice:
+                yield _note(binding, binding.path, advice)
 
-    def _module_is_gone(self, module: str) -> bool:
-        resolution = self.target.resolve(module)
-        return bool(resolution.hops)
+    def _unknown(self, path: str) -> str:
+        """What to do about a path that no row knows, where its package is gone; else empty."""
+        parts = path.split(".")
+        if parts[:2] == ["airflow", "contrib"] or self.target.resolve(_split(path)[0]).hops:
+            return "It was never public: look for what it did in its module's successor"
+        if len(parts) < 3 or parts[1] not in {"operators", "sensors"}:
+            return ""
+        module = ".".join(parts[:3])
+        if module in core_modules() or module in _modules():
+            return ""
+        return (
+            "Airflow 2 serves no operators and sensors out of plugins: import the class from the "
+            "module that defines it (plugins/ is on the path)"
+        )
 
     def _known_below(self, binding: Binding) -> bool:
         return any(_found(self._end, use, binding.path) for use in binding.uses)

@@ -17,6 +17,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
 
 
 _DAGRUN = lines("from airflow.operators.dagrun_operator import DagRunOrder")
+_PLUGIN = lines("from airflow.operators.company_plugin import CompanyOperator")
 _QUBOLE = lines("from airflow.contrib.operators.qubole_operator import QuboleOperator")
 
 RULE = Rule(
@@ -26,6 +27,7 @@ RULE = Rule(
     "have. The import fails on the target.",
     examples=(
         Example(before=_DAGRUN, after=_DAGRUN, notes=("conf=",)),
+        Example(before=_PLUGIN, after=_PLUGIN, notes=("the module that defines it",)),
         Example(before=_QUBOLE, after=_QUBOLE, notes=("apache-airflow-providers-qubole",)),
     ),
     keeps=(
@@ -36,6 +38,8 @@ RULE = Rule(
             "    DagRunOrder = None",
         ),
         lines("from airflow.models import DagRun"),
+        lines("from airflow.hooks.company_plugin import CompanyHook"),
+        lines("from airflow.operators.weekday import BranchDayOfWeekOperator"),
     ),
     find=_find,
 )

@@ -7,9 +7,10 @@ Run inside a runtime, never imported by the harness:
 PAYLOAD.json holds ``repo_root``, ``airflow_home``, ``dags_folder``, ``plugins_folder`` (or null),
 ``files`` (DAG files relative to the root), ``sys_path`` (folders to prepend), ``workers``,
 ``timeout`` (seconds a file), ``memory`` (MiB a file), ``allowed_hosts`` (host or host:port),
-``assume_missing`` and ``samples`` ({"variable": {name: text}, "connection": {name: URI}}). The
-environment (AIRFLOW_HOME, AIRFLOW__*, AIRFLOW_VAR_* …) and the metadata database are the runtime's
-work. RESULT is a file or descriptor that JSON lines are appended to; each has a ``kind``:
+``assume_missing`` and ``samples`` ({"variable": {name: text}, "connection": {name: URI}}); other
+keys are ignored. The environment (AIRFLOW_HOME, AIRFLOW__*, AIRFLOW_VAR_* …) and the metadata
+database are the runtime's work. RESULT is a file or descriptor that JSON lines are appended to;
+each has a ``kind``:
 
     start    airflow, python, packages {name: version}, seconds
     plugins  plugins[], errors[], warnings[], lookups[]
@@ -394,7 +395,7 @@ def describe_error(error, path):
     if isinstance(error, SyntaxError):
         message = text_of(error.msg)
         if PATHS.own(str(error.filename)):
-            place = (PATHS.own(error.filename), error.lineno or 0)
+            place = (PATHS.own(error.filename), error.lineno if type(error.lineno) is int else 0)
     return {
         "type": class_name(type(error)),
         "message": cut(message),
@@ -402,6 +403,19 @@ def describe_error(error, path):
         "line": place[1],
         "frames": frames[-MAX_FRAMES:],
         "chain": [f"{class_name(type(e))}: {cut(text_of(e))}" for e in causes(error)],
+    }
+
+
+def plain_error(kind, message, path, frames=()):
+    """An ErrorObservation of what was no exception."""
+    place = next((frame for frame in reversed(frames) if frame["own"]), {"path": path, "line": 0})
+    return {
+        "type": kind,
+        "message": cut(text_of(message)),
+        "path": place["path"],
+        "line": place["line"],
+        "frames": list(frames),
+        "chain": [],
     }
 
 
@@ -420,7 +434,7 @@ def causes(error):
     found = []
     while len(found) < MAX_CHAIN:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        if error is None or error in found:
+        if error is None or any(error is known for known in found):
             break
         found.append(error)
     return found
@@ -746,11 +760,11 @@ class Network:
 
 def split_host(rule):
     """``host``, ``host:port`` or ``[address]:port`` → (host, port or None)."""
-    match = re.match(
-        r"^\[?(.+?)\]?(?::(\d+))?$" if rule.count(":") < 2 or "]" in rule else "^(.+)()$", rule
-    )
-    host, port = match.groups()
-    return host.lower(), int(port) if port else None
+    match = re.match(r"^(?:\[([^]]+)\]|([^:]+))(?::(\d+))?$", rule)
+    if not match:
+        return rule.lower(), None  # an IPv6 address as it stands
+    address, host, port = match.groups()
+    return (address or host).lower(), int(port) if port else None
 
 
 def guard_network(network):
@@ -985,12 +999,8 @@ def describe_dag(dag, path):
         user_defined_filters=sorted(map(text_of, read(dag, "user_defined_filters") or ())),
         callbacks=list(callbacks_of(dag)),
         parent=text_of(parent.dag_id) if parent is not None and parent is not dag else "",
-        tasks=[describe_task(task) for task in sorted_tasks(dag)],
+        tasks=[describe_task(task) for _, task in sorted(dag.task_dict.items())],
     )
-
-
-def sorted_tasks(dag):
-    return sorted(dag.task_dict.values(), key=lambda task: task.task_id)
 
 
 def schedule_of(dag):
@@ -1184,7 +1194,7 @@ def describe_plugins(manager, failures, seen):
         errors.append(
             describe_error(error, path)
             if error is not None
-            else {"type": "ImportError", "message": cut(message), "path": path}
+            else plain_error("ImportError", message, path)
         )
     return {
         "plugins": [describe_plugin(plugin, manager) for plugin in manager.plugins or ()],
@@ -1226,16 +1236,10 @@ def installed():
     found = {}
     for folder in sys.path:
         with contextlib.suppress(OSError):
-            for name, version in filter(
-                None, (parse_entry(pattern, e) for e in os.listdir(folder or "."))
-            ):
-                found.setdefault(name, version)
+            for match in filter(None, map(pattern.match, os.listdir(folder or "."))):
+                name = re.sub(r"[-_.]+", "-", match.group(1)).lower()
+                found.setdefault(name, match.group(2))
     return found
-
-
-def parse_entry(pattern, entry):
-    match = pattern.match(entry)
-    return match and (re.sub(r"[-_.]+", "-", match.group(1)).lower(), match.group(2))
 
 
 # ------------------------------------------------------------------------ in the child: one file
@@ -1310,19 +1314,6 @@ def error_of(errors, bag, path):
     for message in bag.import_errors.values():
         return plain_error("AirflowException", message, path)
     return None
-
-
-def plain_error(kind, message, path, frames=()):
-    """An ErrorObservation of what was no exception."""
-    place = next((frame for frame in reversed(frames) if frame["own"]), {"path": path, "line": 0})
-    return {
-        "type": kind,
-        "message": cut(text_of(message)),
-        "path": place["path"],
-        "line": place["line"],
-        "frames": list(frames),
-        "chain": [],
-    }
 
 
 # A child tells its parent what it sees as it sees it, in lines: a letter, and JSON.
@@ -1427,6 +1418,7 @@ STACK_GRACE = 0.3  # seconds it has to say so
 F_SETPIPE_SZ, PIPE_SIZE = 1031, 1 << 20  # linux/fcntl.h; bytes
 TAIL = 4096  # bytes of a child's output that are kept
 PRINT_PAUSE = 0.005  # seconds between two looks at the output of a child that prints
+NEAR_LIMIT = 0.9  # of the memory limit: a death there is taken to be the limit's work
 SWEEP = 0.5  # seconds between two looks for orphans
 WORTH_A_LESSON = 0.1  # seconds of a processor from which on a file may be slow with libraries
 LESSON = 2  # files that had to load a library before the parent loads it for the next ones
@@ -1518,9 +1510,9 @@ def check_time(worker):
     return False
 
 
-def finish(worker, limit):
+def finish(worker, payload):
     """End a child's process group, and give back its ``file`` record as bytes of JSON, and the
-    library modules it had loaded. ``limit`` is the time it had."""
+    library modules it had loaded."""
     with contextlib.suppress(OSError):
         killpg(worker.pid, signal.SIGKILL)
     _, status, usage = os.wait4(worker.pid, 0)
@@ -1529,14 +1521,14 @@ def finish(worker, limit):
             if not worker.take(descriptor):
                 break
         os.close(descriptor)
+    peak = usage.ru_maxrss / (1024.0 if sys.platform == "linux" else 1024.0 * 1024.0)
     observed = worker.told(OBSERVATION_LETTER) if worker.answered() else []
     if not observed:
-        observed = [to_json(post_mortem(worker, status, limit)).encode("ascii")]
+        observed = [to_json(post_mortem(worker, status, peak, payload)).encode("ascii")]
     for kind, letter in NOTE_LETTERS.items():
         # Put together as text: a large observation is neither parsed nor copied more than once.
         notes = b",".join(worker.told(letter))
         observed.append(b'{"' + kind.encode("ascii") + b'":[' + notes + b"]}")
-    peak = usage.ru_maxrss / (1024.0 if sys.platform == "linux" else 1024.0 * 1024.0)
     rest = {
         "kind": "file",
         "output": PATHS.text(bytes(worker.received[worker.output]).decode("utf-8", "replace")),
@@ -1550,21 +1542,22 @@ def finish(worker, limit):
     ]
 
 
-def post_mortem(worker, status, limit):
+def post_mortem(worker, status, peak, payload):
     """The observation of a child that left without an answer."""
-    path = worker.path
+    path, frames = worker.path, ()
     if worker.late:
+        outcome, kind = "timeout", "TimeoutError"
+        message = "it was not loaded within {:g} seconds".format(payload["timeout"])
         frames = read_stack(bytes(worker.received[worker.result]).decode("ascii", "replace"))
-        error = plain_error(
-            "TimeoutError", f"it was not loaded within {limit:g} seconds", path, frames
-        )
-        return observation(path, "timeout", error)
-    if os.WIFSIGNALED(status):
-        name = signal.Signals(os.WTERMSIG(status)).name
-        error = plain_error(name, f"its process was killed by {name}", path)
-        return observation(path, "killed", error)
-    message = f"its process ended with status {os.WEXITSTATUS(status)}"
-    return observation(path, "exit", plain_error("os._exit", message, path))
+    elif os.WIFSIGNALED(status):
+        kind = signal.Signals(os.WTERMSIG(status)).name
+        # Libraries in C end the process when they get no more memory.
+        outcome = "memory" if peak > NEAR_LIMIT * payload["memory"] else "killed"
+        message = f"its process was killed by {kind}, when it held {peak:.0f} MiB"
+    else:
+        outcome, kind = "exit", "os._exit"
+        message = f"its process ended with status {os.WEXITSTATUS(status)}"
+    return observation(path, outcome, plain_error(kind, message, path, frames))
 
 
 def read_stack(text):
@@ -1662,7 +1655,7 @@ def fan_out(airflow, payload, emit, close):
         for worker in list(active.values()):
             if worker.answered() or ended(worker) or check_time(worker):
                 del active[worker.pid]
-                record, modules = finish(worker, payload["timeout"])
+                record, modules = finish(worker, payload)
                 emit(record)
                 wanted.update(modules)
                 if preload(name for name in modules if wanted[name] == LESSON):

@@ -429,11 +429,20 @@ class Observation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArchiveMember:
+    """One entry of a zip archive's table of contents; ``size`` in bytes, unpacked."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pair:
     """All that a check may look at: the repository, what was rewritten, and what both sides saw.
 
     ``texts`` holds the small files that rules read (requirements, startup script, airflow.cfg,
-    ``.airflowignore``, plugin sources), original by path; ``rewritten_texts`` the same of the copy.
+    ``.airflowignore``, plugin sources), original by path; ``rewritten_texts`` the same of the copy;
+    ``archives`` the tables of contents of the repository's zip files.
     """
 
     repo: Repo
@@ -445,6 +454,7 @@ class Pair:
     needs: tuple[Need, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     rewritten_texts: Mapping[str, str] = field(default_factory=dict)
+    archives: Mapping[str, tuple[ArchiveMember, ...]] = field(default_factory=dict)
     target_pins: Mapping[str, str] = field(default_factory=dict)
     bridge_pins: Mapping[str, str] = field(default_factory=dict)
     config: Config = field(default_factory=Config)

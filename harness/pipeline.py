@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.config import load_config
 from harness.errors import UsageError
 from harness.model import (
     REPORT_SCHEMA,
+    ArchiveMember,
     CheckResult,
     Config,
     Constraints,
@@ -285,6 +287,7 @@ def _pair(job: Job, row: Target, bridge: Seen, target: Seen) -> Pair:
         needs=job.needs,
         texts=dict(_texts(job.repo)),
         rewritten_texts=dict(_texts(target.repo)),
+        archives=dict(_archives(job.repo)),
         target_pins=target_pins(row, target.constraints),
         bridge_pins=target_pins(job.bridge, bridge.constraints),
         config=job.config,
@@ -296,6 +299,20 @@ def _texts(repo: Repo) -> Iterator[tuple[str, str]]:
         whole = repo.root / path
         if path.endswith(TEXT_SUFFIXES) and whole.stat().st_size <= TEXT_LIMIT:
             yield path, whole.read_bytes().decode("utf-8", errors="replace")
+
+
+def _archives(repo: Repo) -> Iterator[tuple[str, tuple[ArchiveMember, ...]]]:
+    """Tables of contents; nothing is unpacked. A broken archive is among ``repo.problems``."""
+    for path in repo.files:
+        if path.endswith(".zip"):
+            with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(repo.root / path) as opened:
+                yield (
+                    path,
+                    tuple(
+                        ArchiveMember(name=entry.filename, size=entry.file_size)
+                        for entry in opened.infolist()
+                    ),
+                )
 
 
 def _report(job: Job, pairs: Iterable[tuple[Pair, Seen]], bridge: Seen, started: float) -> Report:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from harness.checks import mwaa_config, mwaa_startup
+from harness.checks import mwaa_archive, mwaa_config, mwaa_startup
+from harness.checks.mwaa_archive import judge_archive
 from harness.checks.mwaa_data import mwaa_data
 from harness.checks.places import original_line, source_line
 from harness.checks.requirements import requirements_path
@@ -157,6 +158,10 @@ def judge(pair: Pair) -> Iterator[Judgement]:
     if pair.repo.plugins:
         yield Judged(path=pair.repo.plugins)
         yield from _plugins(pair, pair.repo.plugins)
+    for archive, members in pair.archives.items():
+        if archive.rpartition("/")[2] == "plugins.zip":
+            yield Judged(path=archive)
+            yield from judge_archive(archive, members)
 
 
 # ------------------------------------------------------------------------------- requirements
@@ -270,6 +275,12 @@ CHECK = Check(
     title="The repository keeps MWAA's rules",
     why="MWAA installs, starts and configures in ways of its own; what it overwrites or ends after "
     "minutes works everywhere else.",
-    rules=(*REQUIREMENTS_RULES, *mwaa_startup.RULES, *mwaa_config.RULES, *PLUGIN_RULES),
+    rules=(
+        *REQUIREMENTS_RULES,
+        *mwaa_startup.RULES,
+        *mwaa_config.RULES,
+        *PLUGIN_RULES,
+        *mwaa_archive.RULES,
+    ),
     judge=judge,
 )

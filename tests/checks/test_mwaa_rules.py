@@ -14,7 +14,7 @@ from harness.checks.mwaa_config import judge_config
 from harness.checks.mwaa_data import mwaa_data
 from harness.checks.mwaa_rules import CHECK
 from harness.checks.mwaa_startup import commands, judge_startup, option_of
-from harness.model import Finding, Pair, Resolution, Side
+from harness.model import ArchiveMember, Finding, Pair, Resolution, Side
 from harness.targets import get_target
 
 OFFICIAL = "https://raw.githubusercontent.com/apache/airflow/constraints-{}/constraints-{}.txt"
@@ -279,6 +279,29 @@ def test_plugins(texts: dict[str, str], airflow: str, expected: list[str]) -> No
 def test_plugins_that_are_loaded_eagerly() -> None:
     texts = {"plugins/a.py": PLUGIN, "airflow.cfg": "[core]\nlazy_load_plugins = False\n"}
     assert [rule for rule, _, _ in found(texts)] == ["mwaa-config-not-read"]
+
+
+@pytest.mark.parametrize(
+    ("names", "size", "expected"),
+    [
+        (["company.py", "hooks/a.py"], 10, []),
+        (["plugins/", "plugins/company.py"], 10, ["mwaa-plugins-zip-wrapped"]),
+        (["plugins/company.py", "company.py"], 10, []),
+        (["plugins"], 10, []),
+        (["a.py", "../dags/b.py"], 10, ["mwaa-plugins-zip-outside"]),
+        (["/etc/passwd", "a.py"], 10, ["mwaa-plugins-zip-outside"]),
+        (["..\\dags\\b.py", "a.py"], 10, ["mwaa-plugins-zip-outside"]),
+        (["C:\\a.py", "a.py"], 10, ["mwaa-plugins-zip-outside"]),
+        (["a..b.py", "b.py"], 10, []),
+        (["a.py", "b.py"], 600 * 1024**2, ["mwaa-plugins-zip-large"]),
+        ([], 0, []),
+    ],
+)
+def test_plugins_zip(names: list[str], size: int, expected: list[str]) -> None:
+    members = tuple(ArchiveMember(name=name, size=size) for name in names)
+    looked_at = replace(about({}), archives={"plugins.zip": members, "dags/x.zip": members})
+    assert [finding.rule for finding in findings("mwaa-rules", looked_at)] == expected
+    assert judged("mwaa-rules", looked_at) == ["plugins.zip"]
 
 
 # --------------------------------------------------------------------------------------- rules

@@ -34,11 +34,12 @@ def constructions(source: Source) -> Iterator[Construction]:
 
 
 def _base(source: Source, node: ast.ClassDef) -> tuple[str, Use] | None:
-    for base in node.bases:
-        path = source.path_of(base)
-        use = source.use_of(base)
-        if path is not None and use is not None and path.startswith("airflow."):
-            return path, use
+    if not node.bases:
+        return None
+    base = node.bases[0]  # the class whose constructor super() reaches first
+    path, use = source.path_of(base), source.use_of(base)
+    if path is not None and use is not None and path.startswith("airflow."):
+        return path, use
     return None
 
 

@@ -17,6 +17,7 @@ from codemods.target import Target
 
 ID = "arguments"
 REPLACED = "replaced-class"
+TASK = "airflow.models.baseoperator.BaseOperator"
 
 
 @dataclass(kw_only=True)
@@ -100,7 +101,8 @@ def _map_one(
     elif none:
         mapped.drop[name] = "None is what the target does anyway"
     elif old is not None and name not in old.accepts and not old.anything:
-        mapped.drop[name] = "1.10 ignored it as well, with a warning"
+        if TASK in old.lineage:
+            mapped.drop[name] = "1.10 ignored it as well, with a warning"
     else:
         mapped.unsure[name] = _takes(new)
 
@@ -131,26 +133,22 @@ def _map_positional(
 ) -> None:
     if old is None or new is None or any(isinstance(a, ast.Starred) for a in node.args):
         return
-    names = old.positional
-    moved = False
-    for index in range(first, len(node.args)):
-        place = index - first
-        if place >= len(names):
-            return
-        name = names[place]
+    given = node.args[first:]
+    if len(given) > len(old.positional):
+        return
+    keywords: dict[int, str] = {}
+    dropped: set[int] = set()
+    for place, name in enumerate(old.positional[: len(given)]):
         row = target.constructors.by_hand(lineage, name)
+        to = row.new if row is not None and row.new in new.accepts else new.renamed.get(name, name)
         if row is not None and row.new == DROP and name not in new.accepts:
-            mapped.drop_positional.add(index)
-            moved = True
-            continue
-        to = row.new if row is not None and row.new in new.accepts else name
-        to = to if to in new.accepts else new.renamed.get(name, name)
-        there = new.positional[place] if place < len(new.positional) else None
-        if to not in new.accepts:
-            moved = True
-        elif there != to or moved:
-            moved = True
-            mapped.positional[index] = to
+            dropped.add(first + place)
+        elif to not in new.accepts:
+            return  # what it became is not known: leave the call to its own error
+        elif keywords or dropped or new.positional[place : place + 1] != (to,):
+            keywords[first + place] = to
+    mapped.positional |= keywords
+    mapped.drop_positional |= dropped
 
 
 def mechanical(target: Target, resolution: Resolution, node: ast.Call) -> bool:

@@ -10,12 +10,11 @@ from codemods.calls import constructions
 from codemods.changes import Change, EditDict, Step
 from codemods.constructors import baseline
 from codemods.rules._text import lines
-from codemods.rules.arguments import calls_by_path, map_arguments, settle
+from codemods.rules.arguments import TASK, calls_by_path, map_arguments, settle
 from codemods.source import Source
 from codemods.target import Target
 
 ID = "default-args"
-_TASK = "airflow.models.baseoperator.BaseOperator"
 
 
 def _outcomes(source: Source, target: Target, key: str) -> set[str]:
@@ -23,9 +22,9 @@ def _outcomes(source: Source, target: Target, key: str) -> set[str]:
     probe = ast.Call(func=ast.Name("f"), args=[], keywords=[ast.keyword(key, ast.Name("x"))])
     calls = calls_by_path(source)
     found: set[str] = set()
-    for path in {made.path for made in constructions(source)} | {_TASK}:
+    for path in {made.path for made in constructions(source)} | {TASK}:
         old = baseline().signature(path)
-        if old is None or _TASK not in old.lineage or key not in old.accepts:
+        if old is None or TASK not in old.lineage or key not in old.accepts:
             continue
         resolution = settle(target, path, calls.get(path, []))
         if resolution.removed is None:

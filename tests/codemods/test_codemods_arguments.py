@@ -127,3 +127,21 @@ def test_days_ago_in_default_args(newest: dict[str, str]) -> None:
         "'end_date': pendulum.today(\"UTC\")}\n"
     )
     assert migrate_source(before, pins=newest).text == after
+
+
+def test_only_the_first_base_is_reached_by_super(newest: dict[str, str]) -> None:
+    source = (
+        "from multiprocessing import Process\n"
+        "from airflow.utils.log.logging_mixin import LoggingMixin\n\n\n"
+        "class Worker(Process, LoggingMixin):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(target=self.work)\n"
+    )
+    assert migrate_source(source, pins=newest).text is None
+
+
+def test_positional_arguments_that_went_are_dropped(newest: dict[str, str]) -> None:
+    """1.10's hooks passed a source that nothing read."""
+    before = "from airflow.hooks.base_hook import BaseHook\n\nBaseHook('x')\n"
+    after = "from airflow.hooks.base import BaseHook\n\nBaseHook()\n"
+    assert migrate_source(before, pins=newest).text == after

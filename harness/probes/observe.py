@@ -303,6 +303,8 @@ class _Plain:
         self.left -= 1
         if self.left < 0 or len(self.inside) >= MAX_DEPTH:
             return "<more>"
+        if kind is str:
+            return cut(value)
         if any(value is outer for outer in self.inside):
             return "<cycle>"
         self.inside.append(value)

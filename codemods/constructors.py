@@ -5,7 +5,8 @@
     [apache-airflow>=2.4]
     airflow.models.dag.DAG schedule_interval schedule     renamed
     airflow.models.dag.DAG full_filepath -                dropped, it had no effect
-    airflow.models.x.Y argument hook_params[key]          moved into a dict argument
+    airflow.models.x.Y argument hook_params[key]          moved into a dict argument; with % at
+                                                          the end, names of files are included
     airflow.models.x.Y argument ! advice                  a person must decide
     airflow.models.x.Y + conn_id="x_default"              added when it is not given
 
@@ -233,13 +234,21 @@ class Constructors:
         version = self._versions.get(canonicalize_name(row.when.name))
         return version is not None and row.when.specifier.contains(version, prereleases=True)
 
-    def by_hand(self, paths: tuple[str, ...], argument: str) -> HandRow | None:
-        """The nearest row by hand for an argument of a class with this lineage."""
-        for path in paths:
-            for row in reversed(_hand_rows().get((path, argument), ())):
-                if self._holds(row):
-                    return row
-        return None
+    def by_hand(
+        self, paths: tuple[str, ...], argument: str, accepts: frozenset[str]
+    ) -> HandRow | None:
+        """The row by hand for an argument of a class with this lineage, the nearest class first.
+
+        A row whose new name is not among ``accepts`` counts only when there is no other.
+        """
+        rows = [
+            row
+            for path in paths
+            for row in reversed(_hand_rows().get((path, argument), ()))
+            if self._holds(row)
+        ]
+        able = (r for r in rows if not r.new or r.new == DROP or r.new.partition("[")[0] in accepts)
+        return next(able, rows[0] if rows else None)
 
 
 @lru_cache(maxsize=1)

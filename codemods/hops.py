@@ -183,10 +183,6 @@ class Hops:
 
 
 @lru_cache(maxsize=64)
-def _hops_for(pins: tuple[tuple[str, str], ...]) -> Hops:
+def hops_for(pins: tuple[tuple[str, str], ...]) -> Hops:
+    """The table for these (distribution, version) pins, built once per target."""
     return Hops(dict(pins))
-
-
-def hops_for(pins: Mapping[str, str]) -> Hops:
-    """The table for ``pins``, built once per target."""
-    return _hops_for(tuple(sorted(pins.items())))

@@ -28,7 +28,7 @@ def resolve_symbol(dotted: str, *, pins: Mapping[str, str]) -> str | Removed | N
     Gives the new path, ``Removed`` with advice when the target has none, or None when the path
     did not change (or is not one of Airflow's).
     """
-    resolution = hops_for(_canonical(pins)).resolve(dotted)
+    resolution = hops_for(_key(pins)).resolve(dotted)
     if resolution.removed is not None:
         return resolution.removed
     return resolution.path if resolution.moved else None
@@ -140,13 +140,10 @@ def _needs(operations: list[Operation]) -> tuple[str, ...]:
     return tuple(sorted(found - {"", CORE}))
 
 
-def _canonical(pins: Mapping[str, str]) -> dict[str, str]:
-    return {canonicalize_name(k): v for k, v in pins.items()}
-
-
 def _key(pins: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Only what the table can ask for: the rest of a constraint file does not matter here."""
-    return tuple(sorted((k, v) for k, v in _canonical(pins).items() if k.startswith(CORE)))
+    """Only what the tables can ask for: the rest of a constraint file does not matter here."""
+    ours = ((k, v) for k, v in pins.items() if "airflow" in k.lower())
+    return tuple(sorted((canonicalize_name(k), v) for k, v in ours))
 
 
 @lru_cache(maxsize=32)

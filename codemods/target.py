@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from codemods.base import PluginModules
 from codemods.constructors import Constructors
-from codemods.hops import CORE, Hops, Resolution, hops_for
+from codemods.hops import CORE, Hops, Resolution
 
 
 class Target:
@@ -18,7 +18,7 @@ class Target:
 
     def __init__(self, pins: Mapping[str, str], plugins: PluginModules | None = None) -> None:
         self.pins = dict(pins)
-        self.hops: Hops = hops_for(pins)
+        self.hops = Hops(pins)
         self.plugins = _with_short_paths(plugins or {})
         self.plugin_modules = {path.rpartition(".")[0] for path in self.plugins}
         self.airflow = Version(self.pins[CORE])

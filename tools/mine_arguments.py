@@ -25,7 +25,7 @@ from packaging.version import Version
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from codemods.hops import all_hops, hops_for
+from codemods.hops import Hops, all_hops
 from tools.mine_imports import names
 from tools.mine_wheels import (
     BASELINE,
@@ -117,7 +117,7 @@ def main() -> int:
     grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
     owners: dict[str, str] = {}
     for world in (baseline, *targets):
-        hops = hops_for(world.pins)
+        hops = Hops(world.pins)
         paths = start if world is baseline else []
         for path in () if world is baseline else start:
             resolution = hops.resolve(path)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import Construction, constructions
@@ -17,6 +19,7 @@ from codemods.target import Target
 
 ID = "arguments"
 REPLACED = "replaced-class"
+TEMPLATES = (".sql", ".json")
 TASK = "airflow.models.baseoperator.BaseOperator"
 
 
@@ -26,7 +29,8 @@ class Mapped:
 
     rename: dict[str, str] = field(default_factory=dict)
     drop: dict[str, str] = field(default_factory=dict)  # argument → why that is safe
-    into: dict[str, tuple[str, str]] = field(default_factory=dict)  # argument → (dict, key)
+    into: dict[str, tuple[str, ...]] = field(default_factory=dict)  # argument → dict and its keys
+    include: set[str] = field(default_factory=set)  # of those, names of template files
     add: dict[str, str] = field(default_factory=dict)
     positional: dict[int, str] = field(default_factory=dict)
     unsure: dict[str, str] = field(default_factory=dict)  # argument → advice
@@ -74,17 +78,23 @@ def _map_one(
     given: set[str],
 ) -> None:
     none = isinstance(value, ast.Constant) and value.value is None
-    row = target.constructors.by_hand(lineage, name)
     accepts = new.accepts if new is not None else frozenset()
+    row = target.constructors.by_hand(lineage, name, accepts)
     if row is not None and row.new == DROP:
         mapped.drop[name] = "it has no effect"
         return
     if row is not None and row.new:
-        into, _, key = row.new.partition("[")
-        if key and into in accepts and name not in accepts:
-            mapped.into[name] = (into, key.rstrip("]"))
+        into, *keys = re.findall(r"\w+", row.new)
+        if keys and into in accepts and name not in accepts:
+            if row.new.endswith("%"):
+                if not isinstance(value, ast.Constant | ast.JoinedStr):
+                    mapped.unsure[name] = f"put it into {row.new[:-1]}; a file as {{% include %}}"
+                    return
+                if isinstance(value, ast.Constant) and str(value.value).endswith(TEMPLATES):
+                    mapped.include.add(name)
+            mapped.into[name] = (into, *keys)
             return
-        if not key and row.new in accepts:
+        if not keys and row.new in accepts:
             _rename(mapped, name, row.new, given)
             return
     if new is None:
@@ -139,7 +149,7 @@ def _map_positional(
     keywords: dict[int, str] = {}
     dropped: set[int] = set()
     for place, name in enumerate(old.positional[: len(given)]):
-        row = target.constructors.by_hand(lineage, name)
+        row = target.constructors.by_hand(lineage, name, new.accepts)
         to = row.new if row is not None and row.new in new.accepts else new.renamed.get(name, name)
         if row is not None and row.new == DROP and name not in new.accepts:
             dropped.add(first + place)
@@ -196,7 +206,7 @@ def missing(
     if any(isinstance(a, ast.Starred) for a in node.args):
         return []
     have = {mapped.rename.get(k.arg or "", k.arg or "") for k in node.keywords} - set(mapped.drop)
-    have |= set(mapped.add) | {holder for holder, _ in mapped.into.values()}
+    have |= set(mapped.add) | {path[0] for path in mapped.into.values()}
     have |= set(mapped.positional.values()) | set(new.positional[: len(node.args)]) | given
     return sorted(new.required - have)
 
@@ -232,6 +242,28 @@ def _all(source: Source, target: Target) -> Iterator[Change]:
         if wanted.path != resolution.path:
             yield _replaced_note(target, made, wanted)
         yield from _construction(target, source, made, resolution)
+
+
+def _dicts(
+    source: Source, parts: dict[str, tuple[tuple[str, ...], ast.expr]], include: set[str]
+) -> dict[str, str]:
+    """Argument → code of the dict that gathers what moved into it."""
+    tree: dict[str, Any] = {}
+    for name, (path, value) in parts.items():
+        code = source.segment(value)
+        if name in include and isinstance(value, ast.Constant):
+            code = f"\"{{% include '{value.value}' %}}\""
+        node = tree
+        for key in path[:-1]:
+            node = node.setdefault(key, {})
+        node[path[-1]] = code
+
+    def write(node: dict[str, Any] | str) -> str:
+        if isinstance(node, str):
+            return node
+        return "{" + ", ".join(f'"{key}": {write(inner)}' for key, inner in node.items()) + "}"
+
+    return {name: write(node) for name, node in tree.items()}
 
 
 def _replaced_note(target: Target, made: Construction, wanted: Resolution) -> Note:
@@ -285,15 +317,13 @@ def _construction(
     drop = {o: w for o, w in mapped.drop.items() if o not in made.own}
     into = {o: w for o, w in mapped.into.items() if o not in made.own}
     add = dict(mapped.add) if made.use is not None else {}
-    for argument, (holder, key) in into.items():
-        item = f'"{key}": {source.segment(at[argument].value)}'
-        add[holder] = f"{add[holder][:-1]}, {item}}}" if holder in add else f"{{{item}}}"
+    add |= _dicts(source, {o: (path, at[o].value) for o, path in into.items()}, mapped.include)
     positional = mapped.positional
     if not (rename or drop or into or add or positional or mapped.drop_positional):
         return
     said = [f"{o} is {n}" for o, n in rename.items()]
     said += [f"{o} is dropped: {why}" for o, why in drop.items()]
-    said += [f"{o} goes into {holder}" for o, (holder, _) in into.items()]
+    said += [f"{o} goes into {path[0]}" for o, path in into.items()]
     said += [f"{n} is given by name" for n in positional.values()]
     said += [f"{n}={code} was the default" for n, code in mapped.add.items() if n in add]
     yield Step(

@@ -241,14 +241,12 @@ class _Moves:
 
     def _dotted(self, binding: Binding) -> Iterator[Change]:
         full = binding.alias.name
-        if full == "airflow":
-            return
         own = self.target.resolve(full)
         homes: dict[str, None] = {}
         renames: list[Replace] = []
         stays = False
         for use in binding.uses:
-            if not (use.path + ".").startswith(full + "."):
+            if not (use.path + ".").startswith(full + ".") or self._nearer(binding, use):
                 continue
             found = _found(self._end, use, full)
             if found is None:
@@ -269,6 +267,7 @@ class _Moves:
                 stays = False
             else:
                 return
+        stays = stays or full == "airflow"
         kept = (NewImport(module=full),) if stays and not own.hops else ()
         news = kept + tuple(NewImport(module=home) for home in homes)
         yield self._step(
@@ -277,6 +276,15 @@ class _Moves:
             ", ".join(homes),
             Rebind(binding=binding, imports=news),
             *renames,
+        )
+
+    def _nearer(self, binding: Binding, use: Use) -> bool:
+        """Whether another ``import a.b.c`` brings in more of what the use names."""
+        return any(
+            b.dotted
+            and len(b.alias.name) > len(binding.alias.name)
+            and (use.path + ".").startswith(b.alias.name + ".")
+            for b in use.bindings
         )
 
     # -- from a.b import * -------------------------------------------------------------------

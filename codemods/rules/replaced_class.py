@@ -16,7 +16,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     return (c for c in argument_changes(source, target) if c.rule == REPLACED)
 
 
-_CALL = "BigQueryExecuteQueryOperator(task_id='t', sql='select 1')"
+_CALL = "BigQueryExecuteQueryOperator(task_id='t', sql='s', destination_dataset_table='d.t')"
 _MODULE = "airflow.providers.google.cloud.operators.bigquery"
 
 RULE = Rule(

@@ -69,3 +69,10 @@ def test_every_reported_rule_is_registered(targets: dict[str, dict[str, str]]) -
         for example in rule.examples:
             migration = migrate_source(example.before, pins=targets[example.target])
             assert {x.rule for x in (*migration.edits, *migration.notes)} <= ids
+
+
+def test_the_page_is_made_from_the_rules() -> None:
+    from codemods.docs import page
+
+    path = Path(__file__).resolve().parents[2] / "docs" / "codemods.md"
+    assert path.read_text("utf-8") == page(), "run: python -m codemods.docs > docs/codemods.md"

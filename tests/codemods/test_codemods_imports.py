@@ -167,6 +167,19 @@ CASES = {
             "airflow.operators.bash.BashOperator(task_id='a', bash_command='true')",
         ),
     ),
+    "1.10's import airflow brought its operators": (
+        text(
+            "import airflow",
+            "",
+            "airflow.operators.BashOperator(task_id='a', bash_command='true')",
+        ),
+        text(
+            "import airflow",
+            "import airflow.operators.bash",
+            "",
+            "airflow.operators.bash.BashOperator(task_id='a', bash_command='true')",
+        ),
+    ),
     "import a.b.c as m": (
         text(
             "import airflow.operators.dummy_operator as m",

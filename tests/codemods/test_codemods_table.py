@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from codemods.constructors import Constructors, baseline
-from codemods.hops import CORE, Hop, all_hops, distribution_of, hops_for
+from codemods.hops import CORE, Hop, Hops, all_hops, distribution_of
 from tests.codemods.conftest import LOCKS
 
 TARGETS = ("2.5.1", "2.10.3", "2.11.0")
@@ -55,7 +55,7 @@ def test_distributions_of_paths() -> None:
 
 
 def test_a_provider_that_the_pins_lack_is_said() -> None:
-    resolution = hops_for({CORE: "2.11.0"}).resolve("airflow.operators.HttpSensor")
+    resolution = Hops({CORE: "2.11.0"}).resolve("airflow.operators.HttpSensor")
     assert resolution.removed is not None
     assert "apache-airflow-providers-http" in resolution.removed.advice
 
@@ -91,7 +91,7 @@ def test_every_end_exists_in_the_targets_wheels(version: str) -> None:
     fetch(pins, _cache())
     world = World(pins, local_wheels(_cache()))
     assert world.missing == []
-    hops = hops_for(pins)
+    hops = Hops(pins)
     wrong = []
     for old in all_hops():
         resolution = hops.resolve(old)
@@ -119,7 +119,7 @@ def test_every_public_class_and_function_of_1_10_is_accounted_for(version: str) 
     fetch({CORE: BASELINE}, _cache())
     wheels = local_wheels(_cache())
     old, new = World({CORE: BASELINE}, wheels), World(pins, wheels)
-    hops = hops_for(pins)
+    hops = Hops(pins)
     wrong = []
     for path in set(names(old, providers=False)):
         resolution = hops.resolve(path)
@@ -138,7 +138,7 @@ def test_hand_rows_name_known_classes(newest: dict[str, str]) -> None:
 
 
 def test_specifiers_of_headers_hold_for_real_pins(newest: dict[str, str]) -> None:
-    hops = hops_for(newest)
+    hops = Hops(newest)
     assert hops.has(Requirement("apache-airflow>=2.4"))
     assert not hops.has(Requirement("apache-airflow>=3"))
     assert not hops.has(Requirement("apache-airflow-providers-qubole>=1.0"))

@@ -61,7 +61,7 @@ def _diagnoses(cache: Path, *, offline: bool) -> Iterator[Diagnosis]:
         yield Diagnosis(name="package index", ok=True, detail="not asked (offline)")
         yield Diagnosis(name="official constraints", ok=True, detail="not asked (offline)")
     else:
-        yield _package_index()
+        yield package_index()
         yield _official_constraints(default_target())
     yield _docker()
 
@@ -143,7 +143,8 @@ def _interpreter(minor: str, cache: Path, *, offline: bool) -> Diagnosis:
     )
 
 
-def _package_index() -> Diagnosis:
+def package_index() -> Diagnosis:
+    """Whether uv can look a package up in the index that it would install from."""
     name = "package index"
     with tempfile.TemporaryDirectory(prefix="mwaa-harness-") as folder:
         wanted = Path(folder) / "requirements.in"

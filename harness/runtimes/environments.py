@@ -171,8 +171,7 @@ def ready_or_made(
     ready = _read_ready(folder)
     if ready is not None:
         return ready
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_suffix(".lock"), on_step), _no_space_explained(folder):
+    with _writing_explained(folder), _locked(folder.with_suffix(".lock"), on_step):
         ready = _read_ready(folder)
         if ready is not None:
             return ready
@@ -201,6 +200,7 @@ def _read_ready(folder: Path) -> Environment | None:
 
 @contextmanager
 def _locked(path: Path, on_step: OnStep) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
@@ -214,15 +214,13 @@ def _locked(path: Path, on_step: OnStep) -> Iterator[None]:
 
 
 @contextmanager
-def _no_space_explained(folder: Path) -> Iterator[None]:
+def _writing_explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
-            raise
         raise EnvironmentFailed(
-            f"The environment {folder} cannot be written: {error.strerror}.",
-            hint="Free some space, or set MWAA_HARNESS_CACHE to a folder that has it.",
+            f"The environment {folder} cannot be made: {error.strerror or error}.",
+            hint="Free some space, or set MWAA_HARNESS_CACHE to a folder that you may write to.",
         ) from error
 
 

@@ -7,6 +7,7 @@ modules that Airflow cannot do without.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -230,8 +231,10 @@ class _Answers:
         answer, worth_keeping = _run_probe(path)
         if worth_keeping:
             self._known[key] = answer
-            self.cache.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._file, msgspec.json.encode(self._known))
+            # A cache that cannot be written costs time here; whoever needs it says so.
+            with contextlib.suppress(OSError):
+                self.cache.mkdir(parents=True, exist_ok=True)
+                write_atomically(self._file, msgspec.json.encode(self._known))
         return answer
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,6 +71,9 @@ class VenvRuntime:
         self.offline = offline or is_offline()
         self.probe = probe
         self.start_seconds = start_seconds
+        # One answer for a whole run: both sides and their resolvers must speak of the same file.
+        self._constraints: dict[tuple[str, str], Constraints] = {}
+        self._finding = threading.Lock()
         self._pythons = {Side.BRIDGE: python_bridge, Side.TARGET: python_target}
 
     def interpreter(self, target: Target, side: Side, config: Config) -> Interpreter:
@@ -90,7 +94,13 @@ class VenvRuntime:
     def constraints(self, target: Target, config: Config) -> Constraints:
         """The constraint file of one row; ``NoConstraints`` when there is none."""
         location = config.constraints.get(target.airflow, "")
-        return find_constraints(target, location, cache=self.cache, offline=self.offline)
+        key = (target.airflow, location)
+        with self._finding:
+            if key not in self._constraints:
+                self._constraints[key] = find_constraints(
+                    target, location, cache=self.cache, offline=self.offline
+                )
+            return self._constraints[key]
 
     def environment(
         self,
@@ -142,6 +152,11 @@ class VenvRuntime:
             raise
         except HarnessError as error:
             seen.failure = str(error)
+        except OSError as error:
+            seen.failure = (
+                f"The {request.side} cannot be run in {request.workspace}: {error}.\n"
+                "Free some space, or choose another folder for temporary files (TMPDIR)."
+            )
         timings["total"] = time.perf_counter() - began
         order = {path: number for number, path in enumerate(request.repo.dag_files)}
         return Observation(

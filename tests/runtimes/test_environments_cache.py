@@ -259,6 +259,12 @@ def test_our_own_write_to_a_full_disk(tmp_path: Path) -> None:
     assert "MWAA_HARNESS_CACHE" in caught.value.hint
 
 
+def test_a_cache_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EnvironmentFailed, match="Not a directory"):
+        ready_or_made(tmp_path / "file" / "environments" / "key", print, print)
+
+
 # ------------------------------------------------------------------------------- several processes
 
 RUN = """\

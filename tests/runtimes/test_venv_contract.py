@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +75,7 @@ def _comparable(seen: Observation) -> Observation:
 
 HARNESS = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from runtime_contract import story_request
@@ -89,8 +90,8 @@ dags = request.repo.root / "dags"
     "open({marker!r}, 'w').close()\\n"
     "time.sleep(60)\\n"
 )
-print("started", flush=True)
-runtime.observe(request, lambda _: None)
+repo = replace(request.repo, dag_files=("dags/healthy.py",))
+runtime.observe(replace(request, repo=repo), lambda _: None)
 """
 
 
@@ -129,9 +130,9 @@ def _below(folder: Path) -> list[str]:
     return found
 
 
-def _wait(there: "object", seconds: float) -> None:
+def _wait(there: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while not there() and time.monotonic() < deadline:  # type: ignore[operator]
+    while not there() and time.monotonic() < deadline:
         time.sleep(0.05)
 
 

@@ -14,6 +14,7 @@ from harness.model import Config, Constraints, Observation, Repo, Side, Target
 from harness.runtimes import make_runtime
 from harness.runtimes.base import Progress, Request, no_progress
 from harness.runtimes.venv import VenvRuntime
+from harness.targets import get_target
 
 # Speaks the probe's protocol. A DAG file is a line of commands for it.
 PROBE = """\
@@ -293,6 +294,26 @@ def test_a_missing_interpreter_is_a_failure(
         "/nowhere/python cannot be the target's Python"
         in runtime.observe(request, no_progress).failure
     )
+
+
+def test_a_workspace_that_cannot_be_written_is_a_failure(
+    runtime: VenvRuntime, request_for: Callable[..., Request]
+) -> None:
+    request = request_for({"dags/a.py": ""})
+    (request.workspace / "run").write_text("in the way")
+    seen = runtime.observe(request, no_progress)
+    assert "cannot be run in" in seen.failure
+    assert "TMPDIR" in seen.failure
+
+
+def test_constraints_are_found_once_a_run(runtime: VenvRuntime, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("flask==1.0\n")
+    row, config = get_target("2.11.0"), Config(constraints={"2.11.0": str(mine)})
+    first = runtime.constraints(row, config)
+    mine.write_text("flask==2.0\n")
+    assert runtime.constraints(row, config) is first
+    assert runtime.constraints(row, Config()).origin == "reconstructed"
 
 
 def test_runtimes_are_made_by_name() -> None:

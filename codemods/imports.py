@@ -69,7 +69,11 @@ class Plan:
 
     def __init__(self, source: Source, operations: Sequence[Operation]) -> None:
         self.source = source
-        self.rebound = {op.binding: op.imports for op in operations if isinstance(op, Rebind)}
+        self.rebound: dict[Binding, tuple[NewImport, ...]] = {}
+        for op in operations:
+            if isinstance(op, Rebind):
+                known = self.rebound.get(op.binding, op.imports)
+                self.rebound[op.binding] = op.imports if known else ()  # to drop it wins
         self.added: dict[ast.stmt, list[NewImport]] = {}
         for op in operations:
             if isinstance(op, AddImport):

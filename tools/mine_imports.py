@@ -234,9 +234,7 @@ def mine(
             if module in by_hand or not _PUBLIC.match(module):
                 continue
             package = baseline.modules[module].package and not baseline.modules[module].defs
-            to = None if package else module_step(world, baseline, module, decided)
-            if to is not None:
-                homes[module] = to
+            homes[module] = None if package else module_step(world, baseline, module, decided)
         for dotted, kind in start.items():
             module, name = _split(dotted)
             home = homes.get(module)

@@ -35,7 +35,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                         operations=(DropDecorator(node=decorator),),
                     )
     for binding in bindings:
-        if all(id(use.node) in dropped for use in binding.uses):
+        if binding.uses and all(id(use.node) in dropped for use in binding.uses):
             yield Step(
                 rule=ID,
                 line=binding.alias.lineno,

@@ -252,7 +252,7 @@ def _dicts(
     for name, (path, value) in parts.items():
         code = source.segment(value)
         if name in include and isinstance(value, ast.Constant):
-            code = f"\"{{% include '{value.value}' %}}\""
+            code = f"\"{{% include '{value.value!s}' %}}\""
         node = tree
         for key in path[:-1]:
             node = node.setdefault(key, {})

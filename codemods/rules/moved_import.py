@@ -189,7 +189,7 @@ class _Moves:
             if own.removed is not None:
                 if not loose:
                     yield _note(binding, old, own.removed.advice)
-            elif own.moved:
+            elif own.moved and not any(map(self._settled_here, binding.uses)):
                 new = self._as_module(own.path, binding)
                 yield self._step(line, old, own.path, Rebind(binding=binding, imports=(new,)))
             return
@@ -262,7 +262,7 @@ class _Moves:
         if not homes:
             if own.removed is not None and not stays:
                 yield _note(binding, full, own.removed.advice)
-            elif own.moved:
+            elif own.moved and not any(map(self._settled_here, binding.uses)):
                 homes[own.path] = None
                 stays = False
             else:
@@ -277,6 +277,11 @@ class _Moves:
             Rebind(binding=binding, imports=news),
             *renames,
         )
+
+    def _settled_here(self, use: Use) -> bool:
+        """Whether a use names a replaced class that stays, because a call cannot be mapped."""
+        resolution = self.target.resolve(use.path)
+        return resolution.replaced and self._end(use.path).path == use.path
 
     def _nearer(self, binding: Binding, use: Use) -> bool:
         """Whether another ``import a.b.c`` brings in more of what the use names."""

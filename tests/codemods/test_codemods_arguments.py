@@ -104,7 +104,7 @@ def test_snowflake_goes_into_hook_params(newest: dict[str, str]) -> None:
 def test_bigquery_arguments_become_the_jobs_configuration(newest: dict[str, str]) -> None:
     source = (
         "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n\n"
-        "BigQueryOperator(task_id='t', bql='select 1', use_legacy_sql=False, bigquery_conn_id='b')\n"
+        "BigQueryOperator(task_id='t', bql='select 1', use_legacy_sql=False, bigquery_conn_id=B)\n"
         "BigQueryOperator(task_id='u', sql='sql/u.sql', labels={'a': 'b'})\n"
     )
     migration = migrate_source(source, pins=newest)
@@ -112,7 +112,7 @@ def test_bigquery_arguments_become_the_jobs_configuration(newest: dict[str, str]
     assert migration.text == (
         "from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator\n"
         "\n"
-        "BigQueryInsertJobOperator(task_id='t', gcp_conn_id='b', "
+        "BigQueryInsertJobOperator(task_id='t', gcp_conn_id=B, "
         'configuration={"query": {"query": \'select 1\', "useLegacySql": False}})\n'
         "BigQueryInsertJobOperator(task_id='u', configuration={\"query\": "
         "{\"query\": \"{% include 'sql/u.sql' %}\"}, \"labels\": {'a': 'b'}})\n"

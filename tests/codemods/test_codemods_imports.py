@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codemods import Removed, migrate_source, resolve_symbol
+from codemods.hops import all_hops
 
 PYTHON = "airflow.operators.python"
 
@@ -294,13 +295,24 @@ CASES = {
             "from airflow.models import BaseOperator",
             "",
             "if True:",
-            "    from airflow.utils.decorators import apply_defaults",
+            "    from airflow.operators.bash_operator import apply_defaults",
+            "",
+            "",
+            "class Mine(BaseOperator):",
+            "    @apply_defaults",
+            "    def __init__(self):",
+            "        pass",
         ),
         text(
             "from airflow.models import BaseOperator",
             "",
             "if True:",
             "    pass",
+            "",
+            "",
+            "class Mine(BaseOperator):",
+            "    def __init__(self):",
+            "        pass",
         ),
     ),
     "no newline at the end": (
@@ -363,6 +375,55 @@ def test_removed_says_what_to_do(newest: dict[str, str]) -> None:
     gone = resolve_symbol("airflow.contrib.operators.qubole_operator.QuboleOperator", pins=newest)
     assert isinstance(gone, Removed)
     assert "apache-airflow-providers-qubole" in gone.advice
+
+
+def _paths() -> list[str]:
+    return sorted(p for p in all_hops() if not p.startswith("airflow.providers."))
+
+
+@pytest.mark.parametrize("version", ["2.5.1", "2.10.3", "2.11.0"])
+def test_one_file_per_symbol(version: str, targets: dict[str, dict[str, str]]) -> None:
+    """Each row of the table, imported alone: rewritten to a live path, or reported, not both."""
+    pins = targets[version]
+    silent, unsettled = [], []
+    for path in _paths():
+        module, _, name = path.rpartition(".")
+        source = f"from {module} import {name}\n"
+        migration = migrate_source(source, pins=pins)
+        assert migration.error is None, path
+        end = resolve_symbol(path, pins=pins)
+        if end is not None and migration.text is None and not migration.notes:
+            silent.append(path)
+        if migration.text is not None:
+            assert not isinstance(end, Removed), path
+            if migrate_source(migration.text, pins=pins).text is not None:
+                unsettled.append(path)
+    assert (silent, unsettled) == ([], [])
+
+
+@pytest.mark.parametrize("version", ["2.5.1", "2.11.0"])
+def test_one_file_per_symbol_by_module(version: str, targets: dict[str, dict[str, str]]) -> None:
+    """The same symbols, used through their module in both spellings."""
+    pins = targets[version]
+    wrong = []
+    for path in _paths()[::5]:
+        module, _, name = path.rpartition(".")
+        package, _, short = module.rpartition(".")
+        if not package:
+            continue
+        for source in (
+            f"import {module}\n\nx = {path}\n",
+            f"from {package} import {short}\n\nx = {short}.{name}\n",
+        ):
+            end = resolve_symbol(path, pins=pins)
+            migration = migrate_source(source, pins=pins)
+            if migration.error is not None:
+                wrong.append((source, migration.error))
+            elif end is not None and migration.text is None and not migration.notes:
+                wrong.append((source, "silent"))
+            elif migration.text is not None and migrate_source(migration.text, pins=pins).text:
+                wrong.append((source, "unsettled"))
+    assert wrong == []
 
 
 def test_pins_may_be_spelt_anyhow(newest: dict[str, str]) -> None:

@@ -40,6 +40,7 @@ from harness.checks.load_rules import (
     PROVIDER_MISSING,
     PYTHON2_NAME,
     PYTHON2_SYNTAX,
+    RELATIVE_IMPORT,
     STANDARD_LIBRARY_CHANGED,
     SYNTAX_ERROR,
     UNKNOWN_ARGUMENT,
@@ -48,6 +49,7 @@ from harness.checks.load_rules import (
     VALUE_REFUSED,
 )
 from harness.checks.modules import (
+    EXTRA_OF,
     PYTHON_2_MODULES,
     PYTHON_2_NAMES,
     STANDARD_LIBRARY,
@@ -104,13 +106,15 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What is wrong and what to do. ``input`` is the (kind, name) of an input that was missing."""
+    """What is wrong and what to do. ``input`` is the (kind, name) of an input that was missing;
+    ``machine`` when the file may well load elsewhere."""
 
     rule: Rule
     kind: Kind
     message: str
     fix: str
     input: tuple[str, str] | None = None
+    machine: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +145,7 @@ class Cause:
     (empty = any), ``message`` is searched in the exception's message and in those of its causes;
     what its groups caught fills ``says`` (with ``airflow``, ``python`` and ``path`` of the scene)
     and is handed to ``when`` and ``fix``. ``input`` names the kind of input that was missing; its
-    name is the group ``name``.
+    name is the group ``name``. ``machine`` says that this machine alone is to blame.
     """
 
     rule: Rule
@@ -154,6 +158,7 @@ class Cause:
     when: Callable[[Hit], bool] | None = None
     fix: Callable[[Hit], str] | None = None
     input: str = ""
+    machine: bool = False
 
 
 # ----------------------------------------------------------------------- helpers of the table
@@ -206,6 +211,29 @@ def _is_standard(hit: Hit) -> bool:
 
 def _is_airflow(hit: Hit) -> bool:
     return hit.root == "airflow"
+
+
+def _was_refused(hit: Hit) -> bool:
+    return bool(_refused(hit))
+
+
+def _refused(hit: Hit) -> str:
+    """The line of the requirements that brings the module and could not be installed here."""
+    lines = {
+        re.sub(r"[-_.]+", "-", found[0]).lower(): line
+        for line in hit.scene.observation.not_installed
+        if (found := re.match(r"[\w.-]+", line))
+    }
+    name = provider_for(hit.module, lines) or distribution_for(hit.module, lines)
+    return lines.get(name, "")
+
+
+def _fix_refused(hit: Hit) -> str:
+    line = _refused(hit)
+    return (
+        f"Make “{line.partition('#')[0].strip()}” installable on this machine and run again; a "
+        "compiler or the headers of a library may be missing."
+    )
 
 
 def _is_provider(hit: Hit) -> bool:
@@ -263,6 +291,10 @@ INPUT_PLACES: Mapping[str, tuple[str, Callable[[str, str], str], str]] = {
 
 
 def _fix_package(hit: Hit) -> str:
+    extra = EXTRA_OF.get(hit.root, "") if _is_inside_airflow(hit) else ""
+    if extra and hit.scene.side is Side.BRIDGE:
+        line = f"apache-airflow[{extra}]=={hit.scene.observation.airflow}"
+        return f"Add {line} to requirements.txt; on the target it becomes the provider."
     pins = (
         hit.scene.pair.bridge_pins if hit.scene.side is Side.BRIDGE else hit.scene.pair.target_pins
     )
@@ -535,6 +567,19 @@ CAUSES: tuple[Cause, ...] = (
             (("AttributeError",), NO_ATTRIBUTE, "{module} of Airflow {airflow} has no {name}"),
         )
     ),
+    *(
+        Cause(
+            rule=MISSING_PACKAGE,
+            kind=Kind.SURROUNDINGS,
+            types=IMPORT_ERRORS,
+            message=message,
+            when=_was_refused,
+            says="{module} comes with a requirement that could not be installed here",
+            fix=_fix_refused,
+            machine=True,
+        )
+        for message in (SHIM, NO_MODULE)
+    ),
     Cause(
         rule=PLUGIN_IMPORT_GONE,
         kind=Kind.MOVE,
@@ -573,6 +618,18 @@ CAUSES: tuple[Cause, ...] = (
             (IMPORT_ERRORS, NO_NAME, "{module} of Airflow {airflow} has no {name}"),
             (("AttributeError",), NO_ATTRIBUTE, "{module} of Airflow {airflow} has no {name}"),
         )
+    ),
+    *(
+        Cause(
+            rule=RELATIVE_IMPORT,
+            kind=kind,
+            side=side,
+            types=("ImportError", "ValueError"),
+            message="attempted relative import",
+            says="Airflow {airflow} loads the file as a module of its own: an import with a "
+            "leading dot has no package to start from",
+        )
+        for kind, side in ((Kind.OWN, Side.BRIDGE), (Kind.MOVE, Side.TARGET))
     ),
     Cause(
         rule=MISSING_MODULE,
@@ -726,6 +783,7 @@ def diagnose(scene: Scene) -> Diagnosis:
                 message=cause.says.format_map(_Words({**_facts(scene), **hit.words})),
                 fix=_by_hand(scene) or _fix(cause, hit) or cause.rule.fix,
                 input=(cause.input, hit.name) if cause.input else None,
+                machine=cause.machine,
             )
     rule, kind = FALLBACK[scene.side]
     said = f"{scene.error.type.rpartition('.')[2]}: {scene.error.message}".strip(": ")

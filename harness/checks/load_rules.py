@@ -187,6 +187,15 @@ PLUGIN_IMPORT_GONE = Rule(
     example="from airflow.operators.company import LoadOperator",
     keeps="from company_operators import LoadOperator",
 )
+RELATIVE_IMPORT = Rule(
+    id="relative-import",
+    title="An import with a leading dot has no package to start from",
+    why="Airflow loads each file of the plugins and the DAG folder as a module of its own. 1.10 "
+    "took plugins/__init__.py for a package, Airflow 2 does not.",
+    fix="Name the module in full: the plugins and the DAG folder are on sys.path.",
+    example="from .operators import LoadOperator  # in plugins/__init__.py",
+    keeps="from operators import LoadOperator  # in plugins/__init__.py",
+)
 PROVIDER_MISSING = Rule(
     id="provider-missing",
     title="A provider is not installed on the target",

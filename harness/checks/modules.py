@@ -162,6 +162,51 @@ DISTRIBUTIONS: Mapping[str, str] = {
     "zmq": "pyzmq",
 }
 
+# The extra of apache-airflow that brings a module which Airflow 1.10's own modules import.
+# Source: Requires-Dist of the wheel apache_airflow-1.10.15, the shortest extra of each.
+EXTRA_OF: Mapping[str, str] = {
+    "MySQLdb": "mysql",
+    "azure": "azure",
+    "cassandra": "cassandra",
+    "cloudant": "cloudant",
+    "cx_Oracle": "oracle",
+    "datadog": "datadog",
+    "elasticsearch": "elasticsearch",
+    "google": "gcp",
+    "google_auth_httplib2": "gcp",
+    "googleapiclient": "gcp",
+    "grpc": "grpc",
+    "hdfs": "webhdfs",
+    "hmsclient": "hive",
+    "httplib2": "gcp",
+    "hvac": "hashicorp",
+    "jaydebeapi": "jdbc",
+    "jira": "jira",
+    "kubernetes": "kubernetes",
+    "pandas_gbq": "gcp",
+    "papermill": "papermill",
+    "paramiko": "ssh",
+    "pinotdb": "pinot",
+    "prestodb": "presto",
+    "psycopg2": "postgres",
+    "pydruid": "druid",
+    "pyhive": "hive",
+    "pymongo": "mongo",
+    "pymssql": "mssql",
+    "pysftp": "ssh",
+    "qds_sdk": "qds",
+    "redis": "redis",
+    "sendgrid": "sendgrid",
+    "simple_salesforce": "salesforce",
+    "slackclient": "slack",
+    "smbclient": "samba",
+    "snakebite": "hdfs",
+    "snowflake": "snowflake",
+    "sshtunnel": "ssh",
+    "vertica_python": "vertica",
+    "winrm": "winrm",
+}
+
 
 def distribution_for(module: str, pins: Mapping[str, str]) -> str:
     """The distribution among ``pins`` that has ``module`` ("" when none is known to)."""

@@ -8,7 +8,7 @@ from harness.checks.causes import Kind, Scene, diagnose, rules_for
 from harness.checks.load_rules import BROKEN_ON_TARGET
 from harness.checks.loads import failed_side, files_of, unobserved
 from harness.checks.places import evidence
-from harness.model import Check, FileObservation, Judged, Judgement, Pair, Side, Unjudged
+from harness.model import Check, FileObservation, Judged, Judgement, Pair, Severity, Side, Unjudged
 
 
 def judge(pair: Pair) -> Iterator[Judgement]:
@@ -16,7 +16,8 @@ def judge(pair: Pair) -> Iterator[Judgement]:
 
     A file that loads on the bridge and not here is broken by the move, whatever the cause. One
     that loads on neither side is blamed on the move only when its surroundings stopped it on the
-    bridge and something that moved stops it here.
+    bridge and something that moved stops it here; what this machine alone could not install
+    leaves it unjudged.
     """
     if pair.observed.failure:
         yield Unjudged(path=pair.repo.dags, reason=failed_side(pair.observed))
@@ -40,10 +41,13 @@ def _judge_broken(pair: Pair, seen: FileObservation) -> Iterator[Judgement]:
     if before is Kind.SURROUNDINGS and cause.kind is not Kind.MOVE:
         yield Unjudged(path=seen.path, reason=f"it loads on neither side: {cause.message}")
         return
-    yield Judged(path=seen.path)
+    yield (
+        Unjudged(path=seen.path, reason=cause.message) if cause.machine else Judged(path=seen.path)
+    )
     yield cause.rule.finding(
         seen.path,
         cause.message,
+        severity=Severity.WARNING if cause.machine else cause.rule.severity,
         line=scene.line,
         evidence=evidence(pair, Side.TARGET, seen),
         fix=cause.fix,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from harness.model import (
     Config,
     ErrorObservation,
     FileObservation,
+    Frame,
     LookupObservation,
     Need,
     PluginObservation,
@@ -532,11 +534,64 @@ def test_every_rule_of_the_table_was_met() -> None:
         "missing-module",
         "plugin-not-loaded",
         "plugin-import-gone",
+        "relative-import",
     }
     assert {rule.id for where in Side for rule in rules_for(where)} == met
 
 
 def test_a_row_is_not_hidden_by_one_before_it() -> None:
-    seen_rows = [(row.rule.id, row.outcome, row.types, row.message, row.side) for row in CAUSES]
+    seen_rows = [
+        (row.rule.id, row.outcome, row.types, row.message, row.side, row.when) for row in CAUSES
+    ]
     assert len(seen_rows) == len(set(seen_rows))
     assert all(rule.id not in {row.rule.id for row in CAUSES} for rule, _ in FALLBACK.values())
+
+
+def inside_airflow(message: str) -> FileObservation:
+    """A module of Airflow's own did not find what it imports."""
+    lost = broken("ModuleNotFoundError", message)
+    assert lost.error is not None
+    frames = (
+        *lost.error.frames,
+        Frame(
+            path="airflow/contrib/hooks/gcp_api_base_hook.py",
+            line=9,
+            function="<module>",
+            own=False,
+        ),
+    )
+    return replace(lost, error=replace(lost.error, frames=frames))
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [("googleapiclient", "gcp"), ("google.cloud.vision", "gcp"), ("MySQLdb", "mysql")],
+)
+def test_what_airflow_itself_lacks_is_an_extra(module: str, extra: str) -> None:
+    message = f"No module named '{module}'"
+    found = why(BRIDGE, inside_airflow(message), bridge_pins={"mysqlclient": "1.3.14"})
+    assert found.rule.id == "missing-package"
+    assert f"apache-airflow[{extra}]==1.10.15" in found.fix
+    own = why(BRIDGE, broken("ModuleNotFoundError", message))
+    assert "apache-airflow[" not in own.fix
+    assert "apache-airflow[" not in why(TARGET, inside_airflow(message)).fix
+
+
+@pytest.mark.parametrize(
+    ("where", "kind", "message", "blame"),
+    [
+        (BRIDGE, "ValueError", "attempted relative import beyond top-level package", Kind.OWN),
+        (
+            TARGET,
+            "ImportError",
+            "attempted relative import with no known parent package",
+            Kind.MOVE,
+        ),
+    ],
+)
+def test_a_relative_import_without_a_package(
+    where: Side, kind: str, message: str, blame: Kind
+) -> None:
+    found = why(where, broken(kind, message))
+    assert (found.rule.id, found.kind) == ("relative-import", blame)
+    assert why(where, broken(kind, "bad value")).rule.id != "relative-import"

@@ -72,6 +72,37 @@ def test_blame(
     assert all(found.severity is Severity.ERROR for found in findings(BRIDGE_CHECK, about))
 
 
+@pytest.mark.parametrize(
+    ("line", "kind", "message"),
+    [
+        (
+            "apache-airflow-providers-oracle==3.6.0  # imported by the rewritten DAGs",
+            "ModuleNotFoundError",
+            "No module named 'airflow.providers.oracle'",
+        ),
+        ("MySQLClient>=2", "ModuleNotFoundError", "No module named 'MySQLdb'"),
+    ],
+)
+def test_what_this_machine_could_not_install_is_not_blamed_on_the_move(
+    line: str, kind: str, message: str
+) -> None:
+    lost = broken(kind, message, line=2)
+    new = side(Side.TARGET, [lost], not_installed={line: "pg_config is missing"})
+    about = pair(
+        [GOOD],
+        new,
+        rewritten_texts={PATH: "\nfrom airflow.providers.oracle.hooks.oracle import OracleHook\n"},
+        target_pins={"apache-airflow-providers-oracle": "3.6.0", "mysqlclient": "2.1.1"},
+    )
+    (found,) = findings(TARGET_CHECK, about)
+    assert (found.rule, found.severity) == ("missing-package", Severity.WARNING)
+    assert line.partition(" ")[0] in found.fix
+    assert unjudged(TARGET_CHECK, about) == [PATH]
+    elsewhere = replace(about, observed=replace(new, not_installed={"pandas": "no"}))
+    assert {item.severity for item in findings(TARGET_CHECK, elsewhere)} == {Severity.ERROR}
+    assert unjudged(TARGET_CHECK, elsewhere) == []
+
+
 def test_surroundings_leave_the_bridge_unjudged_too() -> None:
     assert unjudged(BRIDGE_CHECK, pair([VARIABLE], [VARIABLE])) == [PATH]
     assert unjudged(BRIDGE_CHECK, pair([SUM], [SUM])) == []

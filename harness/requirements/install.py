@@ -16,7 +16,8 @@ def requirements_for_side(
 
     Files named by ``-r`` are read in; constraint lines are left out, since which constraints hold
     is not the file's to say, and so is Airflow itself in another version than ``target``'s: an
-    environment of another Airflow could judge nothing. Paths (also those of MWAA's container) are
+    environment of another Airflow could judge nothing. Of another 1.10 the bridge keeps the
+    extras, since the DAGs work with what they bring. Paths (also those of MWAA's container) are
     absolute; what is not in the repository is left out. Lines that cannot be read are left out too:
     ``resolve`` reports all of these.
     """
@@ -33,6 +34,9 @@ def _installable(line: Line, path: str, target: Target, tree: Tree) -> Iterator[
     if line.kind not in ("requirement", "index", "option"):
         return
     if line.name == "apache-airflow" and f"=={target.airflow}" != line.specifier:
+        if target.role == "bridge" and line.extras:
+            marker = f" ; {line.marker}" if line.marker else ""
+            yield f"apache-airflow[{','.join(line.extras)}]=={target.airflow}{marker}"
         return
     row = located(line, path, tree)
     if row is not None:

@@ -98,6 +98,23 @@ def test_lines_to_install(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "bridge"),
+    [
+        ("apache-airflow[gcp, slack]==1.10.9", ("apache-airflow[gcp,slack]==1.10.15",)),
+        (
+            'apache_airflow[mysql]>=1.10; python_version < "3.8"',
+            ('apache-airflow[mysql]==1.10.15 ; python_version < "3.8"',),
+        ),
+        ("apache-airflow[ssh]", ("apache-airflow[ssh]==1.10.15",)),
+        ("apache-airflow==1.10.9", ()),
+    ],
+)
+def test_the_bridge_keeps_the_extras_of_another_release(line: str, bridge: tuple[str, ...]) -> None:
+    assert requirements_for_side(line, target=target("1.10.15")) == bridge
+    assert requirements_for_side(line, target=target()) == ()
+
+
 def test_a_link_that_leads_out_of_the_repository_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("six\n")
     root = tmp_path / "repo"

@@ -172,9 +172,27 @@ class Plan:
         elif kept:
             left = [b.alias for b, o in zip(bindings, outcome, strict=True) if o is True]
             lines = ["import " + ", ".join(ast.unparse(a) for a in left)]
-        lines += [_line(group, module, indent) for module, group in rest]
+        notes = self._inner_comments(bindings) if rest else {}
+        for module, group in rest:
+            line = _line(group, module, indent)
+            said = " ".join(dict.fromkeys(c for n in group if (c := notes.get(n))))
+            lines.append(f"{line}  {said}" if said and "\n" not in line else line)
         lines += [_line(group, module, indent) for module, group in _grouped(added)]
         return self._place(statement, start, end, indent, lines)
+
+    def _inner_comments(self, bindings: Sequence[Binding]) -> dict[NewImport, str]:
+        """The comment behind each name of a parenthesised import that is taken apart."""
+        statement = bindings[0].statement
+        rows = self.source.segment(statement).splitlines()[:-1]
+        comments = {
+            statement.lineno + i: row[row.index("#") :] for i, row in enumerate(rows) if "#" in row
+        }
+        return {
+            new: comments[b.alias.lineno]
+            for b in bindings
+            if b.alias.lineno in comments
+            for new in self.rebound.get(b, ())
+        }
 
     def _place(
         self, statement: ast.stmt, start: int, end: int, indent: str, lines: list[str]

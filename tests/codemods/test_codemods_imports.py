@@ -50,6 +50,20 @@ CASES = {
             ")",
         ),
     ),
+    "comments go with their names": (
+        text(
+            "from airflow.operators import (",
+            "    BashOperator,  # shell",
+            "    PythonOperator,",
+            "    HttpSensor,  # web",
+            ")",
+        ),
+        text(
+            "from airflow.operators.bash import BashOperator  # shell",
+            "from airflow.operators.python import PythonOperator",
+            "from airflow.providers.http.sensors.http import HttpSensor  # web",
+        ),
+    ),
     "an alias stays": (
         text(
             "from airflow.operators.dummy_operator import DummyOperator as D", "", "D(task_id='a')"

@@ -9,6 +9,7 @@ no times, no memory, no folder of the machine it was made on.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +24,9 @@ from harness.model import Config, Constraints, Observation, Side, Target
 from harness.runtimes.base import OnProgress, Progress, Request
 from harness.runtimes.constraints import find_constraints
 from harness.runtimes.interpreters import NoInterpreter
+
+# The time in a line of Airflow's log: [2021-03-17 02:18:37,969], [2025-05-20T02:19:05.753+0000].
+LOG_TIME = re.compile(r"\[\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[,.]\d{3}(?:[+-]\d{4})?\]")
 
 
 class NoRecording(HarnessError):
@@ -79,6 +83,7 @@ def record(observation: Observation, path: Path) -> None:
     text = msgspec.json.encode(timeless, order="sorted").decode("utf-8")
     for folder, word in _machine_folders().items():
         text = text.replace(folder, word)
+    text = LOG_TIME.sub("[time]", text)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, msgspec.json.format(text, indent=1).encode("utf-8") + b"\n")
 

@@ -105,7 +105,7 @@ def uv_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment variables that uv runs with."""
     kept = {name: value for name, value in environ.items() if KEPT.fullmatch(name)}
     for theirs, ours in FROM_PIP.items():
-        if environ.get(theirs) and not kept.get(ours):
+        if environ.get(theirs) and not kept.get(ours) and not kept.get(theirs.replace("PIP", "UV")):
             kept[ours] = environ[theirs]
     return {**kept, "PYTHONNOUSERSITE": "1", "UV_NO_PROGRESS": "1"}
 

@@ -58,13 +58,16 @@ def test_what_differs_between_two_runs_is_left_out(tmp_path: Path) -> None:
 
 
 def test_keys_are_sorted_and_folders_replaced(tmp_path: Path) -> None:
-    output = f"{cache_folder()}/x {tempfile.gettempdir()}/y {Path.home()}/z"
+    output = (
+        f"{cache_folder()}/x {tempfile.gettempdir()}/y {Path.home()}/z"
+        " [2021-03-17 02:18:37,969] [2025-05-20T02:19:05.753+0000]"
+    )
     record(observation(packages={"b": "1", "a": "2"}, failure=output), tmp_path / "x" / "1.json")
     text = (tmp_path / "x" / "1.json").read_text()
     assert text.index('"a"') < text.index('"b"')
     keys = list(msgspec.json.decode(text))
     assert keys == sorted(keys)
-    assert load(tmp_path / "x" / "1.json").failure == "$CACHE/x $TMP/y $HOME/z"
+    assert load(tmp_path / "x" / "1.json").failure == "$CACHE/x $TMP/y $HOME/z [time] [time]"
 
 
 def test_no_recording_is_a_failure(tmp_path: Path) -> None:

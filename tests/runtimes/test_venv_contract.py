@@ -66,10 +66,6 @@ def _comparable(seen: Observation) -> Observation:
         constraints_origin="",
         constraints_location="",
         isolation="",
-        files=tuple(
-            replace(file, output="" if file.outcome == "lost" else file.output)
-            for file in seen.files
-        ),
     )
 
 

@@ -34,6 +34,7 @@ SAME_VALUE = frozenset(
 )
 SAME_TEXT = frozenset({"strip", "lstrip", "rstrip", "lower", "upper", "replace", "title"})
 SPLITTERS: Mapping[str, str] = {"split": " ", "rsplit": " ", "splitlines": "\n"}
+FINDERS = frozenset({"index", "rindex", "partition", "rpartition"})
 LOOKUPS = frozenset({"get", "pop", "setdefault"})
 LIST_METHODS = frozenset({"append", "extend", "sort", "insert", "index"})
 
@@ -330,6 +331,8 @@ class _Trail:
                         self.bind(module, target.elts[1], each, depth)
             case "keys", []:
                 shape.some_key()
+            case _, [ast.Constant(value=str(part))] if name in FINDERS and not shape.decoded:
+                shape.split(part).item(2)
             case _ if name in LIST_METHODS:
                 shape.item()
             case _ if name in SAME_TEXT:
@@ -388,7 +391,7 @@ class _Trail:
                     if isinstance(target, ast.Tuple):
                         position = 1 if name == "enumerate" else call.args.index(value)
                         self.bind(module, target.elts[position], shape.item(), depth)
-            case "join", _:
+            case "join", [_]:  # with more arguments it joins the parts of a path
                 shape.item()
             case _ if name in CALL_SAMPLES:
                 shape.demanding = True

@@ -103,6 +103,21 @@ RUNS = {
         "json",
         {"a": 1, "b": 1},
     ),
+    "parts of a path": (
+        "import os.path as osp\nd = Variable.get('d')\nx = osp.join(d, 'log') + osp.join('a', d)",
+        "text",
+        "d",
+    ),
+    "a place in a text": (
+        "b = Variable.get('b')\nx = b[b.rindex('/') + 1:] + b[:b.index('/')]",
+        "list",
+        "b/b_2",
+    ),
+    "a place in a list": (
+        "b = Variable.get('b', deserialize_json=True)\nx = b[b.index('b'):]",
+        "json",
+        ["b"],
+    ),
     "list": (
         "for t in Variable.get('ts', deserialize_json=True):\n    x = t['name'].lower()",
         "json",

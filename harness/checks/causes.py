@@ -840,7 +840,9 @@ def _search(pattern: str, texts: Iterable[str]) -> re.Match[str] | None:
 
 
 def _by_hand(scene: Scene) -> str:
-    """What the rewrite left to do at the line where the file stops."""
+    """What the rewrite left to do at the line where its copy stops; the bridge has the original."""
+    if scene.side is Side.BRIDGE:
+        return ""
     return left_to_do(scene.pair, scene.seen.path, scene.line)
 
 

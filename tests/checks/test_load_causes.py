@@ -468,6 +468,9 @@ def test_what_the_rewrite_left_to_do_is_the_fix() -> None:
     assert told.fix == "Write conf={...}."
     elsewhere = Rewrite(path="dags/other.py", notes=(note,))
     assert why(TARGET, error, rewrites=(elsewhere,)).fix == told.rule.fix
+    lost = broken("ModuleNotFoundError", "No module named 'holidays'")
+    here = (Rewrite(path=PATH, notes=(note,)),)
+    assert "holidays" in why(BRIDGE, lost, rewrites=here).fix
 
 
 def test_a_variable_is_added_with_a_value_of_its_shape() -> None:

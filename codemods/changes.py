@@ -101,11 +101,6 @@ class Step:
 Change = Step | Note
 
 
-def keyword_name(node: ast.keyword) -> str:
-    """The name of a keyword argument; empty for ``**mapping``."""
-    return node.arg or ""
-
-
 # -- expressions -----------------------------------------------------------------------------
 
 

@@ -237,15 +237,3 @@ class Plan:
                     ]
                     return len(dropped) == len(body) and not isinstance(node, ast.Module)
         return False
-
-
-def first_import(source: Source) -> Binding | None:
-    """The first module-level import of something of Airflow's."""
-    return next(
-        (
-            b
-            for b in source.bindings
-            if b.scope is source.module and b.tower is None and b.path.startswith("airflow")
-        ),
-        None,
-    )

@@ -162,7 +162,7 @@ class _Moves:
         return (
             bool(same)
             and all(self.target.resolve(b.path).path == f"{module}.{name}" for b in same)
-            and name not in _bound_by_others(source)
+            and name not in source.module.others
         )
 
     def _step(self, line: int, old: str, new: str, *operations: Rebind | Replace) -> Step:
@@ -382,10 +382,6 @@ def _note_at(use: Use, resolution: Resolution, path: str | None = None) -> Note:
         message=f"{path or resolution.start} does not exist on the target",
         fix=advice[:1].upper() + advice[1:],
     )
-
-
-def _bound_by_others(source: Source) -> set[str]:
-    return source.module.others
 
 
 _MODULES: set[str] = set()

@@ -15,7 +15,7 @@ WRAPPED = Rule(
     title="plugins.zip has a wrapping folder",
     why="MWAA unpacks the archive in /usr/local/airflow/plugins. With a folder around everything "
     "the modules lie one level too deep and are not found.",
-    fix="Zip the contents of the folder: `cd plugins && zip -r ../plugins.zip .`",
+    fix="Zip the contents of the folder, as `cd plugins && zip -r ../plugins.zip .` does.",
     severity=Severity.WARNING,
     example="plugins/company.py as the archive's only kind of name",
     keeps="company.py",

@@ -18,6 +18,7 @@ from harness.model import (
     Severity,
     Side,
 )
+from harness.requirements.rewrite import CONSTRAINT
 from harness.requirements.rewrite import RULES as REQUIREMENT_RULES
 
 NOT_REWRITTEN = Rule(
@@ -35,7 +36,8 @@ def judge(pair: Pair) -> Iterator[Judgement]:
     """Judge each file that the rewrite had something to say about.
 
     A note at a line that another check reports already – the file stops there on the target, or
-    Airflow warns there – is that check's to show; it quotes the note as the way out.
+    Airflow warns there – is that check's to show; it quotes the note as the way out. So is a
+    constraint line: ``mwaa-rules`` reads the rewritten file.
     """
     taken = set(_reported_places(pair))
     broken = {path for path, seen in files_of(pair.bridge).items() if seen.outcome != "ok"}
@@ -44,7 +46,7 @@ def judge(pair: Pair) -> Iterator[Judgement]:
         if rewrite.error and rewrite.path not in broken:
             yield _not_rewritten(pair, rewrite)
         for note in rewrite.notes:
-            if (rewrite.path, note.line) not in taken:
+            if note.rule != CONSTRAINT.id and (rewrite.path, note.line) not in taken:
                 yield _left(pair, rewrite, note)
 
 
@@ -57,9 +59,9 @@ def _reported_places(pair: Pair) -> Iterator[tuple[str, int]]:
         for frame in seen.error.frames if seen.error else ():
             if frame.own:
                 yield frame.path, original_line(pair, Side.TARGET, frame.path, frame.line)
-    resolution = pair.observed.resolution
+    resolution, requirements = pair.observed.resolution, pair.repo.requirements or ""
     for conflict in resolution.conflicts if resolution else ():
-        yield pair.repo.requirements or "", conflict.line
+        yield requirements, original_line(pair, Side.TARGET, requirements, conflict.line)
 
 
 def _not_rewritten(pair: Pair, rewrite: Rewrite) -> Finding:

@@ -41,6 +41,7 @@ from harness.targets import parse_pins
 
 SOURCE = "requirements.in"
 OUTPUT = "requirements.out"
+ALLOWED = "prereleases.txt"
 
 # What a resolver may know of the caller's environment: how to reach the package index.
 PASSED = (
@@ -129,14 +130,17 @@ def ask_uv(question: Question) -> Answer:
 
     ``--prerelease explicit`` is the closest to pip's policy: a pre-release is taken where the file
     asks for one, never because no final version fits (uv's default does that). It differs for a
-    distribution that has nothing but pre-releases: pip takes it, uv then says impossible.
+    distribution that has nothing but pre-releases: pip takes it, uv then says impossible. Those
+    that the image holds are named in ``ALLOWED``, which uv takes for asking.
     """
+    allowed = question.folder / ALLOWED
     command = [
         uv.find_uv_bin(),
         *("--no-config", "--color", "never", "--cache-dir", str(question.cache / "uv")),
         *("pip", "compile", SOURCE, "--output-file", OUTPUT, "--python", str(question.python)),
         *("--prerelease", "explicit", "--index-strategy", "unsafe-best-match"),
         *("--no-header", "--no-annotate", "--no-python-downloads", "--quiet"),
+        *(["--constraints", ALLOWED] if allowed.exists() else []),
         *(["--offline"] if question.offline else []),
     ]
     done = _run(command, question)

@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+from packaging.version import Version
 
 from harness.errors import HarnessError
 from harness.model import Conflict, Constraints, Repo, Resolution, Side, Target
 from harness.requirements.applied import Applied, applied_constraints
 from harness.requirements.conflicts import Pin, Root, Setting
 from harness.requirements.judges import (
+    ALLOWED,
     OUTPUT,
     PASSED,
     SOURCE,
@@ -44,7 +46,7 @@ from harness.requirements.sources import (
 # The index grows: an answer is good for a day. A newer release rarely changes it under constraints,
 # but "rarely" is not "never", and a day is how long a wrong green may live. Offline, any age does.
 FRESH_SECONDS = 24 * 3600.0
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,8 @@ def resolve(
             report("uv")
             preferred = _preferred(question, target, constraints)
             lines = "".join(f"{name}=={version}\n" for name, version in preferred.items())
-            _write(question.folder, {**plan.files, OUTPUT: lines})
+            allowed = "".join(_prereleases(preferred))
+            _write(question.folder, {**plan.files, OUTPUT: lines, ALLOWED: allowed})
             answer, by = ask_uv(question), "uv"
             if judge == "pip-tools":
                 report("pip-tools")
@@ -266,6 +269,13 @@ def _preferred(question: Question, target: Target, constraints: Constraints) -> 
     rest = ask_uv(question).pins
     (question.folder / OUTPUT).unlink(missing_ok=True)
     return {**rest, **image}
+
+
+def _prereleases(image: Mapping[str, str]) -> Iterator[str]:
+    """Lines that let a resolver take pre-releases of what the image has as one."""
+    for name, version in image.items():
+        if Version(version).is_prerelease:
+            yield f"{name}>={version}\n"
 
 
 def _changed(

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from packaging.utils import canonicalize_name
+
 from harness.checks.load_rules import (
     ASYNC_NAME,
     BROKEN_ON_BRIDGE,
@@ -220,7 +222,7 @@ def _was_refused(hit: Hit) -> bool:
 def _refused(hit: Hit) -> str:
     """The line of the requirements that brings the module and could not be installed here."""
     lines = {
-        re.sub(r"[-_.]+", "-", found[0]).lower(): line
+        canonicalize_name(found[0]).replace("-backport-", "-"): line
         for line in hit.scene.observation.not_installed
         if (found := re.match(r"[\w.-]+", line))
     }
@@ -231,8 +233,8 @@ def _refused(hit: Hit) -> str:
 def _fix_refused(hit: Hit) -> str:
     line = _refused(hit)
     return (
-        f"Make “{line.partition('#')[0].strip()}” installable on this machine and run again; a "
-        "compiler or the headers of a library may be missing."
+        f"Make “{line.partition('#')[0].strip()}” installable here and run again: it conflicts "
+        "with the constraints, or a compiler or the headers of a library are missing."
     )
 
 
@@ -539,6 +541,19 @@ CAUSES: tuple[Cause, ...] = (
         ),
         says="The file imports from a plugin, and a plugin did not load",
     ),
+    *(
+        Cause(
+            rule=MISSING_PACKAGE,
+            kind=Kind.SURROUNDINGS,
+            types=IMPORT_ERRORS,
+            message=message,
+            when=_was_refused,
+            says="{module} comes with a requirement that could not be installed here",
+            fix=_fix_refused,
+            machine=True,
+        )
+        for message in (SHIM, NO_MODULE)
+    ),
     Cause(
         rule=MISSING_PACKAGE,
         kind=Kind.SURROUNDINGS,
@@ -566,19 +581,6 @@ CAUSES: tuple[Cause, ...] = (
             (IMPORT_ERRORS, NO_NAME, "{module} of Airflow {airflow} has no {name}"),
             (("AttributeError",), NO_ATTRIBUTE, "{module} of Airflow {airflow} has no {name}"),
         )
-    ),
-    *(
-        Cause(
-            rule=MISSING_PACKAGE,
-            kind=Kind.SURROUNDINGS,
-            types=IMPORT_ERRORS,
-            message=message,
-            when=_was_refused,
-            says="{module} comes with a requirement that could not be installed here",
-            fix=_fix_refused,
-            machine=True,
-        )
-        for message in (SHIM, NO_MODULE)
     ),
     Cause(
         rule=PLUGIN_IMPORT_GONE,

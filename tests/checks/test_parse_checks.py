@@ -103,6 +103,16 @@ def test_what_this_machine_could_not_install_is_not_blamed_on_the_move(
     assert unjudged(TARGET_CHECK, elsewhere) == []
 
 
+def test_a_backport_that_could_not_be_installed() -> None:
+    line = "apache-airflow-backport-providers-amazon==2021.3.3"
+    lost = broken("ModuleNotFoundError", "No module named 'airflow.providers.amazon'")
+    old = side(Side.BRIDGE, [lost], not_installed={line: "it conflicts with boto3==1.10.50"})
+    (found,) = findings(BRIDGE_CHECK, pair(old, [GOOD]))
+    assert line in found.fix
+    (found,) = findings(BRIDGE_CHECK, pair(replace(old, not_installed={}), [GOOD]))
+    assert "Add the backport package" in found.fix
+
+
 def test_surroundings_leave_the_bridge_unjudged_too() -> None:
     assert unjudged(BRIDGE_CHECK, pair([VARIABLE], [VARIABLE])) == [PATH]
     assert unjudged(BRIDGE_CHECK, pair([SUM], [SUM])) == []

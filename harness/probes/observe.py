@@ -490,6 +490,8 @@ def recording(seen):
 # Libraries that issue deprecations in the name of the module that uses them.
 SPOKESMEN = re.compile(r"/(?:deprecated|wrapt|zope/deprecation|typing_extensions)(?:/|\.py)")
 AIRFLOW_FILE = re.compile(r"/site-packages/airflow/")
+# Airflow 2.11's modules say this of airflow.cfg, to whoever imports them first.
+ABOUT_CONFIGURATION = re.compile(r"\btimer_unit_consistency\b")
 DEPRECATIONS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
 
 
@@ -536,6 +538,8 @@ def note_warning(message, issuer):
     """Record one ``warnings.WarningMessage``; ``issuer`` is the frame that issued it."""
     if issuer.f_code.co_name == "capture_with_reraise":
         return  # DagBag repeats, without a stack, what was recorded as it happened
+    if ABOUT_CONFIGURATION.search(text_of(message.message)):
+        return
     if issuer.f_code.co_name == "<module>":
         SEEN.loud.add(issuer.f_globals.get("__name__"))
     path, line = own_place(issuer)
@@ -544,6 +548,10 @@ def note_warning(message, issuer):
     if not path:
         path, line = PATHS.show(message.filename), message.lineno
     category = message.category
+    airflow = is_airflows(category, text_of(message.message), issuer)
+    issued_by_own = PATHS.own(issuer.f_code.co_filename)
+    if not airflow and not issued_by_own and is_brought_by_import(issuer.f_back):
+        return
     SEEN.note(
         "warnings",
         {
@@ -551,14 +559,13 @@ def note_warning(message, issuer):
             "message": cut(text_of(message.message)),
             "path": path,
             "line": line,
-            "airflow": is_airflows(category, text_of(message.message), issuer),
+            "airflow": airflow,
         },
     )
 
 
 def is_airflows(category, message, issuer):
-    """Whether Airflow or a provider issued this as a deprecation of what own code does. What a
-    library brings on itself while it is imported is its own affair, not the repository's."""
+    """Whether Airflow or a provider issued this as a deprecation of what own code does."""
     if not issubclass(category, DEPRECATIONS):
         return False
     helped = False
@@ -568,12 +575,17 @@ def is_airflows(category, message, issuer):
     issued = issuer and AIRFLOW_FILE.search(issuer.f_code.co_filename)
     if not (issued or named or category.__module__.partition(".")[0] == "airflow"):
         return False
-    between = issuer.f_back if issued else issuer
-    while between and not PATHS.own(between.f_code.co_filename):
-        if between.f_code.co_name == "<module>" and between.f_code.co_filename != PROBE:
-            return False
-        between = between.f_back
-    return True
+    return not is_brought_by_import(issuer.f_back if issued else issuer)
+
+
+def is_brought_by_import(frame):
+    """Whether a library is being imported somewhere between ``frame`` and the repository's code:
+    what it brings on itself then is its own affair, not the repository's."""
+    while frame and not PATHS.own(frame.f_code.co_filename):
+        if frame.f_code.co_name == "<module>" and frame.f_code.co_filename != PROBE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 # ---------------------------------------------- Variables, Connections and environment variables

@@ -310,13 +310,24 @@ run("old()", old=old)
     assert watched(code + SHOW) == [f"dags/a.py 1 {airflows} gone"]
 
 
-def test_what_a_library_brings_on_itself_is_its_own_affair() -> None:
-    code = """
+@pytest.mark.parametrize("library", ["airflow/utils/dates.py", "flask/globals.py"])
+def test_what_a_library_brings_on_itself_is_its_own_affair(library: str) -> None:
+    code = f"""
 old = run("import warnings\\ndef old(): warnings.warn('gone', DeprecationWarning)",
-          LIBRARY + "airflow/utils/dates.py")["old"]
+          LIBRARY + {library!r})["old"]
 run("run('old()', LIBRARY + 'airflow/models.py', old=old)", run=run, old=old, LIBRARY=LIBRARY)
 """
-    assert watched(code + SHOW) == ["dags/a.py 1 False gone"]
+    assert watched(code + SHOW) == []
+
+
+def test_what_is_said_of_the_configuration_is_not_said_of_the_code() -> None:
+    code = """
+issue = "import warnings; warnings.warn('Enable {}', DeprecationWarning)"
+for about in ("timer_unit_consistency", "something else"):
+    module = issue.format(about)
+    run("run(module, LIBRARY + 'airflow/x.py')", run=run, LIBRARY=LIBRARY, module=module)
+"""
+    assert watched(code + SHOW) == ["dags/a.py 1 True Enable something else"]
 
 
 def test_silenced_and_collected_warnings_are_seen_and_collected() -> None:

@@ -24,7 +24,7 @@ from harness.model import Side
 from harness.runtimes import make_runtime
 from harness.targets import default_bridge, get_target
 
-DAG = '''
+DAG = """
 from datetime import datetime, timedelta
 
 from airflow import DAG
@@ -44,12 +44,13 @@ dag = DAG(
 )
 previous = None
 for step in range(5):
-    task = BashOperator(task_id="step_%d" % step, bash_command="echo {{{{ ds }}}} %d" % step, dag=dag)
+    command = "echo {{{{ ds }}}} %d" % step
+    task = BashOperator(task_id="step_%d" % step, bash_command=command, dag=dag)
     if previous is not None:
         previous >> task
     previous = task
 previous >> PythonOperator(task_id="work", python_callable=work, provide_context=True, dag=dag)
-'''
+"""
 
 PLAIN = """
 import sys, time, logging

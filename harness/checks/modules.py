@@ -171,6 +171,7 @@ EXTRA_OF: Mapping[str, str] = {
     "cloudant": "cloudant",
     "cx_Oracle": "oracle",
     "datadog": "datadog",
+    "docker": "docker",
     "elasticsearch": "elasticsearch",
     "google": "gcp",
     "google_auth_httplib2": "gcp",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from packaging.specifiers import SpecifierSet
+
 from harness.model import Repo, Target
 from harness.requirements.parse import Line, parse
 from harness.requirements.sources import Tree, disk_tree, gather, located
@@ -34,10 +36,23 @@ def _installable(line: Line, path: str, target: Target, tree: Tree) -> Iterator[
     if line.kind not in ("requirement", "index", "option"):
         return
     if line.name == "apache-airflow" and f"=={target.airflow}" != line.specifier:
-        if target.role == "bridge" and line.extras:
-            marker = f" ; {line.marker}" if line.marker else ""
-            yield f"apache-airflow[{','.join(line.extras)}]=={target.airflow}{marker}"
+        if line.extras and (wanted := airflow_of_bridge(line, target)):
+            yield wanted
         return
     row = located(line, path, tree)
     if row is not None:
         yield row
+
+
+def airflow_of_bridge(line: Line, target: Target) -> str:
+    """A line that asks for some 1.10, with its extras, in the one release that stands for all of
+    them; "" for any other line, and on a target."""
+    if target.role != "bridge" or line.name != "apache-airflow":
+        return ""
+    generation, _, last = target.airflow.rpartition(".")
+    releases = (f"{generation}.{patch}" for patch in range(int(last) + 1))
+    if not any(SpecifierSet(line.specifier).contains(release) for release in releases):
+        return ""
+    extras = f"[{','.join(line.extras)}]" if line.extras else ""
+    marker = f" ; {line.marker}" if line.marker else ""
+    return f"apache-airflow{extras}=={target.airflow}{marker}"

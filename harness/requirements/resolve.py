@@ -19,6 +19,7 @@ from harness.errors import HarnessError
 from harness.model import Conflict, Constraints, Repo, Resolution, Side, Target
 from harness.requirements.applied import Applied, applied_constraints
 from harness.requirements.conflicts import Pin, Root, Setting
+from harness.requirements.install import airflow_of_bridge
 from harness.requirements.judges import (
     ALLOWED,
     OUTPUT,
@@ -216,6 +217,8 @@ def _row(line: Line, path: str, names: Mapping[str, str], target: Target, tree: 
         elif (place := tree.locate(line.value, base=path)) and place in names:
             return f"{flag} {names[place]}"
         return f"{flag} {line.value}" if is_remote(line.value) else ""
+    if row := airflow_of_bridge(line, target):
+        return row
     # What is missing is reported as a problem; without its line the rest can still be looked at.
     return located(line, path, tree) or ""
 

@@ -107,6 +107,15 @@ def test_constraints_as_mwaa_applies_them(ask, airflow: str, text: str, ok: bool
     assert ask(text, airflow=airflow, pins="lib==2.0\n").ok is ok
 
 
+@pytest.mark.parametrize(
+    ("line", "ok"),
+    [("apache-airflow[gcp]==1.10.9", True), ("apache-airflow", True), ("apache-airflow>=2", False)],
+)
+def test_the_bridge_stands_for_every_1_10(ask, repo: Repo, line: str, ok: bool) -> None:
+    wheel(repo.root / "plugins" / "wheels", "apache_airflow", "1.10.15", "lib")
+    assert ask(f"{line}\n", airflow="1.10.15").ok is ok
+
+
 def test_essential_pins_hold_whatever_the_file_says(ask, repo: Repo) -> None:
     wheel(repo.root / "plugins" / "wheels", "apache_airflow", "2.10.3", "lib")
     answer = ask("# -c \napp\n", airflow="2.10.3", essential={"lib": "2.0"})

@@ -108,6 +108,7 @@ def test_lines_to_install(tmp_path: Path) -> None:
         ),
         ("apache-airflow[ssh]", ("apache-airflow[ssh]==1.10.15",)),
         ("apache-airflow==1.10.9", ()),
+        ("apache-airflow[ssh]>=2", ()),
     ],
 )
 def test_the_bridge_keeps_the_extras_of_another_release(line: str, bridge: tuple[str, ...]) -> None:

@@ -20,8 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.model import Side
-from harness.runtimes import make_runtime
+from harness.model import Config, Side
+from harness.runtimes.venv import VenvRuntime
 from harness.targets import default_bridge, get_target
 
 DAG = """
@@ -123,10 +123,11 @@ def main() -> None:
 
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     print(f"`mwaa-harness --help`: {statistics.median(help_cpu() for _ in range(5)):.2f} s CPU\n")
-    runtime = make_runtime("venv")
+    runtime = VenvRuntime()
+    rows = {Side.BRIDGE: default_bridge(), Side.TARGET: get_target(options.target)}
     sides = {
-        Side.BRIDGE: runtime.environment_for(default_bridge(), Side.BRIDGE),
-        Side.TARGET: runtime.environment_for(get_target(options.target), Side.TARGET),
+        side: runtime.environment(row, side, runtime.constraints(row, Config()))
+        for side, row in rows.items()
     }
     print("| files | plain bridge s | plain target s | check s | ratio | ms a file | timings |")
     print("|---|---|---|---|---|---|---|")

@@ -74,6 +74,8 @@ _NOT_BUILT = re.compile(
     r"metadata-generation-failed|Failed to build|Failed building|subprocess-exited-with-error|"
     r"Getting requirements to build|build backend returned an error"
 )
+# The one line of pip's (from 25.1 on) and of uv's report that says what would not build.
+_NAMES_IT = re.compile(r"Failed to build [`'\"](?P<name>[\w.+!=-]+)[`'\"]")
 _SECRET = re.compile(r"(?<=://)[^/@\s:]*(?::[^/@\s]*)?@")
 
 
@@ -174,14 +176,14 @@ def ask_pip_tools(question: Question) -> Answer:
     if told.get("status") == "resolved":
         return Answer(ok=True, pins=_output(question))
     # An index that answers now and then looks to pip like one that lacks the distribution.
-    if trouble := _trouble(done.stderr):
+    if trouble := _trouble(f"{done.stderr}\n{told.get('message', '')}"):
         return Answer(ok=None, message=trouble)
     if not told:
         return Answer(ok=None, message=f"pip-tools: {_tail(done.stderr)}")
     if told["status"] == "impossible":
         conflicts = from_pip(told["causes"], log=done.stderr, setting=question.setting)
         return Answer(ok=False, conflicts=conflicts)
-    return Answer(ok=None, message=_trouble(told["message"]) or f"pip: {_clean(told['message'])}")
+    return Answer(ok=None, message=f"pip: {_clean(told['message'])}")
 
 
 def pip_tools_environment(question: Question) -> Path:
@@ -284,6 +286,10 @@ def _trouble(text: str) -> str:
         (_NOT_BUILT, "The metadata of a source distribution could not be built here"),
     ):
         if match := sign.search(text):
+            if sign is _NOT_BUILT and (named := _NAMES_IT.search(text)):
+                return (
+                    f"{reason}: {named['name']}. A compiler or a library's headers may be missing"
+                )
             line = text[text.rfind("\n", 0, match.start()) + 1 :].partition("\n")[0]
             return f"{reason}: {_clean(line)}"
     return ""

@@ -32,7 +32,11 @@ def test_a_python_too_old_is_said_so() -> None:
         ("error: Request failed after 3 retries in 7.8s", "reached"),
         ("hint: Packages were unavailable because the network was disabled.", "reached"),
         ("error: metadata-generation-failed", "built"),
-        ("error: Failed to build `mysqlclient==1.4`", "built"),
+        ("error: Failed to build `mysqlclient==1.4`", "built here: mysqlclient==1.4."),
+        (
+            "error: subprocess-exited-with-error\nFailed to build 'sasl' when getting requirements",
+            "built here: sasl.",
+        ),
     ],
 )
 def test_trouble_is_not_a_verdict(text: str, reason: str) -> None:

@@ -246,10 +246,14 @@ def requirements_resolve(repo: Path, target: str, judge: str, offline: bool) -> 
     """Say whether REPO's requirements can be installed beside the target's own pins."""
     from harness.listing import resolution_lines
     from harness.pipeline import resolve_requirements
+    from harness.progress import bars
     from harness.runtimes import make_runtime
 
     runtime = make_runtime("venv", offline=offline)
-    resolution = resolve_requirements(repo, runtime, target=target, judge=judge)
+    with bars() as on_progress:
+        resolution = resolve_requirements(
+            repo, runtime, target=target, judge=judge, on_progress=on_progress
+        )
     for line in resolution_lines(resolution):
         click.echo(line)
     return {True: 0, False: 1, None: 3}[resolution.ok]

@@ -137,7 +137,12 @@ def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progr
 
 
 def resolve_requirements(
-    path: Path, runtime: Runtime, *, target: str = "", judge: str = "pip-tools"
+    path: Path,
+    runtime: Runtime,
+    *,
+    target: str = "",
+    judge: str = "pip-tools",
+    on_progress: OnProgress = no_progress,
 ) -> Resolution:
     """Whether the requirements file of ``path``, as it stands, installs on one Airflow version.
 
@@ -163,6 +168,7 @@ def resolve_requirements(
         judge=judge,
         extra=config.requirements,
         repo=repo,
+        on_progress=lambda by: _announce(on_progress, side, f"resolving with {by}"),
     )
 
 

@@ -726,7 +726,7 @@ CAUSES: tuple[Cause, ...] = (
         side=Side.TARGET,
         message=r"missing (?:keyword arguments?|\d+ required (?:positional|keyword-only) "
         r"arguments?:?) (?P<name>'.*)",
-        says="A class of the target wants an argument that is not given: {name}",
+        says="{called} wants an argument that is not given: {name}",
     ),
     Cause(
         rule=DUPLICATE_TASK_ID,
@@ -859,7 +859,14 @@ def _facts(scene: Scene) -> dict[str, object]:
         "egress": listed(scene.seen.egress),
         "assumed": listed(dict.fromkeys(assumed)),
         "unset": listed(_unset(scene)),
+        "called": _called(scene.source),
     }
+
+
+def _called(source: str) -> str:
+    """The class that a line of the rewritten copy makes an instance of."""
+    found = re.search(r"\b[A-Z]\w*(?=\()", source)
+    return found[0] if found else "A class of the target"
 
 
 class _Words(dict[str, object]):

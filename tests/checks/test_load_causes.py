@@ -598,3 +598,15 @@ def test_a_relative_import_without_a_package(
     found = why(where, broken(kind, message))
     assert (found.rule.id, found.kind) == ("relative-import", blame)
     assert why(where, broken(kind, "bad value")).rule.id != "relative-import"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("wait = sensors.S3KeySensor(task_id='wait')", "S3KeySensor wants"),
+        ("make(task_id='wait')", "A class of the target wants"),
+    ],
+)
+def test_the_class_that_wants_an_argument_is_named(line: str, told: str) -> None:
+    error = broken("airflow.exceptions.AirflowException", "missing keyword argument 'bucket_key'")
+    assert why(TARGET, error, f"\n\n{line}").message.startswith(told)

@@ -29,6 +29,7 @@ REGION = "us-east-1"
 MOVED = {
     "sql_alchemy_conn": ("core", "2.3.0", "database"),
     "base_log_folder": ("core", "2.0.0", "logging"),
+    "colored_console_log": ("core", "2.0.0", "logging"),
     "dag_processor_manager_log_location": ("core", "2.0.0", "logging"),
 }
 
@@ -72,7 +73,7 @@ REACHES_OUT = re.compile(
     r"|(?:celery|dask|kubernetes|local_kubernetes)\w*)__\w+"
     r"|(?:core|scheduler|webserver|api|cli|aws|triggerer|dag_processor)__"
     r"(?:sql_\w+|executor|\w+_(?:folder|directory|location|path|home)|\w*log(?:ging)?_\w+"
-    r"|remote_\w+|statsd_\w+|unit_test_mode|fernet_key|secure_mode|security|load_examples"
+    r"|remote_\w+|statsd_\w+|colored_\w+|unit_test_mode|fernet_key|secure_mode|security|load_examples"
     r"|load_default_connections|lazy_load_plugins|execute_tasks_new_python_interpreter)"
 )
 
@@ -144,6 +145,7 @@ def airflow_environment(target: Target, place: Place, venv: Path) -> dict[str, s
         ("scheduler", "child_process_log_directory"): place.logs / "scheduler",
         _option(target, "sql_alchemy_conn"): f"sqlite:///{place.database}",
         _option(target, "base_log_folder"): place.logs,
+        _option(target, "colored_console_log"): False,
         _option(target, "dag_processor_manager_log_location"): place.logs / "manager.log",
     }
     if target.role != "bridge":

@@ -72,10 +72,6 @@ def _overrides(options: dict[str, Any]) -> dict[str, Any]:
                     hint="For example: --constraints 2.11.0=constraints.txt",
                 )
         overrides["constraints"] = {version: location for version, _, location in pairs}
-    for name in ("variables", "connections", "env"):
-        if name in overrides:
-            # Relative to where the command was typed, not to the repository.
-            overrides[name] = str(Path(overrides[name]).absolute())
     return overrides
 
 

@@ -30,22 +30,27 @@ DOCUMENTATION = "docs/configuration.md"
 def load_config(root: Path, *, overrides: Mapping[str, Any] | None = None) -> Config:
     """The configuration of the repository at ``root``; an empty Config when it has none.
 
-    ``overrides`` maps field names of Config to values that win over the file, as the command line
-    gives them; None is no override. Raises UsageError for a file that cannot be read, a key that
-    does not exist, or a value of the wrong shape.
+    ``overrides`` are keys and values as the file could hold them, given on the command line: they
+    win over the file's, their paths are relative to the working folder, and None is no override.
+    Raises UsageError for a file that cannot be read, a key that does not exist, or a value of the
+    wrong shape.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    found = _find(root)
-    if found is None:
-        return replace(Config(), **given)
-    place, table = found
-    fields: dict[str, Any] = {"source": place.file.name}
+    fields: dict[str, Any] = {}
+    if (found := _find(root)) is not None:
+        place, table = found
+        fields = {"source": place.file.name, **_fields(table, place)}
+    return Config(**fields | _fields(given, COMMAND_LINE))
+
+
+def _fields(table: Mapping[str, Any], place: _Place) -> dict[str, Any]:
+    fields = {}
     for name, value in table.items():
         key = _KEYS.get(name)
         if key is None:
             raise place.error(name, _unknown(name, _KEYS), "Correct or remove it.")
         fields[key.field] = key.read(value, replace(place, key=name))
-    return replace(Config(**fields), **given)
+    return fields
 
 
 def parse_env(text: str, file: str = ".env") -> dict[str, str]:
@@ -134,6 +139,9 @@ class _Place:
         start = max(self.text.find(f"tool.{TABLE}") - 1, 0)
         match = re.compile(pattern, re.MULTILINE).search(self.text, start)
         return f", line {self.text.count(chr(10), 0, match.start()) + 1}" if match else ""
+
+
+COMMAND_LINE = _Place(file=Path("command line"), text="")
 
 
 def _find(root: Path) -> tuple[_Place, Mapping[str, Any]] | None:

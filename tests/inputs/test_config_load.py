@@ -128,6 +128,25 @@ def test_overrides_win_and_none_is_no_override(tmp_path: Path) -> None:
     assert load_config(tmp_path / "x", overrides={"memory": 7}) == Config(memory=7)
 
 
+def test_overrides_are_read_like_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "variables.json").write_text('{"a": {"b": 1}}')
+    monkeypatch.chdir(elsewhere)
+    overrides = {
+        "variables": "variables.json",
+        "assume-missing": True,
+        "python-bridge": "3.8",
+        "constraints": {"2.11.0": "https://example.com/c.txt"},
+    }
+    config = load_config(tmp_path, overrides=overrides)
+    assert dict(config.variables) == {"a": '{"b": 1}'}
+    assert (config.assume_missing, config.python_bridge) == (True, "3.8")
+    assert config.constraints["2.11.0"] == "https://example.com/c.txt"
+    with pytest.raises(UsageError, match="command line: timeout"):
+        load_config(tmp_path, overrides={"timeout": -1})
+
+
 # ------------------------------------------------------------------------------------ errors
 
 

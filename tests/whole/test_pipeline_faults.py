@@ -1,0 +1,81 @@
+"""What goes wrong around a run ends in a clear error, and never in a green report."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def check(repo: Path, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "harness", "check", str(repo), "--offline", *options]
+    return subprocess.run(
+        argv, capture_output=True, text=True, check=False, timeout=300, env={**os.environ, **env}
+    )
+
+
+def test_no_interpreter_says_which_and_how_to_get_it(stories: Path, tmp_path: Path) -> None:
+    done = check(
+        stories / "yaml_factory" / "before",
+        "--python-bridge",
+        str(tmp_path / "no-python"),
+        MWAA_HARNESS_CACHE=str(tmp_path / "cache"),
+        UV_INDEX_URL="http://127.0.0.1:9/simple",
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 3
+    assert "Traceback" not in said
+    assert "no-python" in said
+
+
+@pytest.mark.slow
+def test_index_out_of_reach_is_unknown_and_says_so(stories: Path, tmp_path: Path) -> None:
+    done = check(
+        stories / "yaml_factory" / "before",
+        MWAA_HARNESS_CACHE=str(tmp_path / "cache"),
+        UV_CACHE_DIR=str(tmp_path / "uv"),
+        UV_DEFAULT_INDEX="http://127.0.0.1:9/simple",
+        UV_INDEX_URL="http://127.0.0.1:9/simple",
+        UV_HTTP_RETRIES="0",
+    )
+    assert done.returncode == 3
+    assert "unknown" in done.stdout.lower()
+    assert "index" in done.stdout.lower()
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_report_that_cannot_be_written_is_an_error(stories: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = check(
+        stories / "yaml_factory" / "before",
+        "--output",
+        str(tmp_path / "file" / "report.json"),
+        "--python-bridge",
+        str(tmp_path / "no-python"),
+        "--python-target",
+        str(tmp_path / "no-python"),
+        MWAA_HARNESS_CACHE=str(tmp_path / "cache"),
+    )
+    assert done.returncode == 3
+    assert "report.json" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.glob("**/*report*")) == []
+
+
+@pytest.mark.slow
+def test_a_missing_variable_is_supplied_on_the_command_line(stories: Path, tmp_path: Path) -> None:
+    repo = stories / "missing_variable" / "before"
+    supplied = tmp_path / "variables.json"
+    supplied.write_text('{"lake": {"bucket": "b", "prefixes": ["x", "y"], "retries": 2}}')
+
+    given = json.loads(check(repo, "--format", "json", "--variables", str(supplied)).stdout)
+    assert given["verdict"] == "pass"
+    assert given["findings"] == []
+
+    assumed = json.loads(check(repo, "--format", "json", "--assume-missing").stdout)
+    assert assumed["verdict"] == "pass"
+    assert {(f["rule"], f["path"], f["line"]) for f in assumed["findings"]} == {
+        ("assumed-variable", "dags/lake.py", 7)
+    }

@@ -77,5 +77,5 @@ def test_a_missing_variable_is_supplied_on_the_command_line(stories: Path, tmp_p
     assumed = json.loads(check(repo, "--format", "json", "--assume-missing").stdout)
     assert assumed["verdict"] == "pass"
     assert {(f["rule"], f["path"], f["line"]) for f in assumed["findings"]} == {
-        ("assumed-variable", "dags/lake.py", 7)
+        ("assumed-input", "dags/lake.py", 7)
     }

@@ -131,7 +131,7 @@ def test_what_the_probe_is_given(
             "airflow.cfg": "[core]\ndefault_timezone = Europe/Berlin\nexecutor = X\n"
             "parallelism = 3",
         },
-        env={"AIRFLOW_VAR_X": "1", "HOME": "/root", "AIRFLOW__CORE__PARALLELISM": "7"},
+        env={"AIRFLOW_VAR_X": "1", "HOME": "/home/me", "AIRFLOW__CORE__PARALLELISM": "7"},
         samples={"variable": {"y": "2"}, "connection": {}},
         workers=3,
     )

@@ -1747,6 +1747,8 @@ def main(payload_file, result_path):
         [
             (os.environ.get("HOME", ""), "$HOME"),
             (sys.prefix, "$PREFIX"),
+            # Logs, temporary files and the database of this run lie beside its configuration.
+            (os.path.dirname(os.environ.get("AIRFLOW_CONFIG", "")), "$RUN"),
             (payload["airflow_home"], "$AIRFLOW_HOME"),
         ],
     )

@@ -316,6 +316,31 @@ def test_bridge_plugin_warnings(observations: dict[Side, Observation]) -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
+def test_the_folders_of_a_run_have_one_name_on_both_sides(side: Side, tmp_path: Path) -> None:
+    text = """\
+import os, tempfile
+from airflow.configuration import conf
+section = "logging" if conf.has_option("logging", "base_log_folder") else "core"
+folders = {
+    "logs": conf.get(section, "base_log_folder"),
+    "dags": conf.get("core", "dags_folder"),
+    "temporary": tempfile.gettempdir() + "/x",
+    "home": os.path.expanduser("~/.ssh"),
+}
+dag = DAG("folders", start_date=start, schedule_interval=None, params=folders)
+BaseOperator(task_id="one", dag=dag)
+"""
+    observed = observe_on(side, tmp_path, {"dags/folders.py": HEAD + text})
+    ((dag,),) = (file.dags for file in observed.files)
+    assert dag.params == {
+        "logs": "$RUN/logs",
+        "dags": "$REPO/dags",
+        "temporary": "$RUN/tmp/x",
+        "home": "$HOME/.ssh",
+    }
+
+
+@pytest.mark.parametrize("side", SIDES)
 def test_assumed(side: Side, tmp_path: Path) -> None:
     files = {
         name: REPOSITORY[f"dags/{name}.py"]

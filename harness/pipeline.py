@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 import time
 import zipfile
@@ -39,7 +41,7 @@ from harness.model import (
     Target,
 )
 from harness.needs import find_needs
-from harness.processes import stop_all
+from harness.processes import allow_start, stop_all
 from harness.repo import copy_tree, load
 from harness.requirements.resolve import resolve
 from harness.rewrite import requirements_text, rewrite, target_pins
@@ -119,6 +121,7 @@ def prepare(options: Options) -> Job:
 def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progress) -> Report:
     """Observe both sides, judge them, and report. The repository itself is never written to."""
     started = time.perf_counter()
+    allow_start()
     job = prepare(options)
     with _workspace() as workspace, _pool() as pool:
         # Two at a time: the bridge beside the first target, then the other targets.
@@ -385,11 +388,30 @@ def _environment(version: str, seen: Observation) -> Environment:
 # --------------------------------------------------------------------------- folders and threads
 
 
+WORKSPACE = "mwaa-harness-run-"
+
+
 @contextmanager
 def _workspace() -> Iterator[Path]:
+    """A private folder for this run; those of runs that were killed are removed first."""
+    for left in Path(tempfile.gettempdir()).glob(f"{WORKSPACE}*"):
+        owner = left.name.removeprefix(WORKSPACE).partition("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
     # DAG code may have left folders behind that cannot be removed; that is no reason to fail.
-    with tempfile.TemporaryDirectory(prefix="mwaa-harness-", ignore_cleanup_errors=True) as folder:
+    prefix = f"{WORKSPACE}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
 
 
 @contextmanager

@@ -40,8 +40,7 @@ class Completed:
 def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     """Start ``argv`` as the leader of a new process group. ``finish`` must be called for it."""
     with _lock:
-        if _stopping.is_set():
-            raise Stopped("The run is being stopped.")
+        check_running()
         process = subprocess.Popen(argv, start_new_session=True, **options)
         _live.add(process)
     return process
@@ -100,6 +99,12 @@ def stop_all() -> None:
     with _lock:
         for process in _live:
             kill_group(process.pid)
+
+
+def check_running() -> None:
+    """Raise Stopped when the run is being ended; for whoever waits for something else."""
+    if _stopping.is_set():
+        raise Stopped("The run is being stopped.")
 
 
 def allow_start() -> None:

@@ -130,6 +130,24 @@ _REPORT = pytest.StashKey[Any]()
 
 def _report(config: pytest.Config) -> Report:
     """The session's report; with pytest-xdist the first worker makes it and the others read it."""
+    from harness.errors import HarnessError
+
+    if _REPORT in config.stash:
+        stored: Report | HarnessError = config.stash[_REPORT]
+        if isinstance(stored, HarnessError):
+            raise stored
+        return stored
+    try:
+        report = _made_report(config)
+    except HarnessError as error:
+        # What stopped the first item would stop all the others, one after the other.
+        config.stash[_REPORT] = error
+        raise
+    config.stash[_REPORT] = report
+    return report
+
+
+def _made_report(config: pytest.Config) -> Report:
     from filelock import FileLock
     from msgspec import json
 
@@ -137,23 +155,17 @@ def _report(config: pytest.Config) -> Report:
     from harness.pipeline import check
     from harness.runtimes import make_runtime
 
-    if _REPORT in config.stash:
-        stored: Report = config.stash[_REPORT]
-        return stored
     worker = getattr(config, "workerinput", None)
     if worker is None:
-        report = check(_options(config), make_runtime("venv"))
-    else:
-        shared = Path(tempfile.gettempdir()) / f"mwaa-harness-{worker['testrunuid']}.json"
-        with FileLock(f"{shared}.lock"):
-            if not shared.exists():
-                from harness.files import write_atomically
+        return check(_options(config), make_runtime("venv"))
+    shared = Path(tempfile.gettempdir()) / f"mwaa-harness-{worker['testrunuid']}.json"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            from harness.files import write_atomically
 
-                made = check(_options(config), make_runtime("venv"))
-                write_atomically(shared, json.encode(made))
-            report = json.decode(shared.read_bytes(), type=Report)
-    config.stash[_REPORT] = report
-    return report
+            made = check(_options(config), make_runtime("venv"))
+            write_atomically(shared, json.encode(made))
+        return json.decode(shared.read_bytes(), type=Report)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -34,6 +34,7 @@ from filelock import FileLock
 from packaging.version import Version
 
 from harness.errors import HarnessError
+from harness.launch import launched
 from harness.model import Conflict
 from harness.processes import Completed, run
 from harness.requirements.conflicts import Setting, from_pip, from_uv
@@ -268,7 +269,7 @@ def _run(command: list[str], question: Question) -> Completed:
         "UV_HTTP_TIMEOUT": "30",
     }
     return run(
-        [sys.executable, "-I", str(limited), str(question.timeout), *command],
+        launched([sys.executable, "-I", str(limited), str(question.timeout), *command]),
         env=env,
         cwd=question.folder,
         timeout=question.timeout,

@@ -19,7 +19,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,10 +29,10 @@ from packaging.version import Version
 
 from harness.errors import HarnessError
 from harness.files import write_atomically
+from harness.launch import launched
 from harness.model import Constraints, Target
-from harness.processes import run
+from harness.processes import check_running, run
 from harness.runtimes.interpreters import Interpreter
-from harness.runtimes.launch import launched
 from harness.runtimes.surroundings import Place, airflow_environment
 from harness.runtimes.uv import UvFailed, last_lines, uv
 from harness.targets import image_requirements
@@ -206,7 +206,10 @@ def _locked(path: Path, on_step: OnStep) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         on_step("waiting for another run that makes the same environment")
-        lock.acquire()
+        while not lock.is_locked:
+            check_running()
+            with suppress(Timeout):
+                lock.acquire(timeout=1)
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from harness.launch import NO_NETWORK
 from harness.model import (
     Config,
     ErrorObservation,
@@ -18,7 +19,6 @@ from harness.model import (
     WarningObservation,
 )
 from harness.runtimes.base import OnProgress, Progress, Request
-from harness.runtimes.launch import NO_NETWORK
 from harness.runtimes.supervise import Ended, OnRecord
 
 # Every start costs an import of Airflow: a repository full of files that kill the probe is given

@@ -22,8 +22,8 @@ from typing import Any
 
 import msgspec
 
+from harness.launch import launched
 from harness.processes import finish, kill_group, start
-from harness.runtimes.launch import launched
 from harness.runtimes.surroundings import RUN_VARIABLE
 
 TAIL_BYTES = 8192

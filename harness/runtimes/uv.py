@@ -11,8 +11,8 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from harness.errors import HarnessError
+from harness.launch import launched
 from harness.processes import Completed, run
-from harness.runtimes.launch import launched
 
 LAST_LINES = 25
 

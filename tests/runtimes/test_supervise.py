@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness import processes
-from harness.runtimes.launch import NO_NETWORK
+from harness.launch import NO_NETWORK
 from harness.runtimes.supervise import TAIL_BYTES, Ended, Limits, supervise
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and prctl")

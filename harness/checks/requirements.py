@@ -74,6 +74,11 @@ def _judge_side(pair: Pair, side: Side, observation: Observation, path: str) -> 
     yield Judged(path=path)
     if not resolution.ok:
         yield from _conflicts(pair, side, resolution, path)
+        return
+    for line, why in observation.not_installed.items():
+        # MWAA may well have the compiler or the library that is missing here.
+        reason = f"{_place(pair, side)}: “{line}” resolves, but was not installed here: {why}"
+        yield Unjudged(path=path, reason=reason)
 
 
 def _conflicts(pair: Pair, side: Side, resolution: Resolution, path: str) -> Iterator[Finding]:

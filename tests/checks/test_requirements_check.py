@@ -139,3 +139,12 @@ def test_an_attempt_on_airflow_that_does_not_install_is_called_one() -> None:
     (finding,) = findings("requirements-keep-airflow", about(target=refused))
     assert (finding.rule, finding.line) == ("requirements-change-airflow", 2)
     assert unjudged("requirements-keep-airflow", about(target=BAD)) == [PATH]
+
+
+def test_what_resolves_and_does_not_install_here_is_not_green() -> None:
+    made = about()
+    refused = replace(made.observed, not_installed={"mysqlclient==2.2": "mysql_config not found"})
+    assert unjudged("requirements-resolve", replace(made, observed=refused)) == [PATH]
+    conflicting = about(target=BAD)
+    refused = replace(conflicting.observed, not_installed={"requests<2": "They pin it."})
+    assert unjudged("requirements-resolve", replace(conflicting, observed=refused)) == []

@@ -132,4 +132,4 @@ def test_readme_and_ci_say_the_same_command(root: Path) -> None:
         line.strip() for line in (root / "README.md").read_text().splitlines() if "tox &&" in line
     ]
     assert len(commands) == 1
-    assert commands[0].replace("install", "install --quiet") in (root / ".ci" / "run").read_text()
+    assert commands[0] in (root / ".ci" / "run").read_text()

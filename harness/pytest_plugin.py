@@ -94,7 +94,7 @@ def _items(session: pytest.Session, config: pytest.Config) -> Iterator[Item]:
         for side, version in sides:
             yield Item.from_parent(
                 session,
-                name=f"mwaa::{path}::{side}-{version}",
+                name=f"mwaa[{path}-{side}-{version}]",
                 what=what,
                 side=side,
                 target=version,
@@ -104,7 +104,7 @@ def _items(session: pytest.Session, config: pytest.Config) -> Iterator[Item]:
         for check in checks():
             yield Item.from_parent(
                 session,
-                name=f"mwaa::{check.id}::{row.airflow}",
+                name=f"mwaa[{check.id}-{row.airflow}]",
                 what="check",
                 side="",
                 target=row.airflow,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import platformdirs
 import pytest
+from locks import LOCKS, read_lock
 from packaging.requirements import Requirement
 
 from codemods import migrate_bytes
 from codemods.constructors import Constructors, baseline
 from codemods.hops import CORE, Hop, Hops, all_hops, distribution_of
-from tests.codemods.conftest import LOCKS, read_lock
 
 TARGETS = ("2.5.1", "2.10.3", "2.11.0")
 

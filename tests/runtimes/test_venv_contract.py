@@ -20,7 +20,7 @@ from harness.runtimes.replay import load, record, recording_path
 
 pytestmark = pytest.mark.slow
 
-RECORDINGS = Path(harness.__file__).parent.parent / "fixtures" / "observations" / "contract"
+RECORDINGS = Path(__file__).parents[2] / "fixtures" / "observations" / "contract"
 
 # Set it to write the recordings anew.
 RECORD = "MWAA_HARNESS_RECORD"

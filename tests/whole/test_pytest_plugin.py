@@ -21,20 +21,20 @@ def test_one_item_per_file_and_side_and_check(
     verdicts = {
         item: next(line for line in lines if item in line and ("PASS" in line or "FAIL" in line))
         for item in (
-            "mwaa::dags/healthy.py::bridge-1.10.15",
-            "mwaa::dags/healthy.py::target-2.11.0",
-            "mwaa::dags/waits.py::bridge-1.10.15",
-            "mwaa::dags/waits.py::target-2.11.0",
-            "mwaa::parses-on-bridge::2.11.0",
-            "mwaa::plugins-load::2.11.0",
+            "mwaa[dags/healthy.py-bridge-1.10.15]",
+            "mwaa[dags/healthy.py-target-2.11.0]",
+            "mwaa[dags/waits.py-bridge-1.10.15]",
+            "mwaa[dags/waits.py-target-2.11.0]",
+            "mwaa[parses-on-bridge-2.11.0]",
+            "mwaa[plugins-load-2.11.0]",
         )
     }
-    assert "PASSED" in verdicts["mwaa::dags/healthy.py::bridge-1.10.15"]
-    assert "PASSED" in verdicts["mwaa::dags/healthy.py::target-2.11.0"]
-    assert "FAILED" in verdicts["mwaa::dags/waits.py::bridge-1.10.15"]
-    assert "FAILED" in verdicts["mwaa::dags/waits.py::target-2.11.0"]
-    assert "FAILED" in verdicts["mwaa::parses-on-bridge::2.11.0"]
-    assert "PASSED" in verdicts["mwaa::plugins-load::2.11.0"]
+    assert "PASSED" in verdicts["mwaa[dags/healthy.py-bridge-1.10.15]"]
+    assert "PASSED" in verdicts["mwaa[dags/healthy.py-target-2.11.0]"]
+    assert "FAILED" in verdicts["mwaa[dags/waits.py-bridge-1.10.15]"]
+    assert "FAILED" in verdicts["mwaa[dags/waits.py-target-2.11.0]"]
+    assert "FAILED" in verdicts["mwaa[parses-on-bridge-2.11.0]"]
+    assert "PASSED" in verdicts["mwaa[plugins-load-2.11.0]"]
     assert outcomes["failed"] >= 3
     result.stdout.fnmatch_lines(["*dags/waits.py*parse-timeout*"])
 

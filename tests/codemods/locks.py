@@ -1,0 +1,15 @@
+"""The targets' pins, out of the locks that the repository carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LOCKS = Path(__file__).resolve().parents[2] / "harness" / "data" / "locks"
+
+
+def read_lock(version: str) -> dict[str, str]:
+    """Distribution → version of one target."""
+    (path,) = LOCKS.glob(f"{version}-py*.txt")
+    rows = (line.split(";")[0].strip() for line in path.read_text("utf-8").splitlines())
+    pins = dict(row.split("==") for row in rows if "==" in row and not row.startswith("#"))
+    return {**pins, "apache-airflow": version}

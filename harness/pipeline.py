@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.cache import cache_folder
-from harness.checks.judge import judge, verdict
+from harness.checks.judge import chosen, judge, verdict
 from harness.config import load_config
 from harness.errors import UsageError
 from harness.model import (
@@ -47,7 +47,7 @@ from harness.requirements.resolve import resolve
 from harness.rewrite import requirements_text, rewrite, target_pins
 from harness.runtimes.base import OnProgress, Progress, Request, Runtime, no_progress
 from harness.seeds import Seeds, seed_environment
-from harness.targets import default_bridge, default_target, get_target
+from harness.targets import default_bridge, default_target, get_target, load_targets
 
 # Files above this size are data, not something that a rule reads or a report quotes.
 TEXT_LIMIT = 1024 * 1024
@@ -88,11 +88,13 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One side after it was observed: what it was made from, and what the probes saw."""
+    """One side after it was observed: what it was made from, and what the probes saw. ``texts`` are
+    the small files of ``repo`` as they were before any DAG code ran beside them."""
 
     repo: Repo
     constraints: Constraints
     observation: Observation
+    texts: Mapping[str, str]
     rewrites: tuple[Rewrite, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
 
@@ -106,16 +108,29 @@ def prepare(options: Options) -> Job:
     repo = load(options.path, config=config)
     bridge = options.bridge or config.bridge or default_bridge().airflow
     wanted = options.targets or config.targets or (default_target().airflow,)
+    chosen(options.only)
     needs = find_needs(repo)
     return Job(
         options=options,
         config=config,
         repo=repo,
-        bridge=get_target(bridge),
-        targets=tuple(get_target(version) for version in dict.fromkeys(wanted)),
+        bridge=_row(bridge, Side.BRIDGE),
+        targets=tuple(_row(version, Side.TARGET) for version in dict.fromkeys(wanted)),
         needs=needs,
         seeds=seed_environment(config, needs),
     )
+
+
+def _row(version: str, side: Side) -> Target:
+    """The row of ``version``, which must be one for ``side``."""
+    row = get_target(version)
+    if row.role != side:
+        others = ", ".join(row.airflow for row in load_targets() if row.role == side)
+        raise UsageError(
+            f"Airflow {version} cannot be the {side}: it is on the other side of the move.",
+            hint=f"For the {side} there are: {others}.",
+        )
+    return row
 
 
 def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progress) -> Report:
@@ -225,6 +240,7 @@ def _observe(
 ) -> Seen:
     """Bring one side up and look at it, while the judging resolver works beside it."""
     constraints = runtime.constraints(row, job.config)
+    texts = dict(_texts(copy))
     began = time.perf_counter()
     with ThreadPoolExecutor(1) as beside:
         resolution = beside.submit(
@@ -253,6 +269,7 @@ def _observe(
         repo=copy,
         constraints=constraints,
         observation=observation,
+        texts=texts,
         timings={"observe": observed, "resolve": time.perf_counter() - began},
     )
 
@@ -294,8 +311,8 @@ def _pair(job: Job, row: Target, bridge: Seen, target: Seen) -> Pair:
         observed=target.observation,
         rewrites=target.rewrites,
         needs=job.needs,
-        texts=dict(_texts(job.repo)),
-        rewritten_texts=dict(_texts(target.repo)),
+        texts=bridge.texts,
+        rewritten_texts=target.texts,
         archives=dict(_archives(job.repo)),
         target_pins=target_pins(row, target.constraints),
         bridge_pins=target_pins(job.bridge, bridge.constraints),

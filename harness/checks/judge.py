@@ -47,7 +47,7 @@ def judge(pair: Pair, *, only: Collection[str] = (), fail_on: Severity = Severit
     A finding of severity ``fail_on`` or worse fails its check unless the configuration ignores it.
     ``only`` with a check that does not exist is a UsageError.
     """
-    answers = [_ask(check, pair) for check in _chosen(only)]
+    answers = [_ask(check, pair) for check in chosen(only)]
     lived_with = {
         finding.path
         for answer in answers
@@ -75,7 +75,8 @@ class _Answer:
     unjudged: tuple[Unjudged, ...]
 
 
-def _chosen(only: Collection[str]) -> tuple[Check, ...]:
+def chosen(only: Collection[str]) -> tuple[Check, ...]:
+    """All checks, or those named; UsageError for a name that is none."""
     known = {check.id: check for check in checks()}
     for name in only:
         if name not in known:

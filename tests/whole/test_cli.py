@@ -67,6 +67,13 @@ def test_unknown_check_is_wrong_usage(stories: Path) -> None:
     assert "structure-survives" in done.stderr
 
 
+@pytest.mark.parametrize(("option", "version"), [("--target", "1.10.15"), ("--bridge", "2.5.1")])
+def test_versions_on_the_wrong_side(stories: Path, option: str, version: str) -> None:
+    done = run("check", stories / "movie_list" / "before", option, version)
+    assert done.returncode == 2
+    assert f"Airflow {version} cannot be the {option.removeprefix('--')}" in done.stderr
+
+
 def test_unknown_rule_names_the_nearest() -> None:
     done = run("explain", "python2-syntx")
     assert done.returncode == 2

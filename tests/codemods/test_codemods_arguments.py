@@ -163,3 +163,17 @@ def test_positional_arguments_that_went_are_dropped(newest: dict[str, str]) -> N
     before = "from airflow.hooks.base_hook import BaseHook\n\nBaseHook('x')\n"
     after = "from airflow.hooks.base import BaseHook\n\nBaseHook()\n"
     assert migrate_source(before, pins=newest).text == after
+
+
+@pytest.mark.parametrize("version", ["2.5.1", "2.11.0"])
+def test_a_sub_dag_has_no_executor(version: str, targets: dict[str, dict[str, str]]) -> None:
+    before = (
+        "from airflow.executors.local_executor import LocalExecutor\n"
+        "from airflow.operators.subdag_operator import SubDagOperator\n\n"
+        "SubDagOperator(task_id='s', subdag=make('s'), executor=LocalExecutor())\n"
+    )
+    after = (
+        "from airflow.operators.subdag import SubDagOperator\n\n"
+        "SubDagOperator(task_id='s', subdag=make('s'))\n"
+    )
+    assert migrate_source(before, pins=targets[version]).text == after

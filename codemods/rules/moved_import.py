@@ -110,7 +110,11 @@ class _Moves:
     def _unknown(self, path: str) -> str:
         """What to do about a path that no row knows, where its package is gone; else empty."""
         parts = path.split(".")
-        if parts[:2] == ["airflow", "contrib"] or self.target.resolve(_split(path)[0]).hops:
+        inside = _split(path)[0]
+        if parts[:2] == ["airflow", "contrib"] and not {path, inside} & _modules():
+            return f"Airflow 1.10.15 has no module {inside} either: mind its spelling, or look for "
+            "what an older release had there in the target's providers"
+        if parts[:2] == ["airflow", "contrib"] or self.target.resolve(inside).hops:
             return "It was never public: look for what it did in its module's successor"
         if len(parts) < 3 or parts[1] not in {"operators", "sensors"}:
             return ""

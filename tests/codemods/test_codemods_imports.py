@@ -474,3 +474,16 @@ def test_importers_follow_plugin_operators(before: str, after: str, newest: dict
     unknown = migrate_source(before, pins=newest)
     assert unknown.text is None
     assert "module that defines it" in unknown.notes[0].fix
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        ("airflow.contrib.operators.gcs_copy_operator", "Airflow 1.10.15 has no module"),
+        ("airflow.contrib.operators.bigquery_operatr", "Airflow 1.10.15 has no module"),
+        ("airflow.contrib.operators.bigquery_operator", "It was never public"),
+    ],
+)
+def test_a_module_that_1_10_never_had(module: str, told: str, newest: dict[str, str]) -> None:
+    (note,) = migrate_source(f"from {module} import Mystery\n", pins=newest).notes
+    assert (note.rule, told in note.fix) == ("removed-import", True)

@@ -50,7 +50,8 @@ class Signature:
     kwargs: bool  # takes **kwargs
     renamed: tuple[tuple[str, str], ...]  # old → new, where the body warns and copies the value
     warned: tuple[str, ...]  # parameters whose use only warns
-    popped: tuple[str, ...]  # names taken out of **kwargs
+    popped: tuple[str, ...]  # names taken out of **kwargs, or put there when they are not given
+    handed: tuple[str, ...]  # names that the body gives to its base beside **kwargs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +167,7 @@ def _signature(init: ast.FunctionDef) -> Signature:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
-            and node.func.attr in {"pop", "get"}
+            and node.func.attr in {"pop", "get", "setdefault"}
             and a.kwarg
             and _dotted(node.func.value) == a.kwarg.arg
             and node.args
@@ -180,7 +181,23 @@ def _signature(init: ast.FunctionDef) -> Signature:
         renamed=tuple(sorted(renamed.items())),
         warned=tuple(sorted(warned)),
         popped=tuple(sorted(popped)),
+        handed=tuple(sorted(_handed(init) - names - popped)),
     )
+
+
+def _handed(init: ast.FunctionDef) -> set[str]:
+    """The keywords that every ``….__init__(…, **kwargs)`` of a constructor gives by itself."""
+    kwarg = init.args.kwarg
+    calls = [
+        {k.arg for k in node.keywords if k.arg is not None}
+        for node in ast.walk(init)
+        if kwarg is not None
+        and isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "__init__"
+        and any(k.arg is None and _dotted(k.value) == kwarg.arg for k in node.keywords)
+    ]
+    return set.intersection(*calls) if calls else set()
 
 
 def _class(node: ast.ClassDef) -> Def:
@@ -270,6 +287,47 @@ def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
             yield node
 
 
+def _stored(nodes: Iterable[ast.AST]) -> set[str]:
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _bound_otherwise(tree: ast.Module) -> set[str]:
+    """Names that a module has though no plain statement gives them a value.
+
+    It only declares their type, unpacks into them, binds them by ``:=`` in a condition, leaves the
+    binding to a function that declares them ``global`` (``airflow.settings.Session``), or serves
+    them by ``__getattr__`` out of a table (``airflow.configuration.DEFAULT_CONFIG``).
+    """
+    found: set[str] = set()
+    serves = any(isinstance(n, ast.FunctionDef) and n.name == "__getattr__" for n in tree.body)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            inside = list(ast.walk(node))
+            shared = {name for n in inside if isinstance(n, ast.Global) for name in n.names}
+            found |= shared & _stored(inside)
+    for node in _statements(tree.body):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= _stored(n for t in targets for n in ast.walk(t))
+            if serves and isinstance(node.value, ast.Dict):
+                rows = zip(node.value.keys, node.value.values, strict=True)
+                # A text in such a table says where the name went; that is no home.
+                keys = [_text(k) for k, v in rows if not isinstance(v, ast.Constant)]
+                found |= {k for k in keys if k.isidentifier()}
+    for node in _conditions(tree.body):
+        found |= _stored(n.target for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
+    return found
+
+
+def _conditions(body: Iterable[ast.stmt]) -> Iterator[ast.expr]:
+    for node in body:
+        if isinstance(node, ast.If):
+            yield node.test
+            yield from _conditions([*node.body, *node.orelse])
+        elif isinstance(node, ast.Try):
+            yield from _conditions([*node.body, *node.orelse, *node.finalbody])
+
+
 def _read_module(name: str, dist: str, source: str, package: bool) -> list[Module]:
     module = Module(name=name, dist=dist, package=package)
     synthetic: list[Module] = []
@@ -329,6 +387,8 @@ def _read_module(name: str, dist: str, source: str, package: bool) -> list[Modul
                     module.defs[target.id] = Def(
                         kind="value", bases=(alias_of,) if alias_of else ()
                     )
+    for bound in _bound_otherwise(tree) - {*module.defs, *module.imports, *module.lazy}:
+        module.defs[bound] = Def(kind="value")
     # A warning under a condition is about something else than the module.
     module.warns = any((c := _warning(s)) is not None and _deprecation(c) for s in tree.body)
     return [module, *synthetic]

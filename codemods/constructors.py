@@ -40,6 +40,7 @@ class Constructor:
     required: frozenset[str]
     renamed: Mapping[str, str]
     warned: frozenset[str]
+    handed: frozenset[str]  # what the class gives to its bases itself
     passes_on: bool
     anything: bool
 
@@ -74,6 +75,7 @@ def _parse(line: str) -> tuple[str, Constructor]:
     required: set[str] = set()
     renamed: dict[str, str] = {}
     warned: set[str] = set()
+    handed: set[str] = set()
     keyword_only = inherited = passes_on = anything = False
     for word in tokens.split():
         if word == "*":
@@ -82,6 +84,8 @@ def _parse(line: str) -> tuple[str, Constructor]:
             passes_on, anything = True, word == "***"
         elif word == "=":
             inherited = True
+        elif word.endswith("="):
+            handed.add(word[:-1])
         elif ">" in word:
             old, _, new = word.partition(">")
             renamed[old] = new
@@ -102,6 +106,7 @@ def _parse(line: str) -> tuple[str, Constructor]:
         required=frozenset(required),
         renamed=renamed,
         warned=frozenset(warned),
+        handed=frozenset(handed),
         passes_on=passes_on,
         anything=anything,
     )
@@ -208,9 +213,9 @@ class Constructors:
         anything = own.anything
         if own.passes_on:
             for base in bases:
-                accepts |= base.accepts
+                accepts |= base.accepts - own.handed
                 # What the class names itself it hands on itself.
-                required |= base.required - own.accepts
+                required |= base.required - own.accepts - own.handed
                 renamed = {**base.renamed, **renamed}
                 warned |= base.warned
                 anything = anything or base.anything

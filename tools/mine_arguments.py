@@ -9,7 +9,8 @@ constructor changed. One line a class::
     path(bases) positional required! * keyword_only old>new warned? **
 
 ``!`` is required, ``old>new`` a deprecated argument that the constructor copies to another,
-``old?`` one whose use only warns, ``**`` takes more and hands it to the bases, ``***`` hands it to
+``old?`` one whose use only warns, ``name=`` one that the class gives to its base itself, so that
+a call cannot, ``**`` takes more and hands it to the bases, ``***`` hands it to
 something that is not Airflow's, ``=`` alone has its base's constructor. ``path = home`` says that a
 module re-exports the class, ``path gone`` that it is not there any more.
 """
@@ -72,6 +73,7 @@ def line(world: World, home: Home) -> tuple[str, list[Home]]:
         parts += [f"{name}" for name in init.popped if name not in given and name.isidentifier()]
         parts += [f"{old}>{new}" for old, new in renamed.items() if new != old]
         parts += [f"{old}?" for old in sorted(warned - set(renamed)) if old.isidentifier()]
+        parts += [f"{name}=" for name in init.handed]
         if init.kwargs and home.path != _CLOSED:
             parts.append("**")
     if foreign and "**" in parts:

@@ -166,3 +166,57 @@ def test_a_targets_own_examples_are_left_alone(version: str) -> None:
     assert changed == []
     # The one example of a class that warns, and is the one that is reported.
     assert noted == ["airflow/example_dags/example_subdag_operator.py"]
+
+
+def test_the_miner_sees_every_way_to_bind_a_name() -> None:
+    """What a module declares, unpacks or leaves to a function counts; a local name does not."""
+    from tools.mine_wheels import _read_module
+
+    text = (
+        "Session: type\n"
+        "first, (second, third) = make()\n"
+        "try:\n"
+        "    if (tz := make()) != 'system':\n"
+        "        pass\n"
+        "except ImportError:\n"
+        "    pass\n"
+        "def configure():\n"
+        "    global engine, only_read\n"
+        "    engine = local = only_read\n"
+    )
+    (module,) = _read_module("airflow.settings", CORE, text, package=False)
+    assert set(module.defs) == {"Session", "first", "second", "third", "tz", "configure", "engine"}
+
+
+@pytest.mark.parametrize("version", TARGETS)
+@pytest.mark.parametrize("name", ["Session", "engine", "TIMEZONE"])
+def test_names_that_a_module_only_declares_are_there(version: str, name: str) -> None:
+    resolution = Hops(read_lock(version)).resolve(f"airflow.settings.{name}")
+    assert (resolution.moved, resolution.removed) == (False, None)
+
+
+def test_the_miner_sees_what_a_class_gives_to_its_base() -> None:
+    from tools.mine_wheels import _read_module
+
+    text = (
+        "class Post(Call):\n"
+        "    def __init__(self, text, **kwargs):\n"
+        "        if text:\n"
+        "            super().__init__(method='a', body=text, text=text, **kwargs)\n"
+        "        else:\n"
+        "            super().__init__(method='b', **kwargs)\n"
+    )
+    (module,) = _read_module("airflow.post", CORE, text, package=False)
+    init = module.defs["Post"].init
+    assert init is not None
+    assert init.handed == ("method",)
+
+
+@pytest.mark.parametrize("version", TARGETS)
+def test_what_a_class_gives_to_its_base_is_not_asked_for(version: str) -> None:
+    """SlackAPIPostOperator says the method itself; SlackAPIOperator needs it."""
+    table = Constructors(read_lock(version))
+    signature = table.signature("airflow.providers.slack.operators.slack.SlackAPIPostOperator")
+    assert signature is not None
+    assert "method" not in signature.required | signature.accepts
+    assert "text" in signature.accepts

@@ -48,15 +48,19 @@ def _defined(tree: ast.Module) -> Iterator[str]:
 
 def _imported(tree: ast.Module, module: str, *, is_package: bool) -> Iterator[tuple[str, str]]:
     """Local name → dotted path, for names and modules that the plugin's file imports."""
+    package = list(filter(None, module.split(".")))
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            base = node.module or ""
+            base = list(filter(None, [node.module]))
             if node.level:
-                package = module.split(".")
                 up = node.level - is_package
-                base = ".".join([*package[: len(package) - up], *filter(None, [node.module])])
+                base = package[: len(package) - up] + base
+            if node.level == 1 and is_package and node.module:
+                # To import from a package's own module makes it an attribute of the package.
+                own = node.module.partition(".")[0]
+                yield own, ".".join([*package, own])
             for name in node.names:
-                yield name.asname or name.name, f"{base}.{name.name}"
+                yield name.asname or name.name, ".".join([*base, name.name])
         elif isinstance(node, ast.Import):
             for name in node.names:
                 yield name.asname or name.name, name.name

@@ -1,0 +1,38 @@
+"""Where the classes that plugins register live, however the plugin's file names them."""
+
+from __future__ import annotations
+
+import pytest
+
+from codemods.plugin_modules import find_plugin_modules
+
+PLUGIN = (
+    "from airflow.plugins_manager import AirflowPlugin\n{}\n\n"
+    "class Own(AirflowPlugin):\n    name = 'own'\n    operators = [{}]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "imports", "listed", "home"),
+    [
+        ("__init__.py", "import operators", "operators.Load", "operators.Load"),
+        ("__init__.py", "from .operators import (Load)", "Load", "operators.Load"),
+        ("__init__.py", "from .operators import Load", "operators.Load", "operators.Load"),
+        ("__init__.py", "from . import operators", "operators.Load", "operators.Load"),
+        ("__init__.py", "from .a.b import Load", "a.b.Load", "a.b.Load"),
+        ("own/__init__.py", "from .operators import Load", "Load", "own.operators.Load"),
+        ("own/__init__.py", "from .operators import Load", "operators.Load", "own.operators.Load"),
+        ("own/plugin.py", "from .operators import Load", "Load", "own.operators.Load"),
+        ("own/sub/plugin.py", "from ..operators import Load", "Load", "own.operators.Load"),
+        ("plugin.py", "from operators.load import Load as L", "L", "operators.load.Load"),
+    ],
+)
+def test_home_of_a_registered_class(path: str, imports: str, listed: str, home: str) -> None:
+    found = find_plugin_modules({path: PLUGIN.format(imports, listed)})
+    assert found == {"airflow.operators.own.Load": home}
+
+
+def test_a_module_is_no_name_of_a_plain_file() -> None:
+    """Only a package gains its modules as attributes: elsewhere the name means nothing."""
+    text = PLUGIN.format("from .operators import Load", "operators.Load")
+    assert find_plugin_modules({"own/plugin.py": text}) == {}

@@ -165,6 +165,17 @@ class Need:
     optional: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class AssumedExtra:
+    """An extra of Airflow 1.10 that the bridge was given because code needs it: ``requirement`` is
+    the line that the requirements lack; ``module`` is what ``path`` imports at ``line``."""
+
+    requirement: str
+    path: str
+    line: int
+    module: str
+
+
 # ------------------------------------------------------------------------------------ rewrite
 
 
@@ -442,7 +453,8 @@ class Pair:
 
     ``texts`` holds the small files that rules read (requirements, startup script, airflow.cfg,
     ``.airflowignore``, plugin sources), original by path; ``rewritten_texts`` the same of the copy;
-    ``archives`` the tables of contents of the repository's zip files.
+    ``archives`` the tables of contents of the repository's zip files; ``assumed_extras`` are what
+    the bridge was given beyond the requirements.
     """
 
     repo: Repo
@@ -457,6 +469,7 @@ class Pair:
     archives: Mapping[str, tuple[ArchiveMember, ...]] = field(default_factory=dict)
     target_pins: Mapping[str, str] = field(default_factory=dict)
     bridge_pins: Mapping[str, str] = field(default_factory=dict)
+    assumed_extras: tuple[AssumedExtra, ...] = ()
     config: Config = field(default_factory=Config)
 
 

@@ -19,9 +19,11 @@ from harness.cache import cache_folder
 from harness.checks.judge import chosen, judge, verdict
 from harness.config import load_config
 from harness.errors import UsageError
+from harness.extras import needed_extras
 from harness.model import (
     REPORT_SCHEMA,
     ArchiveMember,
+    AssumedExtra,
     CheckResult,
     Config,
     Constraints,
@@ -43,6 +45,7 @@ from harness.model import (
 from harness.needs import find_needs
 from harness.processes import allow_start, stop_all
 from harness.repo import copy_tree, load
+from harness.requirements.install import requirements_for_side
 from harness.requirements.resolve import resolve
 from harness.rewrite import requirements_text, rewrite, target_pins
 from harness.runtimes.base import OnProgress, Progress, Request, Runtime, no_progress
@@ -75,7 +78,7 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Everything that is known before anything runs."""
+    """Everything that is known before anything runs. ``extras`` are for the bridge alone."""
 
     options: Options
     config: Config
@@ -84,6 +87,7 @@ class Job:
     targets: tuple[Target, ...]
     needs: tuple[Need, ...]
     seeds: Seeds
+    extras: tuple[AssumedExtra, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +110,7 @@ def prepare(options: Options) -> Job:
     """
     config = load_config(options.path, overrides=options.overrides)
     repo = load(options.path, config=config)
-    bridge = options.bridge or config.bridge or default_bridge().airflow
+    bridge = _row(options.bridge or config.bridge or default_bridge().airflow, Side.BRIDGE)
     wanted = options.targets or config.targets or (default_target().airflow,)
     chosen(options.only)
     needs = find_needs(repo)
@@ -114,11 +118,19 @@ def prepare(options: Options) -> Job:
         options=options,
         config=config,
         repo=repo,
-        bridge=_row(bridge, Side.BRIDGE),
+        bridge=bridge,
         targets=tuple(_row(version, Side.TARGET) for version in dict.fromkeys(wanted)),
         needs=needs,
         seeds=seed_environment(config, needs),
+        extras=_extras(repo, bridge, config) if config.assume_missing else (),
     )
+
+
+def _extras(repo: Repo, bridge: Target, config: Config) -> tuple[AssumedExtra, ...]:
+    lines = requirements_for_side(
+        requirements_text(repo), target=bridge, repo=repo, extra=config.requirements
+    )
+    return needed_extras(repo, dict(_texts(repo)), bridge=bridge, requirements=lines)
 
 
 def _row(version: str, side: Side) -> Target:
@@ -241,6 +253,8 @@ def _observe(
     """Bring one side up and look at it, while the judging resolver works beside it."""
     constraints = runtime.constraints(row, job.config)
     texts = dict(_texts(copy))
+    # Last, so that what the user asks for wins where the two cannot be had together.
+    assumed = (extra.requirement for extra in job.extras if side is Side.BRIDGE)
     began = time.perf_counter()
     with ThreadPoolExecutor(1) as beside:
         resolution = beside.submit(
@@ -255,7 +269,7 @@ def _observe(
                 workspace=copy.root.parent,
                 config=job.config,
                 requirements=requirements_text(copy),
-                extra_requirements=job.config.requirements,
+                extra_requirements=(*job.config.requirements, *assumed),
                 env=job.seeds.env,
                 samples=job.seeds.samples,
                 workers=job.options.jobs,
@@ -316,6 +330,7 @@ def _pair(job: Job, row: Target, bridge: Seen, target: Seen) -> Pair:
         archives=dict(_archives(job.repo)),
         target_pins=target_pins(row, target.constraints),
         bridge_pins=target_pins(job.bridge, bridge.constraints),
+        assumed_extras=job.extras,
         config=job.config,
     )
 

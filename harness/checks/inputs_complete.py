@@ -1,4 +1,4 @@
-"""Everything that files read while they are imported was supplied, or is named."""
+"""Everything that files need while they are imported was supplied, or is named."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ ASSUMED_INPUT = Rule(
     severity=Severity.WARNING,
     example='lake = Variable.get("lake_bucket")  # with --assume-missing',
     keeps='lake = Variable.get("lake_bucket", default_var="lake")',
+)
+
+ASSUMED_EXTRA = Rule(
+    id="assumed-extra",
+    title="The bridge was given an extra that the requirements do not name",
+    why="The code imports modules of Airflow 1.10 that work only with an extra. The bridge has it "
+    "in the version of the constraints; the environment that runs the DAGs may have another.",
+    fix="Name the extra in requirements.txt; on the target it becomes the provider.",
+    severity=Severity.WARNING,
+    example="from airflow.operators.docker_operator import DockerOperator  # --assume-missing",
+    keeps="from airflow.operators.bash_operator import BashOperator",
 )
 
 MISSING = {
@@ -83,6 +94,7 @@ def judge(pair: Pair) -> Iterator[Judgement]:
     for entry in _by_name([*missing, *_unread(pair, set(stopped))]):
         if (entry.kind, entry.name) not in told:
             yield _finding(pair, MISSING[entry.kind], entry, "has no value")
+    yield from _extras(pair)
     yield from _refused(pair)
 
 
@@ -190,6 +202,21 @@ def _shown(value: str) -> str:
     return value if len(value) <= 80 else f"{value[:79]}…"
 
 
+def _extras(pair: Pair) -> Iterator[Judgement]:
+    """What the bridge was given, or was to be given, beyond the requirements."""
+    for extra in pair.assumed_extras:
+        yield Judged(path=extra.path)
+        why = pair.bridge.not_installed.get(extra.requirement, "")
+        became = f"could not be installed here: {why}" if why else "was assumed"
+        yield ASSUMED_EXTRA.finding(
+            extra.path,
+            f"{extra.requirement}, which {extra.module} needs, {became}",
+            line=extra.line,
+            fix=f"Add {extra.requirement} to {pair.repo.requirements or 'requirements.txt'}; on "
+            "the target it becomes the provider.",
+        )
+
+
 def _refused(pair: Pair) -> Iterator[Finding]:
     """Files that were refused the network and loaded all the same."""
     hosts: dict[str, dict[str, None]] = {}
@@ -213,6 +240,6 @@ CHECK = Check(
     title="What files read at import was supplied",
     why="A DAG may depend on Variables, Connections, environment variables and services; what is "
     "judged without them is not the DAG that runs.",
-    rules=(ASSUMED_INPUT, *MISSING.values(), NETWORK_AT_PARSE),
+    rules=(ASSUMED_INPUT, ASSUMED_EXTRA, *MISSING.values(), NETWORK_AT_PARSE),
     judge=judge,
 )

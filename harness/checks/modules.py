@@ -166,7 +166,9 @@ DISTRIBUTIONS: Mapping[str, str] = {
 # Source: Requires-Dist of the wheel apache_airflow-1.10.15, the shortest extra of each.
 EXTRA_OF: Mapping[str, str] = {
     "MySQLdb": "mysql",
+    "analytics": "segment",
     "azure": "azure",
+    "bson": "mongo",
     "cassandra": "cassandra",
     "cloudant": "cloudant",
     "cx_Oracle": "oracle",
@@ -182,8 +184,10 @@ EXTRA_OF: Mapping[str, str] = {
     "httplib2": "gcp",
     "hvac": "hashicorp",
     "jaydebeapi": "jdbc",
+    "jenkins": "jenkins",
     "jira": "jira",
     "kubernetes": "kubernetes",
+    "msrestazure": "azure",
     "pandas_gbq": "gcp",
     "papermill": "papermill",
     "paramiko": "ssh",
@@ -206,6 +210,7 @@ EXTRA_OF: Mapping[str, str] = {
     "sshtunnel": "ssh",
     "vertica_python": "vertica",
     "winrm": "winrm",
+    "zdesk": "zendesk",
 }
 
 

@@ -75,7 +75,10 @@ def _judge_side(pair: Pair, side: Side, observation: Observation, path: str) -> 
     if not resolution.ok:
         yield from _conflicts(pair, side, resolution, path)
         return
+    assumed = {extra.requirement for extra in pair.assumed_extras}
     for line, why in observation.not_installed.items():
+        if line in assumed:
+            continue  # not the user's line: inputs-complete tells it
         # MWAA may well have the compiler or the library that is missing here.
         reason = f"{_place(pair, side)}: “{line}” resolves, but was not installed here: {why}"
         yield Unjudged(path=path, reason=reason)

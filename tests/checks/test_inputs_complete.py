@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pairs import PATH, broken, dag, findings, judged, pair, rules, seen, side, unjudged
 
-from harness.model import Config, LookupObservation, Need, Severity, Side
+from harness.model import AssumedExtra, Config, LookupObservation, Need, Severity, Side
 
 CHECK = "inputs-complete"
 
@@ -117,3 +117,29 @@ def test_a_refused_connection_that_the_file_survived() -> None:
 def test_a_side_that_failed_is_unjudged() -> None:
     failed = side(Side.TARGET, (), failure="no interpreter")
     assert unjudged(CHECK, pair([seen(dag())], failed)) == ["dags"]
+
+
+DOCKER = AssumedExtra(
+    requirement="apache-airflow[docker]==1.10.15",
+    path=PATH,
+    line=3,
+    module="airflow.operators.docker_operator.DockerOperator",
+)
+
+
+def test_an_extra_that_was_assumed_says_who_wants_it_and_what_to_add() -> None:
+    about = both(assumed_extras=(DOCKER,))
+    (found,) = findings(CHECK, about)
+    assert (found.rule, found.severity) == ("assumed-extra", Severity.WARNING)
+    assert (found.path, found.line) == (PATH, 3)
+    assert "airflow.operators.docker_operator.DockerOperator needs, was assumed" in found.message
+    assert "apache-airflow[docker]==1.10.15 to requirements.txt" in found.fix
+
+
+def test_an_extra_that_could_not_be_had_is_told_here_and_not_held_against_the_requirements() -> (
+    None
+):
+    bridge = side(Side.BRIDGE, [seen(dag())], not_installed={DOCKER.requirement: "no wheel"})
+    (found,) = findings(CHECK, pair(bridge, [seen(dag())], assumed_extras=(DOCKER,)))
+    assert (found.rule, found.severity) == ("assumed-extra", Severity.WARNING)
+    assert "could not be installed here: no wheel" in found.message

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from pairs import findings, judged, pair, row, side, unjudged
 
-from harness.model import Conflict, Pair, Resolution, Rewrite, Severity, Side
+from harness.model import AssumedExtra, Conflict, Pair, Resolution, Rewrite, Severity, Side
 
 PATH = "requirements.txt"
 CONFLICT = Conflict(
@@ -148,3 +148,13 @@ def test_what_resolves_and_does_not_install_here_is_not_green() -> None:
     conflicting = about(target=BAD)
     refused = replace(conflicting.observed, not_installed={"requests<2": "They pin it."})
     assert unjudged("requirements-resolve", replace(conflicting, observed=refused)) == []
+
+
+def test_an_assumed_extra_that_does_not_install_is_not_held_against_the_file() -> None:
+    line = "apache-airflow[docker]==1.10.15"
+    extra = AssumedExtra(requirement=line, path="dags/a.py", line=1, module="docker")
+    made = about()
+    refused = replace(made.bridge, not_installed={line: "no wheel"})
+    assert unjudged("requirements-resolve", replace(made, bridge=refused)) == [PATH]
+    assumed = replace(made, bridge=refused, assumed_extras=(extra,))
+    assert unjudged("requirements-resolve", assumed) == []

@@ -255,6 +255,23 @@ class Source:
                     sure = False
         return frozenset(keys), sure
 
+    def unused(self, binding: Binding) -> bool:
+        """Whether nothing can miss the import: the file says the name nowhere else.
+
+        A string or a comment that says it counts as a use, so do ``# noqa`` behind the import,
+        a class body around it, and a package, whose names are there for others.
+        """
+        statement = binding.statement
+        start, end = self.span(statement)
+        stop = self.text.find("\n", end)
+        said = self.text[start : len(self.text) if stop < 0 else stop]
+        if binding.name == "*" or binding.tower is not None or binding.scope.is_class:
+            return False
+        if re.search(r"#\s*noqa", said, re.IGNORECASE) or self.path.endswith("__init__.py"):
+            return False
+        elsewhere = self.text[:start] + self.text[end:]
+        return not re.search(rf"\b{re.escape(binding.name)}\b", elsewhere)
+
     def free_name(self, wanted: str) -> str:
         """``wanted``, or it with a number, so that nothing in the text bears it."""
         name, number = wanted, 2

@@ -27,9 +27,9 @@ def _message(old: str, new: str) -> str:
     return f"{old} is {new} on the target"
 
 
-def _note(binding: Binding, path: str, advice: str, rule: str = REMOVED) -> Note:
+def _note(binding: Binding, path: str, advice: str) -> Note:
     return Note(
-        rule=rule,
+        rule=REMOVED,
         line=binding.alias.lineno,
         column=binding.alias.col_offset,
         message=f"{path} does not exist on the target",
@@ -99,7 +99,7 @@ class _Moves:
         if known and (resolution.hops or self._known_below(binding)):
             yield from self._module(binding, resolution)
         elif resolution.removed is not None:
-            yield _note(binding, binding.path, resolution.removed.advice)
+            yield self._lost(binding, binding.path, resolution.removed.advice)
         elif resolution.moved:
             yield from self._symbol(binding, resolution.path)
         elif not resolution.hops:
@@ -124,6 +124,17 @@ class _Moves:
         return (
             "Airflow 2 serves no operators and sensors out of plugins: import the class from the "
             "module that defines it (plugins/ is on the path)"
+        )
+
+    def _lost(self, binding: Binding, path: str, advice: str) -> Change:
+        """An import that fails on the target: it goes where nothing needs it, else it is said."""
+        if not self.source.unused(binding):
+            return _note(binding, path, advice)
+        return Step(
+            rule=REMOVED,
+            line=binding.alias.lineno,
+            message=f"{path} does not exist on the target, and nothing here uses it",
+            operations=(Rebind(binding=binding, imports=()),),
         )
 
     def _known_below(self, binding: Binding) -> bool:
@@ -192,7 +203,7 @@ class _Moves:
         if not ends:
             if own.removed is not None:
                 if not loose:
-                    yield _note(binding, old, own.removed.advice)
+                    yield self._lost(binding, old, own.removed.advice)
             elif own.moved and not any(map(self._settled_here, binding.uses)):
                 new = self._as_module(own.path, binding)
                 yield self._step(line, old, own.path, Rebind(binding=binding, imports=(new,)))
@@ -265,7 +276,7 @@ class _Moves:
                 stays = True
         if not homes:
             if own.removed is not None and not stays:
-                yield _note(binding, full, own.removed.advice)
+                yield self._lost(binding, full, own.removed.advice)
             elif own.moved and not any(map(self._settled_here, binding.uses)):
                 homes[own.path] = None
                 stays = False
@@ -319,7 +330,7 @@ class _Moves:
         same = all(_split(path)[1] == name for name, path in ends.items())
         if not ends:
             if own.removed is not None:
-                yield _note(binding, f"{module}.*", own.removed.advice)
+                yield self._lost(binding, f"{module}.*", own.removed.advice)
             elif own.moved:
                 star = NewImport(module=own.path, name="*")
                 yield self._step(line, module, own.path, Rebind(binding=binding, imports=(star,)))

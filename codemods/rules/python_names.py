@@ -69,7 +69,16 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             continue
         path = binding.alias.name if binding.dotted else binding.path
         since, instead = _MODULES.get(path.partition(".")[0], ((9, 9), ""))
-        if python >= since:
+        if python >= since and source.unused(binding):
+            module = path.partition(".")[0]
+            yield Step(
+                rule=ID,
+                line=binding.alias.lineno,
+                message=f"Python {python[0]}.{python[1]} of the target has no module {module}, "
+                "and nothing here uses it",
+                operations=(Rebind(binding=binding, imports=()),),
+            )
+        elif python >= since:
             yield Note(
                 rule=ID,
                 line=binding.alias.lineno,
@@ -113,6 +122,10 @@ RULE = Rule(
             ),
         ),
         Example(before=_IMP, after=_IMP, notes=("importlib",)),
+        Example(
+            before=lines("import imp", "import os", "", "# airflow", "os.getcwd()"),
+            after=lines("import os", "", "# airflow", "os.getcwd()"),
+        ),
     ),
     keeps=(
         lines("from collections import OrderedDict", "# airflow"),

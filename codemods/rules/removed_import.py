@@ -16,19 +16,36 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     return (c for c in import_changes(source, target) if c.rule == REMOVED)
 
 
-_DAGRUN = lines("from airflow.operators.dagrun_operator import DagRunOrder")
-_PLUGIN = lines("from airflow.operators.company_plugin import CompanyOperator")
-_QUBOLE = lines("from airflow.contrib.operators.qubole_operator import QuboleOperator")
+_DAGRUN = lines("from airflow.operators.dagrun_operator import DagRunOrder", "", "DagRunOrder()")
+_PLUGIN = lines(
+    "from airflow.operators.company_plugin import CompanyOperator", "", "CompanyOperator()"
+)
+_QUBOLE = lines(
+    "from airflow.contrib.operators.qubole_operator import QuboleOperator", "", "QuboleOperator()"
+)
 
 RULE = Rule(
     id=REMOVED,
     title="Replace what the target does not have",
     why="Some names have no successor, or live in a provider that the target's constraints do not "
-    "have. The import fails on the target.",
+    "have. The import fails on the target; it is taken away where nothing uses the name.",
     examples=(
         Example(before=_DAGRUN, after=_DAGRUN, notes=("conf=",)),
         Example(before=_PLUGIN, after=_PLUGIN, notes=("the module that defines it",)),
         Example(before=_QUBOLE, after=_QUBOLE, notes=("apache-airflow-providers-qubole",)),
+        Example(
+            before=lines(
+                "from airflow.contrib.hooks.sqoop_hook import SqoopHook",
+                "from airflow.operators.dagrun_operator import DagRunOrder, TriggerDagRunOperator",
+                "",
+                "TriggerDagRunOperator(task_id='t', trigger_dag_id='d')",
+            ),
+            after=lines(
+                "from airflow.operators.trigger_dagrun import TriggerDagRunOperator",
+                "",
+                "TriggerDagRunOperator(task_id='t', trigger_dag_id='d')",
+            ),
+        ),
     ),
     keeps=(
         lines(

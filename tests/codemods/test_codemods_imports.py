@@ -402,7 +402,7 @@ def test_one_file_per_symbol(version: str, targets: dict[str, dict[str, str]]) -
     silent, unsettled = [], []
     for path in _paths():
         module, _, name = path.rpartition(".")
-        source = f"from {module} import {name}\n"
+        source = f"from {module} import {name}\n\n__all__ = ['{name}']\n"
         migration = migrate_source(source, pins=pins)
         assert migration.error is None, path
         end = resolve_symbol(path, pins=pins)
@@ -487,3 +487,45 @@ def test_importers_follow_plugin_operators(before: str, after: str, newest: dict
 def test_a_module_that_1_10_never_had(module: str, told: str, newest: dict[str, str]) -> None:
     (note,) = migrate_source(f"from {module} import Mystery\n", pins=newest).notes
     assert (note.rule, told in note.fix) == ("removed-import", True)
+
+
+GONE = "from airflow.contrib.hooks.sqoop_hook import SqoopHook"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (text(GONE, "", "x = 1"), text("", "x = 1")),
+        (text("def f():", f"    {GONE}"), text("def f():", "    pass")),
+        (text("import airflow.contrib.hooks.sqoop_hook as s", "x = 1"), text("x = 1")),
+        (text(f"{GONE} as Hook  # SqoopHook", "x = 1"), text("x = 1")),
+        (text(f"x = 1; {GONE}; y = 2"), text("x = 1; pass; y = 2")),
+    ],
+)
+def test_an_import_that_fails_and_is_not_used_goes(
+    before: str, after: str, newest: dict[str, str]
+) -> None:
+    migration = migrate_source(before, pins=newest)
+    assert (migration.text, migration.notes) == (after, ())
+    assert {e.rule for e in migration.edits} == {"removed-import"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        text(GONE, "", "__all__ = ['SqoopHook']"),
+        text(f"{GONE}  # noqa: F401"),
+        text(GONE, "", "def f(hook: 'SqoopHook'):", "    pass"),
+        text(GONE, "", "hook = find()  # type: SqoopHook"),
+        text("class Hooks:", f"    {GONE}"),
+        text(GONE, "", "SqoopHook()"),
+    ],
+)
+def test_an_import_that_something_may_need_is_reported(source: str, newest: dict[str, str]) -> None:
+    migration = migrate_source(source, pins=newest)
+    assert (migration.text, [n.rule for n in migration.notes]) == (None, ["removed-import"])
+
+
+def test_the_imports_of_a_package_are_for_others(newest: dict[str, str]) -> None:
+    migration = migrate_source(text(GONE), pins=newest, path="hooks/__init__.py")
+    assert (migration.text, len(migration.notes)) == (None, 1)

@@ -177,3 +177,31 @@ def test_a_sub_dag_has_no_executor(version: str, targets: dict[str, dict[str, st
         "SubDagOperator(task_id='s', subdag=make('s'))\n"
     )
     assert migrate_source(before, pins=targets[version]).text == after
+
+
+OWN = (
+    "from airflow.models import BaseOperator\n\n\n"
+    "class Own(BaseOperator):\n"
+    "    def __init__(self, table='', *args, **kwargs):\n"
+    "        super(Own, self).__init__(*args, **kwargs)\n"
+    "        self.table = table\n\n\n"
+    "class Owner(Own):\n"
+    "    pass\n\n\n"
+)
+
+
+@pytest.mark.parametrize("version", ["2.5.1", "2.11.0"])
+@pytest.mark.parametrize("name", ["Own", "Owner"])
+def test_what_an_own_operator_hands_to_airflow(
+    name: str, version: str, targets: dict[str, dict[str, str]]
+) -> None:
+    """1.10's BaseOperator took these out of **kwargs or warned; 2.x raises."""
+    before = OWN + f"{name}(task_id='t', table='a', provide_context=True, xcom_push=False)\n"
+    after = OWN + f"{name}(task_id='t', table='a', do_xcom_push=False)\n"
+    assert migrate_source(before, pins=targets[version]).text == after
+
+
+def test_an_own_operator_that_hands_nothing_on_is_left_alone(newest: dict[str, str]) -> None:
+    closed = OWN.replace("table='', *args, **kwargs", "table, xcom_push")
+    source = closed.replace("*args, **kwargs", "task_id='t'") + "Own('t', xcom_push=True)\n"
+    assert migrate_source(source, pins=newest).text is None

@@ -208,12 +208,13 @@ def _extras(pair: Pair) -> Iterator[Judgement]:
         yield Judged(path=extra.path)
         why = pair.bridge.not_installed.get(extra.requirement, "")
         became = f"could not be installed here: {why}" if why else "was assumed"
+        here = " Here a compiler, the headers of a library or another release is missing first."
         yield ASSUMED_EXTRA.finding(
             extra.path,
             f"{extra.requirement}, which {extra.module} needs, {became}",
             line=extra.line,
             fix=f"Add {extra.requirement} to {pair.repo.requirements or 'requirements.txt'}; on "
-            "the target it becomes the provider.",
+            f"the target it becomes the provider.{here if why else ''}",
         )
 
 

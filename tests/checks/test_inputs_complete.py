@@ -143,3 +143,4 @@ def test_an_extra_that_could_not_be_had_is_told_here_and_not_held_against_the_re
     (found,) = findings(CHECK, pair(bridge, [seen(dag())], assumed_extras=(DOCKER,)))
     assert (found.rule, found.severity) == ("assumed-extra", Severity.WARNING)
     assert "could not be installed here: no wheel" in found.message
+    assert "headers of a library" in found.fix

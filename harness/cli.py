@@ -38,7 +38,8 @@ def _inputs(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--assume-missing/--no-assume-missing",
             default=None,
-            help="Let placeholders stand in for what the DAGs read and nobody supplied.",
+            help="Let placeholders stand in for what the DAGs read and nobody supplied, and give "
+            "the bridge the extras of Airflow that they need.",
         ),
         click.option(
             "--constraints",

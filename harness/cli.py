@@ -94,7 +94,7 @@ def _overrides(options: dict[str, Any]) -> dict[str, Any]:
 )
 @click.option("--only", multiple=True, metavar="CHECK", help="Judge this check only (repeatable).")
 @click.option(
-    "-j", "--jobs", type=click.IntRange(min=1), help="Workers [default: one a core, shared]."
+    "-j", "--jobs", type=click.IntRange(min=1), help="Workers a side [default: one a core]."
 )
 @_inputs
 def check(

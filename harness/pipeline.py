@@ -62,7 +62,7 @@ class Options:
     """What the user asked for.
 
     Empty ``bridge`` and ``targets`` mean: as configured, else the defaults. ``jobs`` 0 means one
-    worker a core, shared by the two sides. ``overrides`` are configuration keys given on the
+    worker a core on each side, so that neither core idles when one side is done. ``overrides`` are configuration keys given on the
     command line. ``offline`` reaches for nothing but the package index.
     """
 

@@ -62,8 +62,9 @@ class Options:
     """What the user asked for.
 
     Empty ``bridge`` and ``targets`` mean: as configured, else the defaults. ``jobs`` 0 means one
-    worker a core on each side, so that neither core idles when one side is done. ``overrides`` are configuration keys given on the
-    command line. ``offline`` reaches for nothing but the package index.
+    worker a core on each side, so that no core idles when one side is done. ``overrides`` are
+    configuration keys given on the command line. ``offline`` reaches for nothing but the package
+    index.
     """
 
     path: Path

@@ -19,6 +19,7 @@ from harness.cache import cache_folder
 from harness.checks.judge import chosen, judge, verdict
 from harness.config import load_config
 from harness.errors import UsageError
+from harness.explain import explain
 from harness.extras import needed_extras
 from harness.model import (
     REPORT_SCHEMA,
@@ -114,6 +115,8 @@ def prepare(options: Options) -> Job:
     bridge = _row(options.bridge or config.bridge or default_bridge().airflow, Side.BRIDGE)
     wanted = options.targets or config.targets or (default_target().airflow,)
     chosen(options.only)
+    for entry in config.ignored:
+        explain(entry.rule)  # a rule that does not exist would be ignored without effect
     needs = find_needs(repo)
     return Job(
         options=options,

@@ -74,6 +74,16 @@ def test_versions_on_the_wrong_side(stories: Path, option: str, version: str) ->
     assert f"Airflow {version} cannot be the {option.removeprefix('--')}" in done.stderr
 
 
+def test_an_ignored_rule_must_exist(tmp_path: Path) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "d.py").write_text("from airflow import DAG\n")
+    ignored = 'ignore = [{ rule = "python2-syntx", reason = "old" }]'
+    (tmp_path / "mwaa-harness.toml").write_text(ignored)
+    done = run("check", tmp_path)
+    assert done.returncode == 2
+    assert "python2-syntax" in done.stderr
+
+
 def test_unknown_rule_names_the_nearest() -> None:
     done = run("explain", "python2-syntx")
     assert done.returncode == 2

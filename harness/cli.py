@@ -286,6 +286,16 @@ def _run() -> int:
         if error.hint:
             click.echo(error.hint, err=True)
         return error.exit_code
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            # Whoever read us has seen enough (``| head``); keep Python from complaining at exit.
+            sys.stderr.close()
+            return 0
+        place = f"{error.filename}: " if error.filename else ""
+        click.secho("error: ", fg="red", err=True, nl=False)
+        click.echo(f"{place}{error.strerror or error}", err=True)
+        click.echo("Free some space, or set TMPDIR and MWAA_HARNESS_CACHE elsewhere.", err=True)
+        return HarnessError.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -294,10 +304,6 @@ def _run() -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted: nothing was written, every process was ended", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read us has seen enough (``| head``); keep Python from complaining at exit.
-        sys.stderr.close()
-        return 0
 
 
 if __name__ == "__main__":

@@ -30,6 +30,23 @@ def test_no_interpreter_says_which_and_how_to_get_it(stories: Path, tmp_path: Pa
     assert "no-python" in said
 
 
+def test_a_disk_that_takes_nothing_is_an_error(stories: Path, tmp_path: Path) -> None:
+    # A limit on the size of files stands in for a full disk: writing fails in the same places.
+    argv = [sys.executable, "-B", "-m", "harness", "check", str(stories / "movie_list" / "before")]
+    done = subprocess.run(
+        ["prlimit", "--fsize=64", *argv],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "TMPDIR": str(tmp_path), "MWAA_HARNESS_CACHE": str(tmp_path / "c")},
+    )
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "too large" in done.stderr
+    assert list(tmp_path.glob("mwaa-harness-*")) == []
+
+
 @pytest.mark.slow
 def test_index_out_of_reach_is_unknown_and_says_so(stories: Path, tmp_path: Path) -> None:
     done = check(

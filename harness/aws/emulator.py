@@ -1,0 +1,94 @@
+"""What an emulated AWS gives to whoever uses it: an endpoint, an environment, sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import HarnessError
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+"""The account that moto answers for; LocalStack's is 000000000000."""
+
+# Nobody's: what they open is an emulator that lets everybody in.
+ACCESS_KEY = "testing"
+SECRET_KEY = "testing"  # noqa: S105
+
+INSTALL = "Install it with: pip install 'mwaa-harness[aws]'"
+
+
+class EmulatorError(HarnessError):
+    """An emulator that is not installed, did not come up or cannot do what it was asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emulator:
+    """A running emulator. ``name`` is "moto" or "localstack", ``endpoint`` the URL at which it
+    answers for every service."""
+
+    name: str
+    endpoint: str
+    region: str = REGION
+
+    @property
+    def address(self) -> str:
+        """``host:port``, as ``allowed_hosts`` takes it."""
+        return self.endpoint.partition("://")[2]
+
+    def environment(self) -> dict[str, str]:
+        """The environment that leads a process to the emulator, with credentials of nobody.
+
+        boto3 before 1.28 does not read ``AWS_ENDPOINT_URL``: see ``harness.aws.shim``.
+        """
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            # An instance's own credentials are never asked for.
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # "api." and "env." before an address are no host: botocore sets them for MWAA.
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+            # A configured profile may name another endpoint or an assumed role.
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        }
+
+    def connection_extra(self, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The extra of an Airflow connection that reaches the emulator: Airflow 1.10 reads
+        ``host``, the amazon provider ``endpoint_url``."""
+        return {
+            **(extra or {}),
+            "host": self.endpoint,
+            "endpoint_url": self.endpoint,
+            "region_name": self.region,
+        }
+
+    def session(self) -> Any:
+        """A session of localstack-client's: ``session().client("s3")``, ``.resource("s3")``.
+
+        Raises EmulatorError when the package is not installed.
+        """
+        try:
+            from boto3.session import Session as Boto3Session
+            from localstack_client.session import Session
+        except ImportError as error:
+            raise EmulatorError(f"{error.name} is not installed.", hint=INSTALL) from None
+        session = Session(
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            region_name=self.region,
+            localstack_host=self.address,
+        )
+        # The package would let our own AWS_ENDPOINT_URL and USE_SSL win, and knows only the
+        # services that LocalStack has.
+        services = Boto3Session().get_available_services()
+        session._service_endpoint_mapping = dict.fromkeys(services, self.endpoint)
+        return session
+
+    def client(self, service: str, **options: Any) -> Any:
+        """``session().client(service)``."""
+        return self.session().client(service, **options)

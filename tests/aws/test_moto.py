@@ -1,0 +1,137 @@
+"""moto server: ready when it is handed out, gone afterwards, and its errors explain themselves."""
+
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.aws import moto as room
+from harness.aws.emulator import Emulator, EmulatorError
+from harness.aws.moto import moto
+
+pytestmark = pytest.mark.xdist_group("moto")
+
+
+def test_session_reaches_the_emulator_and_nothing_else(
+    aws: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")  # somebody's own; not ours
+    monkeypatch.setenv("USE_SSL", "1")
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="metadata")
+    s3.put_object(Bucket="metadata", Key="tables/dag_run.jsonl", Body=b"{}\n")
+    bucket = aws.session().resource("s3").Bucket("metadata")
+    assert [item.key for item in bucket.objects.all()] == ["tables/dag_run.jsonl"]
+    assert s3.meta.endpoint_url == aws.endpoint
+
+
+def test_services_that_localstack_client_does_not_list_are_there(aws: Emulator) -> None:
+    assert aws.client("datapipeline").list_pipelines()["pipelineIdList"] == []
+
+
+def test_secrets(aws: Emulator) -> None:
+    secrets = aws.client("secretsmanager")
+    arn = secrets.create_secret(Name="airflow/connections/db", SecretString="postgres://db")["ARN"]
+    assert secrets.get_secret_value(SecretId=arn)["SecretString"] == "postgres://db"
+
+
+def test_connection_extra_has_both_generations_keys_and_keeps_the_rest(aws: Emulator) -> None:
+    extra = aws.connection_extra({"role_arn": "arn:aws:iam::1:role/r", "host": "other"})
+    assert extra["role_arn"] == "arn:aws:iam::1:role/r"
+    assert extra["host"] == extra["endpoint_url"] == aws.endpoint
+
+
+def test_environment_alone_leads_a_plain_boto3_to_the_emulator(aws: Emulator) -> None:
+    program = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=aws.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("123456789012\n", "")
+
+
+def test_it_listens_on_the_loopback_only(aws: Emulator) -> None:
+    host, port = aws.address.split(":")
+    assert host == "127.0.0.1"
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.2", int(port)))  # nobody has it there
+
+
+def test_it_is_gone_after_an_exception() -> None:
+    with pytest.raises(ZeroDivisionError), moto() as emulator:
+        raise ZeroDivisionError
+    assert not answers("127.0.0.1", int(emulator.address.split(":")[1]))
+
+
+def test_it_ends_with_a_harness_that_is_killed(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import time
+        from harness.aws.moto import moto
+        with moto() as emulator:
+            print(emulator.address, flush=True)
+            time.sleep(60)
+        """
+    )
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    with child:
+        assert child.stdout is not None
+        host, port = child.stdout.readline().strip().split(":")
+        child.kill()
+    deadline = time.monotonic() + 10
+    while answers(host, int(port)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not answers(host, int(port))
+
+
+def answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_an_emulator_that_ends_at_once_shows_what_it_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text("raise SystemExit('no module named flask_cors')")
+    monkeypatch.setattr(room, "SCRIPT", script)
+    with pytest.raises(EmulatorError) as caught, moto():
+        pass
+    assert "ended with code 1" in caught.value.message
+    assert "no module named flask_cors" in caught.value.message
+
+
+def test_an_emulator_that_never_gets_ready_shows_what_it_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "slow.py"
+    script.write_text("import time; print('loading', flush=True); time.sleep(60)")
+    monkeypatch.setattr(room, "SCRIPT", script)
+    with pytest.raises(EmulatorError) as caught, moto(seconds=0.5):
+        pass
+    assert "was not ready after 0.5 s" in caught.value.message
+    assert "loading" in caught.value.message
+
+
+def test_without_moto_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "moto_version", lambda: "")
+    with pytest.raises(EmulatorError) as caught, moto():
+        pass
+    assert "pip install 'mwaa-harness[aws]'" in caught.value.hint
+
+
+def test_no_credential_of_ours_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
+    assert "AWS_SECRET_ACCESS_KEY" not in room._inherited()
+    assert "PATH" in room._inherited() or "PATH" not in os.environ

@@ -149,14 +149,15 @@ def environment_key(
     lines = (line.partition("#")[0].strip() for line in constraints.text.splitlines())
     parts = (
         (str(FORMAT), target.airflow, interpreter.version, str(interpreter.path)),
-        _image_lines(target, constraints),
+        image_lines(target, constraints),
         tuple(line for line in lines if line),
         tuple(requirements),
     )
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:24]
 
 
-def _image_lines(target: Target, constraints: Constraints) -> tuple[str, ...]:
+def image_lines(target: Target, constraints: Constraints) -> tuple[str, ...]:
+    """The requirement lines of a row's image: Airflow, what MWAA preinstalls, setuptools."""
     lines = image_requirements(target, constraints.pins)
     return (*lines, SEED) if Version(target.python) < SEEDED_BEFORE else lines
 
@@ -171,7 +172,7 @@ def ready_or_made(
     ready = _read_ready(folder)
     if ready is not None:
         return ready
-    with _writing_explained(folder), _locked(folder.with_suffix(".lock"), on_step):
+    with _writing_explained(folder), locked(folder.with_suffix(".lock"), on_step):
         ready = _read_ready(folder)
         if ready is not None:
             return ready
@@ -199,7 +200,8 @@ def _read_ready(folder: Path) -> Environment | None:
 
 
 @contextmanager
-def _locked(path: Path, on_step: OnStep) -> Iterator[None]:
+def locked(path: Path, on_step: OnStep) -> Iterator[None]:
+    """Hold a lock between processes; waiting for it is told, and ends when the run is stopped."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
@@ -244,7 +246,7 @@ def _make_image(
     constraints: Constraints,
     on_step: OnStep,
 ) -> Environment:
-    lines = _image_lines(target, constraints)
+    lines = image_lines(target, constraints)
     name = f"Airflow {target.airflow}"
     environment = Environment(folder=folder, version=interpreter.version)
     on_step(f"installing {name} and what its image holds ({len(lines)} packages)")
@@ -279,6 +281,21 @@ def _make_own(
     environment = Environment(folder=folder, version=image.version)
     shutil.copytree(image.path, environment.path, symlinks=True, copy_function=_link)
     _link(str(image.template_db), str(environment.template_db))
+
+    def install(wanted: Sequence[str]) -> None:
+        _install(environment, target, constraints, wanted, task="Installing the requirements")
+
+    refused = install_what_can(requirements, install)
+    return replace(environment, packages=_packages(environment), refused=refused)
+
+
+def install_what_can(
+    requirements: Sequence[str], install: Callable[[Sequence[str]], None]
+) -> dict[str, str]:
+    """Install all lines that can be installed together; those that cannot → the reason.
+
+    ``install`` raises UvFailed. Halves are tried until the lines at fault stand alone.
+    """
     refused: dict[str, str] = {}
     options = [line for line in requirements if SOURCES.match(line)]
     lines = [line for line in requirements if REQUIREMENT.match(line)]
@@ -286,8 +303,7 @@ def _make_own(
     def installed(group: Sequence[str], with_: Sequence[str]) -> list[str]:
         """The lines of ``group`` that could be installed together with ``with_``."""
         try:
-            wanted = (*options, *with_, *group)
-            _install(environment, target, constraints, wanted, task="Installing the requirements")
+            install((*options, *with_, *group))
         except UvFailed as error:
             if error.kind not in ("unsolvable", "build", ""):
                 raise
@@ -301,7 +317,7 @@ def _make_own(
 
     if lines:
         installed(lines, ())
-    return replace(environment, packages=_packages(environment), refused=refused)
+    return refused
 
 
 def _link(source: str, destination: str) -> str:
@@ -325,14 +341,18 @@ def _install(
     """Install ``lines`` under the constraints; Airflow itself stays what the row says."""
     wanted, under = (environment.folder / f"{name}.txt" for name in ("requirements", "constraints"))
     wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    pinned = f"\napache-airflow=={target.airflow}\n"
-    under.write_text(constraints.text + pinned, encoding="utf-8")
+    under.write_text(constraints_text(target, constraints), encoding="utf-8")
     uv(
         *("pip", "install", "--python", str(environment.python), "--compile-bytecode"),
         *("-r", str(wanted), *(options or ("-c", str(under)))),
         task=task,
         cwd=environment.folder,
     )
+
+
+def constraints_text(target: Target, constraints: Constraints) -> str:
+    """What a side is installed under: the constraint file, and Airflow itself as the row says."""
+    return f"{constraints.text}\napache-airflow=={target.airflow}\n"
 
 
 def _packages(environment: Environment) -> dict[str, str]:

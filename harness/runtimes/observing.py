@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
 
+import harness.probes
 from harness.launch import NO_NETWORK
 from harness.model import (
     Config,
     ErrorObservation,
     FileObservation,
     LookupObservation,
+    Observation,
     PluginObservation,
     WarningObservation,
 )
 from harness.runtimes.base import OnProgress, Progress, Request
 from harness.runtimes.supervise import Ended, OnRecord
+from harness.runtimes.surroundings import Place
+
+PROBE = Path(harness.probes.__file__).parent / "observe.py"
+
+# Importing Airflow and loading the plugins takes seconds; a machine under load needs more.
+START_SECONDS = 120.0
+
+# How much longer than a file's own limit the probe may be silent: it has to end a file's
+# processes and to write down what it saw of it.
+SLACK_SECONDS = 30.0
 
 # Every start costs an import of Airflow: a repository full of files that kill the probe is given
 # up after so many.
@@ -111,6 +125,62 @@ def look(request: Request, run: Run, on_progress: OnProgress) -> Seen:
             if rest := tuple(path for path in left if path not in suspects):
                 batches.append(rest)
     return seen
+
+
+def payload_of(
+    request: Request, files: Sequence[str], *, root: PurePath, place: Place
+) -> dict[str, Any]:
+    """What the probe is asked; ``root`` is the repository where the probe finds it."""
+    config = request.config
+    return {
+        "side": request.side,
+        "repo_root": str(root),
+        "airflow_home": str(place.airflow_home),
+        "dags_folder": str(place.dags),
+        "plugins_folder": str(place.plugins) if request.repo.plugins else None,
+        "files": list(files),
+        "sys_path": [str(root / path) for path in config.paths],
+        "workers": request.workers or os.cpu_count() or 1,
+        "timeout": config.timeout,
+        "memory": config.memory,
+        "allowed_hosts": list(config.allowed_hosts),
+        "assume_missing": config.assume_missing,
+        "samples": {kind: dict(names) for kind, names in request.samples.items()},
+        "given": {"variable": sorted(config.variables), "connection": sorted(config.connections)},
+    }
+
+
+def observation(
+    request: Request,
+    seen: Seen,
+    *,
+    runtime: str,
+    python: str = "",
+    packages: Mapping[str, str],
+    refused: Mapping[str, str],
+    timings: Mapping[str, float],
+) -> Observation:
+    """What was seen, as the value that is judged; ``python`` and ``packages`` are what was made,
+    for a side that did not live to say so itself."""
+    order = {path: number for number, path in enumerate(request.repo.dag_files)}
+    return Observation(
+        side=request.side,
+        runtime=runtime,
+        airflow=seen.airflow or request.target.airflow,
+        python=seen.python or python or request.target.python,
+        constraints_origin=request.constraints.origin,
+        constraints_location=request.constraints.location,
+        packages=seen.packages or packages,
+        files=tuple(sorted(seen.files, key=lambda file: order[file.path])),
+        plugins=seen.plugins.plugins,
+        plugin_errors=seen.plugins.errors,
+        plugin_warnings=seen.plugins.warnings,
+        plugin_lookups=seen.plugins.lookups,
+        not_installed=refused,
+        isolation=seen.isolation,
+        failure=seen.failure,
+        timings=timings,
+    )
 
 
 def _lost(path: str, ended: Ended) -> FileObservation:

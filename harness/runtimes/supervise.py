@@ -95,7 +95,7 @@ def supervise(
     try:
         for descriptor in (records_in, output_in, report_in):
             os.close(descriptor)
-        watch = _Watch(process=process, limits=limits, on_record=on_record)
+        watch = _ProcessWatch(process=process, limits=limits, on_record=on_record)
         why = watch.until_end(records=records, output=output, report=report)
     finally:
         _end(process, report, run)
@@ -103,58 +103,26 @@ def supervise(
             os.close(descriptor)
     return Ended(
         complete=watch.complete,
-        why=why or _exit_text(process.returncode),
+        why=why or exit_text(process.returncode),
         output=watch.tail.decode("utf-8", errors="replace"),
         isolation=watch.report.decode("ascii", errors="replace"),
     )
 
 
-class _Watch:
-    """What is known of a running probe, fed by its three pipes."""
+class Watch:
+    """What is known of a running probe, fed with what it writes, wherever it runs."""
 
-    def __init__(
-        self, *, process: subprocess.Popen[bytes], limits: Limits, on_record: OnRecord
-    ) -> None:
-        self.process = process
+    def __init__(self, *, limits: Limits, on_record: OnRecord) -> None:
         self.limits = limits
         self.on_record = on_record
         self.started = False
         self.complete = False
         self.tail = b""
-        self.report = b""
         self._line = bytearray()
         self._heard = time.monotonic()
 
-    def until_end(self, *, records: int, output: int, report: int) -> str:
-        """Read until the probe is gone or must go; why it must, "" = it went by itself."""
-        sinks = {records: self._take_records, output: self._take_output, report: self._take_report}
-        with selectors.DefaultSelector() as selector:
-            for descriptor, sink in sinks.items():
-                os.set_blocking(descriptor, False)
-                selector.register(descriptor, selectors.EVENT_READ, sink)
-            while True:
-                # First whether it lives, then what it said: what it wrote last is still read.
-                gone = self.process.poll() is not None
-                ready = selector.select(0 if gone else GLANCE_SECONDS)
-                for key, _ in ready:
-                    if not self._read(key.fd, key.data):
-                        selector.unregister(key.fd)
-                if gone and not ready:
-                    return ""
-                if self.complete and gone:
-                    return ""
-                if problem := self._problem():
-                    return problem
-
-    def _read(self, descriptor: int, sink: Callable[[bytes], None]) -> bool:
-        try:
-            chunk = os.read(descriptor, CHUNK_BYTES)
-        except BlockingIOError:
-            return True
-        sink(chunk)
-        return bool(chunk)
-
-    def _problem(self) -> str:
+    def problem(self) -> str:
+        """Why it must be ended now, "" = it need not."""
         limit = self.limits.silence if self.started else self.limits.start
         if time.monotonic() - self._heard > limit:
             return f"it hung: nothing was heard of it for {limit:.0f} s"
@@ -162,13 +130,12 @@ class _Watch:
             return "it wrote something else into the channel of the results"
         return ""
 
-    def _take_output(self, chunk: bytes) -> None:
+    def take_output(self, chunk: bytes) -> None:
+        """What it printed."""
         self.tail = (self.tail + chunk)[-TAIL_BYTES:]
 
-    def _take_report(self, chunk: bytes) -> None:
-        self.report += chunk
-
-    def _take_records(self, chunk: bytes) -> None:
+    def take_records(self, chunk: bytes) -> None:
+        """What came through the channel of the results."""
         *lines, rest = chunk.split(b"\n")
         for line in lines:
             self._line += line
@@ -189,7 +156,51 @@ class _Watch:
         self.on_record(record)
 
 
-def _exit_text(returncode: int) -> str:
+class _ProcessWatch(Watch):
+    """Of a process of this machine, fed by its three pipes."""
+
+    def __init__(
+        self, *, process: subprocess.Popen[bytes], limits: Limits, on_record: OnRecord
+    ) -> None:
+        super().__init__(limits=limits, on_record=on_record)
+        self.process = process
+        self.report = b""
+
+    def until_end(self, *, records: int, output: int, report: int) -> str:
+        """Read until the probe is gone or must go; why it must, "" = it went by itself."""
+        sinks = {records: self.take_records, output: self.take_output, report: self._take_report}
+        with selectors.DefaultSelector() as selector:
+            for descriptor, sink in sinks.items():
+                os.set_blocking(descriptor, False)
+                selector.register(descriptor, selectors.EVENT_READ, sink)
+            while True:
+                # First whether it lives, then what it said: what it wrote last is still read.
+                gone = self.process.poll() is not None
+                ready = selector.select(0 if gone else GLANCE_SECONDS)
+                for key, _ in ready:
+                    if not self._read(key.fd, key.data):
+                        selector.unregister(key.fd)
+                if gone and not ready:
+                    return ""
+                if self.complete and gone:
+                    return ""
+                if problem := self.problem():
+                    return problem
+
+    def _read(self, descriptor: int, sink: Callable[[bytes], None]) -> bool:
+        try:
+            chunk = os.read(descriptor, CHUNK_BYTES)
+        except BlockingIOError:
+            return True
+        sink(chunk)
+        return bool(chunk)
+
+    def _take_report(self, chunk: bytes) -> None:
+        self.report += chunk
+
+
+def exit_text(returncode: int) -> str:
+    """How a process ended, from its exit code; negative = by that signal."""
     if returncode >= 0:
         return f"it exited with code {returncode}"
     with contextlib.suppress(ValueError):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-import harness.probes
 from harness.cache import cache_folder
 from harness.errors import HarnessError
 from harness.model import (
@@ -28,7 +25,15 @@ from harness.runtimes.base import OnProgress, Progress, Request, no_progress
 from harness.runtimes.constraints import find_constraints, is_offline
 from harness.runtimes.environments import Environment, provide
 from harness.runtimes.interpreters import Interpreter, find, wanted_minors
-from harness.runtimes.observing import Seen, look
+from harness.runtimes.observing import (
+    PROBE,
+    SLACK_SECONDS,
+    START_SECONDS,
+    Seen,
+    look,
+    observation,
+    payload_of,
+)
 from harness.runtimes.supervise import Ended, Limits, OnRecord, supervise
 from harness.runtimes.surroundings import (
     Place,
@@ -36,15 +41,6 @@ from harness.runtimes.surroundings import (
     repository_options,
     user_environment,
 )
-
-PROBE = Path(harness.probes.__file__).parent / "observe.py"
-
-# Importing Airflow and loading the plugins takes seconds; a machine under load needs more.
-START_SECONDS = 120.0
-
-# How much longer than a file's own limit the probe may be silent: it has to end a file's
-# processes and to write down what it saw of it.
-SLACK_SECONDS = 30.0
 
 
 class VenvRuntime:
@@ -158,23 +154,13 @@ class VenvRuntime:
                 "Free some space, or choose another folder for temporary files (TMPDIR)."
             )
         timings["total"] = time.perf_counter() - began
-        order = {path: number for number, path in enumerate(request.repo.dag_files)}
-        return Observation(
-            side=request.side,
+        return observation(
+            request,
+            seen,
             runtime=self.name,
-            airflow=seen.airflow or request.target.airflow,
-            python=seen.python or (environment.version if environment else request.target.python),
-            constraints_origin=request.constraints.origin,
-            constraints_location=request.constraints.location,
-            packages=seen.packages or (environment.packages if environment else {}),
-            files=tuple(sorted(seen.files, key=lambda file: order[file.path])),
-            plugins=seen.plugins.plugins,
-            plugin_errors=seen.plugins.errors,
-            plugin_warnings=seen.plugins.warnings,
-            plugin_lookups=seen.plugins.lookups,
-            not_installed=environment.refused if environment else {},
-            isolation=seen.isolation,
-            failure=seen.failure,
+            python=environment.version if environment else "",
+            packages=environment.packages if environment else {},
+            refused=environment.refused if environment else {},
             timings=timings,
         )
 
@@ -183,11 +169,12 @@ class VenvRuntime:
         place.make()
         shutil.copyfile(environment.template_db, place.database)
         variables = _environment_variables(request, environment, place)
-        config = request.config
+        config, repo = request.config, request.repo
 
         def run(files: Sequence[str], on_record: OnRecord) -> Ended:
             payload = place.root / "payload.json"
-            payload.write_bytes(msgspec.json.encode(_payload(request, place, files)))
+            asked = payload_of(request, files, root=repo.root, place=place)
+            payload.write_bytes(msgspec.json.encode(asked))
             return supervise(
                 (str(environment.python), "-B", "-s", str(self.probe), str(payload)),
                 env=variables,
@@ -231,24 +218,4 @@ def _environment_variables(
         **repository_options(text),
         **airflow_environment(request.target, place, environment.path),
         **user_environment(request.env),
-    }
-
-
-def _payload(request: Request, place: Place, files: Sequence[str]) -> dict[str, Any]:
-    config, repo = request.config, request.repo
-    return {
-        "side": request.side,
-        "repo_root": str(repo.root),
-        "airflow_home": str(place.airflow_home),
-        "dags_folder": str(place.dags),
-        "plugins_folder": str(place.plugins) if repo.plugins else None,
-        "files": list(files),
-        "sys_path": [str(repo.root / path) for path in config.paths],
-        "workers": request.workers or os.cpu_count() or 1,
-        "timeout": config.timeout,
-        "memory": config.memory,
-        "allowed_hosts": list(config.allowed_hosts),
-        "assume_missing": config.assume_missing,
-        "samples": {kind: dict(names) for kind, names in request.samples.items()},
-        "given": {"variable": sorted(config.variables), "connection": sorted(config.connections)},
     }

@@ -11,7 +11,8 @@ import pytest
 from harness.model import Config, FileObservation, Observation, Side
 from harness.repo import copy_tree, load
 from harness.runtimes.base import Request, no_progress
-from harness.runtimes.venv import PROBE, VenvRuntime
+from harness.runtimes.observing import PROBE
+from harness.runtimes.venv import VenvRuntime
 from harness.targets import default_bridge, default_target
 
 Observe = Callable[..., Observation]

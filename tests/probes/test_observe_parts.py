@@ -19,7 +19,7 @@ from harness.model import (
     Frame,
     TaskObservation,
 )
-from harness.runtimes.venv import PROBE
+from harness.runtimes.observing import PROBE
 
 
 def fields(kind: type[msgspec.Struct] | type) -> set[str]:

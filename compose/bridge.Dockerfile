@@ -1,0 +1,39 @@
+# The bridge: Airflow 1.10 on Python 3.7, shaped like MWAA's local runner.
+#
+# Built by `mwaa-harness`, which lays beside it what a row of the version table says: the pinned
+# requirements and constraints of the image, uv, and the scripts of this folder. BASE_IMAGE is any
+# Debian-like image with a Python of the row's version in /usr/local.
+ARG BASE_IMAGE=python:3.7-slim-bookworm
+
+FROM ${BASE_IMAGE} AS build
+# Some fifteen distributions of that time have no wheel for Linux.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends gcc g++ libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
+COPY uv /usr/local/bin/uv
+COPY requirements.txt constraints.txt /build/
+RUN uv pip install --python /usr/local/bin/python3 --prefix /install --no-cache --compile-bytecode \
+      --requirement /build/requirements.txt --constraint /build/constraints.txt
+
+FROM ${BASE_IMAGE}
+ARG AIRFLOW_VERSION
+RUN groupadd --gid 1000 airflow \
+ && useradd --uid 1000 --gid 1000 --home-dir /usr/local/airflow --shell /bin/bash airflow \
+ && for folder in . dags plugins requirements startup logs; do \
+      install -d -o airflow -g airflow "/usr/local/airflow/$folder"; \
+    done
+COPY --from=build /install /usr/local
+COPY uv /usr/local/bin/uv
+COPY constraints.txt essential.txt rules.json entrypoint.py health.py /usr/local/lib/mwaa-harness/
+ENV AIRFLOW_HOME=/usr/local/airflow \
+    AIRFLOW_VERSION=${AIRFLOW_VERSION} \
+    PATH=/usr/local/airflow/.local/bin:/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin \
+    PYTHONUNBUFFERED=1
+USER airflow
+WORKDIR /usr/local/airflow
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=10s --start-period=900s --retries=6 \
+  CMD ["python3", "/usr/local/lib/mwaa-harness/health.py"]
+ENTRYPOINT ["python3", "/usr/local/lib/mwaa-harness/entrypoint.py"]
+CMD ["local-runner"]

@@ -1,0 +1,1 @@
+"""Containers: the engine, the images of the pair, and what is brought up from them."""

@@ -68,10 +68,12 @@ def supervise(
     limits: Limits,
     no_network: bool,
     on_record: OnRecord,
+    stdin: int = subprocess.DEVNULL,
 ) -> Ended:
     """Run ``argv`` with the path of the record pipe appended, until it ends or must be ended.
 
-    ``env`` is all that it has of an environment, but for the mark of the run.
+    ``env`` is all that it has of an environment, but for the mark of the run; ``stdin`` is a
+    descriptor that it reads from.
     """
     run = uuid.uuid4().hex
     records, records_in = os.pipe()
@@ -83,7 +85,7 @@ def supervise(
             launched(command, no_network=no_network, report=report_in, extra={RUN_VARIABLE: run}),
             env=dict(env),
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output_in,
             stderr=output_in,
             pass_fds=(records_in, report_in),

@@ -5,7 +5,8 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
-from airflows import VERSIONS, Airflow, provided, schema
+from airflows import BRIDGE, VERSIONS, Airflow, provided, schema
+from population import populated
 from postgres_server import Server, running_server
 
 _numbers = itertools.count()
@@ -53,3 +54,20 @@ def any_version(request: pytest.FixtureRequest) -> str:
     """Each Airflow of the metadata's tests, one after the other."""
     version: str = request.param
     return version
+
+
+@pytest.fixture(scope="session")
+def populated_template(postgres: Server, airflow: Callable[[str], Airflow]) -> str:
+    """The name of what ``old_database`` is a copy of; nobody may be connected to it."""
+    return populated(airflow(BRIDGE), postgres)
+
+
+@pytest.fixture
+def old_database(postgres: Server, populated_template: str) -> Iterator[str]:
+    """The URL of a 1.10.15 database of the test's own, with a history and all hard rows in it.
+
+    Its Fernet key is ``population.FERNET_KEY``.
+    """
+    name = f"old_{next(_numbers)}"
+    yield postgres.create(name, populated_template)
+    postgres.drop(name)

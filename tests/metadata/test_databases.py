@@ -28,3 +28,21 @@ def test_each_version_has_its_own_fresh_database(
         connection.execute("INSERT INTO variable (key, val) VALUES ('left', 'behind')")
     with psycopg.connect(second) as connection:
         assert connection.execute("SELECT count(*) FROM variable").fetchone() == (0,)
+
+
+def test_the_old_database_has_a_history(old_database: str) -> None:
+    with psycopg.connect(old_database) as connection:
+
+        def count(table: str, condition: str = "true") -> int:
+            query = f"SELECT count(*) FROM {table} WHERE {condition}"  # noqa: S608
+            (number,) = connection.execute(query).fetchone()
+            return number
+
+        assert count("task_instance", "dag_id = 'carried' AND state = 'failed'") >= 2
+        assert count("task_reschedule", "dag_id = 'carried'") >= 2
+        assert count("task_fail", "dag_id = 'carried'") >= 2
+        assert count("xcom", "dag_id = 'carried' AND key = 'return_value'") >= 1
+        assert count("dag_run", "run_id LIKE 'backfill_2021-01-0%'") == 4
+        assert count("dag_run", "run_id IS NULL") == 1
+        assert count("rendered_task_instance_fields") > 0
+        assert count("serialized_dag") + count("log") > 0

@@ -54,6 +54,30 @@ class DropDecorator:
     node: ast.expr
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DropStatement:
+    """Take a statement away with its lines, and the comment right above it."""
+
+    node: ast.stmt
+    keeps_imports: bool = False  # what it alone used stays imported
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Recode:
+    """Put other code in the place of a statement that has a line of its own."""
+
+    node: ast.stmt
+    code: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Insert:
+    """Put code at an index of the text, which no other operation touches."""
+
+    at: int
+    code: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewImport:
     """``from module import name [as asname]``, or ``import module`` when there is no name."""
@@ -84,7 +108,17 @@ class AddImport:
     new: NewImport
 
 
-Operation = Replace | EditCall | EditDict | DropDecorator | Rebind | AddImport
+Operation = (
+    Replace
+    | EditCall
+    | EditDict
+    | DropDecorator
+    | DropStatement
+    | Recode
+    | Insert
+    | Rebind
+    | AddImport
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -247,7 +281,46 @@ def expression_splices(
             first = source.text.rfind("\n", 0, start) + 1
             after = source.text.find("\n", end)
             splices.append((first, len(source.text) if after < 0 else after + 1, ""))
-    return splices
+        elif isinstance(op, DropStatement):
+            splices.append((*statement_lines(source, op.node), ""))
+        elif isinstance(op, Recode):
+            splices.append((*source.span(op.node), op.code))
+        elif isinstance(op, Insert):
+            splices.append((op.at, op.at, op.code))
+    gone = [source.span(op.node) for op in operations if isinstance(op, DropStatement | Recode)]
+    return [
+        (start, end, new)
+        for start, end, new in splices
+        if not any((a < start and end <= b) or (a <= start and end < b) for a, b in gone)
+    ]
+
+
+def statement_lines(source: Source, node: ast.stmt) -> tuple[int, int]:
+    """The whole lines of a statement: decorators, the comment above, and the blank lines that
+    would be left over. A statement that shares its line is that much of it."""
+    text = source.text
+    decorators = getattr(node, "decorator_list", [])
+    begin = source.span(decorators[0])[0] if decorators else source.span(node)[0]
+    end = source.span(node)[1]
+    first = text.rfind("\n", 0, begin) + 1
+    after = text.find("\n", end)
+    last = len(text) if after < 0 else after + 1
+    rest = text[end:last].strip()
+    if text[first:begin].strip("@ \t\x0c") or (rest and not rest.startswith("#")):
+        return begin, end + (len(rest.split(";")[0]) + 1 if rest.startswith(";") else 0)
+    while first and (above := text[: first - 1].rpartition("\n")[2]).strip().startswith("#"):
+        if above.startswith("#!") or "coding" in above:
+            break
+        first -= len(above) + 1
+    blank = first
+    while blank and not text[: blank - 1].rpartition("\n")[2].strip():
+        blank = text[: blank - 1].rfind("\n") + 1
+    tail = text[last:]
+    if not tail.strip():
+        return blank, len(text)
+    if len(tail) > len(tail.lstrip("\r\n")):  # blank lines below: those above are too many
+        return blank, last
+    return first, last
 
 
 def vanished(source: Source, operations: Iterable[Operation]) -> list[tuple[int, int]]:
@@ -256,6 +329,8 @@ def vanished(source: Source, operations: Iterable[Operation]) -> list[tuple[int,
     for op in operations:
         if isinstance(op, Replace | DropDecorator):
             spans.append(source.span(op.node))
+        elif isinstance(op, DropStatement):
+            spans += [] if op.keeps_imports else [source.span(op.node)]
         elif isinstance(op, EditCall):
             gone = {*op.drop, *op.values}
             spans += [source.span(k.value) for k in op.node.keywords if k.arg in gone]

@@ -27,7 +27,14 @@ class Target:
     def resolve(self, path: str) -> Resolution:
         """Where a 1.10 path lives on the target; plugin modules come first."""
         if path in self.plugins:
-            return Resolution(start=path, path=self.plugins[path])
+            home = self.plugins[path]
+            # A plugin may have registered what is Airflow's own.
+            further = self.hops.resolve(home) if home.startswith("airflow.") else None
+            if further is None:
+                return Resolution(start=path, path=home)
+            return Resolution(
+                start=path, path=further.path, hops=further.hops, removed=further.removed
+            )
         return self.hops.resolve(path)
 
     def has(self, requirement: str) -> bool:

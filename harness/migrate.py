@@ -141,17 +141,44 @@ def _refuse_dirty(repo: Repo) -> None:
 
 
 def _put_back(repo: Repo, rewritten: Rewritten) -> Iterator[Written]:
-    """Replace the files that changed, each in one step; one that fails does not stop the others."""
-    for path in sorted({_file(rewritten.repo, entry.path) for entry in rewritten.rewrites}):
-        new = (rewritten.repo.root / path).read_bytes()
-        # A link inside the repository stays a link: what it points to is replaced.
-        place = (repo.root / path).resolve()
-        try:
-            if not place.exists() or place.read_bytes() != new:
-                write_atomically(place, new)
+    """Replace the files that changed, each in one step; one that fails does not stop the others.
+
+    A file that moves is written at its new place before it goes from the old one.
+    """
+    entries = {entry.path: entry for entry in rewritten.rewrites}
+    gone = {e.path for e in rewritten.rewrites if e.moved_to or e.deleted}
+    kept = {_file(rewritten.repo, path) for path in entries if path not in gone}
+    for path in sorted(kept):
+        yield from _put(repo, path, path, rewritten)
+    for path in sorted(gone):
+        entry = entries[path]
+        failed = False
+        for written in _put(repo, path, entry.moved_to, rewritten) if entry.moved_to else ():
+            failed = failed or bool(written.error)
+            yield written
+        if not failed:
+            try:
+                (repo.root / path).unlink()
                 yield Written(path=path)
-        except OSError as error:
-            yield Written(path=path, error=error.strerror or str(error))
+            except OSError as error:
+                yield Written(path=path, error=error.strerror or str(error))
+
+
+def _put(repo: Repo, old: str, path: str, rewritten: Rewritten) -> Iterator[Written]:
+    """Put one file of the copy at ``path``; its mode is that of the file it was (``old``)."""
+    new = (rewritten.repo.root / path).read_bytes()
+    # A link inside the repository stays a link: what it points to is replaced.
+    place = (repo.root / path).resolve()
+    try:
+        if place.exists() and place.read_bytes() == new:
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(place, new)
+        if old != path:
+            place.chmod((repo.root / old).stat().st_mode & 0o7777)
+        yield Written(path=path)
+    except OSError as error:
+        yield Written(path=path, error=error.strerror or str(error))
 
 
 def _file(repo: Repo, name: str) -> str:

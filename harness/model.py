@@ -204,7 +204,8 @@ class RewriteNote:
 class Rewrite:
     """What became of one file. ``diff`` is empty when nothing changed; ``error`` when it could not
     be read as Python of the target. ``lines`` maps a line of the new text to its line in the
-    original (1-based; index 0 unused; empty = unchanged)."""
+    original (1-based; index 0 unused; empty = unchanged). ``moved_to`` is its new path when it has
+    one; ``deleted`` says that it is gone."""
 
     path: str
     diff: str = ""
@@ -212,6 +213,8 @@ class Rewrite:
     notes: tuple[RewriteNote, ...] = ()
     error: str = ""
     lines: tuple[int, ...] = ()
+    moved_to: str = ""
+    deleted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

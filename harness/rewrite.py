@@ -7,7 +7,6 @@ content, because the same file under the same pins is always rewritten the same 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import io
 import os
@@ -20,8 +19,8 @@ from pathlib import Path
 import msgspec
 
 import codemods
-from codemods.plugin_modules import find_plugin_modules
 from harness.cache import cache_folder
+from harness.diffs import line_origins, unified_diff
 from harness.files import write_atomically
 from harness.model import (
     Config,
@@ -32,6 +31,7 @@ from harness.model import (
     Target,
 )
 from harness.requirements.rewrite import rewrite_requirements
+from harness.rewrite_plugins import lay_out, read_plugins
 from harness.rewrite_worker import Job, Migrated, Settings, migrate_all
 from harness.targets import lock_pins
 
@@ -107,8 +107,9 @@ def rewrite_sources(
 ) -> Rewritten:
     """Rewrite the Python sources of ``copy`` for an environment with ``pins``, in place."""
     sources = tuple(_sources(copy, config))
-    plugins = find_plugin_modules(_plugin_sources(copy, sources))
-    settings = Settings(pins=pins, plugins=plugins, unsafe=unsafe)
+    originals = {job.path: job.data for job in sources if not job.member}
+    plugins = read_plugins(copy, originals, pins=pins)
+    settings = Settings(pins=pins, plugins=plugins.modules, unsafe=unsafe)
     folder = cache_folder("rewrites") / _salt(settings)
     done: dict[str, list[tuple[Job, Migrated]]] = {}
     for count, (job, migrated) in enumerate(_migrate_all(sources, settings, folder), 1):
@@ -122,39 +123,13 @@ def rewrite_sources(
     needs = {
         need for results in done.values() for _, migrated in results for need in migrated.needs
     }
+    said = tuple(entry for entry in rewrites if entry.edits or entry.notes or entry.error)
+    repo, said = lay_out(copy, said, plugins, originals, config)
     return Rewritten(
-        repo=copy,
-        rewrites=tuple(entry for entry in rewrites if entry.edits or entry.notes or entry.error),
+        repo=repo,
+        rewrites=said,
         needs=tuple(sorted(needs)),
     )
-
-
-def unified_diff(path: str, before: str, after: str) -> str:
-    """A diff from ``before`` to ``after`` that ``git apply`` takes; "" when they are equal."""
-    old, new = ("/dev/null" if not before else f"a/{path}"), f"b/{path}"
-    lines = []
-    for line in difflib.unified_diff(_lines(before), _lines(after), old, new):
-        lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
-    return "".join(lines)
-
-
-def line_origins(before: str, after: str) -> tuple[int, ...]:
-    """For every line of ``after`` the line of ``before`` it stands for (1-based, index 0 unused).
-
-    Lines that were put in belong to the line they replaced or follow.
-    """
-    matcher = difflib.SequenceMatcher(None, _lines(before), _lines(after), autojunk=False)
-    origins = [0]
-    for _, start, stop, first, last in matcher.get_opcodes():
-        for offset in range(last - first):
-            line = min(start + offset, stop - 1) if stop > start else start - 1
-            origins.append(max(line, 0) + 1)
-    return tuple(origins)
-
-
-def _lines(text: str) -> list[str]:
-    # str.splitlines() also splits at form feeds and other separators that do not end a line.
-    return io.StringIO(text, newline="").readlines() if text else []
 
 
 def _sources(copy: Repo, config: Config) -> Iterator[Job]:
@@ -179,18 +154,6 @@ def _members(archive: Path, path: str) -> Iterator[Job]:
                     yield Job(path=path, member=info.filename, data=opened.read(info))
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError):
         return  # RuntimeError: encrypted; NotImplementedError: an unknown compression
-
-
-def _plugin_sources(copy: Repo, sources: Iterable[Job]) -> dict[str, str]:
-    """Module path below the plugins folder → source text."""
-    if not copy.plugins:
-        return {}
-    prefix = f"{copy.plugins}/"
-    return {
-        job.path.removeprefix(prefix): job.data.decode("utf-8", errors="replace")
-        for job in sources
-        if job.path.startswith(prefix) and not job.member
-    }
 
 
 def _migrate_all(

@@ -55,7 +55,6 @@ RULE = Rule(
             "    DagRunOrder = None",
         ),
         lines("from airflow.models import DagRun"),
-        lines("from airflow.hooks.company_plugin import CompanyHook"),
         lines("from airflow.operators.weekday import BranchDayOfWeekOperator"),
     ),
     find=_find,

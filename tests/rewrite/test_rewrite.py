@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.diffs import line_origins, unified_diff
 from harness.model import Config, Constraints
 from harness.repo import copy_tree, load
-from harness.rewrite import line_origins, rewrite, unified_diff
+from harness.rewrite import rewrite
 from harness.rewrite_worker import Job, Settings, migrate, migrate_all
 from harness.targets import get_target, lock_pins
 

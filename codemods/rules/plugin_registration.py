@@ -1,0 +1,413 @@
+"""A plugin registers what the target still takes from plugins, and goes when nothing is left."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from codemods.base import Example, Note, Rule
+from codemods.changes import (
+    Change,
+    DropStatement,
+    Insert,
+    NewImport,
+    Operation,
+    Rebind,
+    Replace,
+    Step,
+)
+from codemods.plugin_modules import PluginClass, is_empty, plugin_classes
+from codemods.rules._text import lines
+from codemods.source import Source
+from codemods.target import Target
+
+ID = "plugin-registration"
+
+# What 2.x does not look at (airflow/plugins_manager.py, AirflowPlugin, 2.0.2 and 2.11.0).
+_IGNORED = ("operators", "sensors")
+# What it looks at only to warn, and the attribute that does the same (as above).
+_REPLACED = {"admin_views": "appbuilder_views", "menu_links": "appbuilder_menu_items"}
+_LINKS = ("flask_admin.base.MenuLink", "flask_admin.menu.MenuLink")
+_VIEWS = ("flask_admin.BaseView", "flask_admin.base.BaseView")
+_EXPOSE = ("flask_admin.expose", "flask_admin.base.expose")
+
+
+class _Plugin:
+    """The changes of one plugin class."""
+
+    def __init__(self, source: Source, plugin: PluginClass) -> None:
+        self.source = source
+        self.plugin = plugin
+        self.node = plugin.node
+
+    def find(self) -> Iterator[Change]:
+        left: dict[str, ast.expr] = {
+            name: value
+            for name, value in self.plugin.fields.items()
+            if name != "name" and not is_empty(value)
+        }
+        steps: list[Step] = []
+        for kind in _IGNORED:
+            if kind in left and self._statement(kind) is not None:
+                del left[kind]
+                steps.append(self._drop(kind, "2.x takes no {} from plugins: DAGs import them"))
+        for old, new in _REPLACED.items():
+            value = left.get(old)
+            if value is None:
+                continue
+            if new in left:
+                steps.append(self._drop(old, f"2.x reads {new} instead of {{}}"))
+                continue
+            changes = self._converted(old, new, value)
+            if changes is None:
+                yield self._note(old, new, value)
+            else:
+                steps.append(self._step(value.lineno, f"2.x reads {new} instead of {old}", changes))
+        if steps and not left and not self.plugin.others and self._unused():
+            keeps = self.source.path.endswith("__init__.py")
+            message = f"Nothing is left for Airflow 2 in the plugin {self.node.name}"
+            yield self._step(
+                self.node.lineno,
+                message,
+                (DropStatement(node=self.node, keeps_imports=keeps), *self._base(keeps)),
+            )
+        else:
+            yield from steps
+
+    def _step(self, line: int, message: str, operations: tuple[Operation, ...]) -> Step:
+        return Step(rule=ID, line=line, message=message, operations=operations)
+
+    def _statement(self, kind: str) -> ast.stmt | None:
+        """The statement that gives a value to ``kind`` and to nothing else."""
+        for node in self.node.body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if isinstance(node, ast.AnnAssign):
+                targets = [node.target]
+            if len(targets) == 1 and isinstance(targets[0], ast.Name) and targets[0].id == kind:
+                return node
+        return None
+
+    def _drop(self, kind: str, message: str) -> Step:
+        statement = self._statement(kind)
+        keeps = self.source.path.endswith("__init__.py")
+        operations: tuple[Operation, ...] = ()
+        if statement is not None:
+            operations = (DropStatement(node=statement, keeps_imports=keeps),)
+        line = statement.lineno if statement is not None else self.node.lineno
+        return self._step(line, message.format(kind), operations)
+
+    def _unused(self) -> bool:
+        """Whether nothing else in the file names the class."""
+        start, end = self.source.span(self.node)
+        text = self.source.text
+        return self.node.name not in text[:start] + text[end:]
+
+    def _base(self, keeps: bool) -> Iterator[Operation]:
+        """In a package the import of AirflowPlugin goes as well: nobody wants it from there."""
+        for base in self.node.bases if keeps else ():
+            use = self.source.use_of(base)
+            for binding in use.bindings if use is not None else ():
+                if len(binding.uses) == 1 and not binding.dotted:
+                    yield Rebind(binding=binding, imports=())
+
+    def _note(self, old: str, new: str, value: ast.expr) -> Note:
+        example = (
+            '{"name": …, "category": …, "href": …}'
+            if old == "menu_links"
+            else '{"name": …, "category": …, "view": …}, the view a flask_appbuilder.BaseView'
+        )
+        return Note(
+            rule=ID,
+            line=value.lineno,
+            column=value.col_offset,
+            message=f"2.x ignores {old} of the plugin {self.node.name}",
+            fix=f"Register them in {new}, each as {example}",
+        )
+
+    # -- views and links -----------------------------------------------------------------------
+
+    def _converted(self, old: str, new: str, value: ast.expr) -> tuple[Operation, ...] | None:
+        """What turns Flask-Admin's objects into Flask-AppBuilder's; None when it cannot be seen."""
+        statement = self._statement(old)
+        if statement is None or not isinstance(value, ast.List | ast.Tuple):
+            return None
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if target is None:
+            return None
+        operations: list[Operation] = [Replace(node=target, code=new)]
+        for element in value.elts:
+            call = self.source.value_of(element, ast.Call)
+            if not isinstance(call, ast.Call):
+                return None
+            made = self._link(call) if old == "menu_links" else self._view(call)
+            if made is None:
+                return None
+            operations += made
+        return tuple(operations)
+
+    def _items(self, call: ast.Call, names: tuple[str, ...]) -> dict[str, str] | None:
+        """The arguments of a call by name, as code; None when one has another name."""
+        given = dict(zip(names, map(self.source.segment, call.args), strict=False))
+        for keyword in call.keywords:
+            if keyword.arg is None or keyword.arg not in names:
+                return None
+            given[keyword.arg] = self.source.segment(keyword.value)
+        return None if len(call.args) > len(names) else given
+
+    def _link(self, call: ast.Call) -> list[Operation] | None:
+        if self.source.path_of(call.func) not in _LINKS:
+            return None
+        # flask_admin/menu.py, MenuLink.__init__, Flask-Admin 1.5.4 (the pin of 1.10.15).
+        given = self._items(call, ("name", "url", "endpoint", "category"))
+        if given is None or "url" not in given or "endpoint" in given or "name" not in given:
+            return None
+        parts = [f'"name": {given["name"]}']
+        if "category" in given:
+            parts.append(f'"category": {given["category"]}')
+        parts.append(f'"href": {given["url"]}')
+        return [Replace(node=call, code="{" + ", ".join(parts) + "}")]
+
+    def _view(self, call: ast.Call) -> list[Operation] | None:
+        """``v = View(category=…, name=…)`` and its class, which has one page at "/"."""
+        if not isinstance(call.func, ast.Name):
+            return None
+        name = call.func.id
+        cls = next((n for n, s in self.source.classes if n.name == name), None)
+        given = self._items(call, ("name", "category"))
+        if cls is None or given is None or "name" not in given or len(cls.bases) != 1:
+            return None
+        uses = [c for c in self.source.plain_calls if getattr(c.func, "id", "") == name]
+        page = self._page(cls)
+        if page is None or len(uses) != 1 or self.source.path_of(cls.bases[0]) not in _VIEWS:
+            return None
+        parts = [f'"name": {given["name"]}']
+        if "category" in given:
+            parts.append(f'"category": {given["category"]}')
+        parts.append(f'"view": {name}()')
+        operations: list[Operation] = [Replace(node=call, code="{" + ", ".join(parts) + "}")]
+        operations += self._appbuilder(cls)
+        for node in ast.walk(page):
+            if isinstance(node, ast.Attribute) and node.attr == "render":
+                code = f"{self.source.segment(node.value)}.render_template"
+                operations.append(Replace(node=node, code=code))
+        return operations
+
+    def _page(self, cls: ast.ClassDef) -> ast.FunctionDef | None:
+        """The one method of a view, when it stands for "/" and the view has nothing else."""
+        methods = [n for n in cls.body if not isinstance(n, ast.Pass) and not _docstring(n)]
+        if len(methods) != 1 or not isinstance(methods[0], ast.FunctionDef):
+            return None
+        method = methods[0]
+        if len(method.decorator_list) != 1:
+            return None
+        call = method.decorator_list[0]
+        at = call.args[0] if isinstance(call, ast.Call) and call.args else None
+        exposed = isinstance(call, ast.Call) and self.source.path_of(call.func) in _EXPOSE
+        rooted = isinstance(at, ast.Constant) and at.value == "/"
+        # default_view of flask_appbuilder.BaseView is "list": the page keeps its name only then,
+        # or when the class gets a line that says so.
+        return method if exposed and rooted else None
+
+    def _appbuilder(self, cls: ast.ClassDef) -> Iterator[Operation]:
+        for binding in self.source.bindings:
+            if binding.path in (*_VIEWS, *_EXPOSE) and not binding.dotted:
+                name = binding.path.rpartition(".")[2]
+                new = NewImport(
+                    module="flask_appbuilder", name=name, asname=binding.alias.asname or ""
+                )
+                yield Rebind(binding=binding, imports=(new,))
+        page = self._page(cls)
+        if page is not None and page.name != "list":
+            first = cls.body[0]
+            begin = self.source.span(first)[0]
+            if isinstance(first, ast.FunctionDef):
+                begin = self.source.span(first.decorator_list[0])[0] - 1
+            column = begin - self.source.text.rfind("\n", 0, begin) - 1
+            yield Insert(at=begin, code=f'default_view = "{page.name}"\n\n' + " " * column)
+
+
+def _docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _find(source: Source, _: Target) -> Iterator[Change]:
+    if "AirflowPlugin" not in source.names:
+        return
+    for plugin in plugin_classes(source.tree):
+        yield from _Plugin(source, plugin).find()
+
+
+_IMPORTS = (
+    "from airflow.plugins_manager import AirflowPlugin",
+    "from company.operators import LoadOperator",
+)
+
+RULE = Rule(
+    id=ID,
+    title="Register in a plugin only what Airflow 2 takes from it",
+    why="2.x ignores a plugin's operators and sensors, its admin_views and menu_links, without a "
+    "word. Classes that a plugin registered are imported from their modules; a module that "
+    "nothing in plugins/ needs moves into the DAG folder, and .airflowignore names it, so that "
+    "nothing is imported twice.",
+    examples=(
+        Example(
+            before=lines(
+                *_IMPORTS,
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    operators = [LoadOperator]",
+                "    macros = []",
+                "",
+                "",
+                "def helper():",
+                "    return LoadOperator",
+            ),
+            after=lines(
+                _IMPORTS[1],
+                "",
+                "",
+                "def helper():",
+                "    return LoadOperator",
+            ),
+        ),
+        Example(
+            before=lines(
+                *_IMPORTS,
+                "from company.macros import week",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    operators = [LoadOperator]",
+                "    macros = [week]",
+            ),
+            after=lines(
+                _IMPORTS[0],
+                "from company.macros import week",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    macros = [week]",
+            ),
+        ),
+        Example(
+            before=lines(
+                _IMPORTS[0],
+                "from flask_admin.base import MenuLink",
+                "",
+                "docs = MenuLink(category='Company', name='Docs', url='https://docs.example.com')",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    menu_links = [docs]",
+            ),
+            after=lines(
+                _IMPORTS[0],
+                "",
+                "docs = {\"name\": 'Docs', \"category\": 'Company', "
+                "\"href\": 'https://docs.example.com'}",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    appbuilder_menu_items = [docs]",
+            ),
+        ),
+        Example(
+            before=lines(
+                _IMPORTS[0],
+                "from flask_admin import BaseView, expose",
+                "",
+                "",
+                "class Quota(BaseView):",
+                "    @expose('/')",
+                "    def quota(self):",
+                "        return self.render('quota.html', used=1)",
+                "",
+                "",
+                "view = Quota(category='Company', name='Quota')",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    admin_views = [view]",
+            ),
+            after=lines(
+                _IMPORTS[0],
+                "from flask_appbuilder import BaseView, expose",
+                "",
+                "",
+                "class Quota(BaseView):",
+                '    default_view = "quota"',
+                "",
+                "    @expose('/')",
+                "    def quota(self):",
+                "        return self.render_template('quota.html', used=1)",
+                "",
+                "",
+                'view = {"name": \'Quota\', "category": \'Company\', "view": Quota()}',
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    appbuilder_views = [view]",
+            ),
+        ),
+        Example(
+            before=lines(
+                _IMPORTS[0],
+                "from company.views import views",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    admin_views = views",
+            ),
+            after=lines(
+                _IMPORTS[0],
+                "from company.views import views",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    admin_views = views",
+            ),
+            notes=("appbuilder_views",),
+        ),
+    ),
+    keeps=(
+        lines(
+            "from airflow.plugins_manager import AirflowPlugin",
+            "from company.macros import week",
+            "",
+            "",
+            "class Company(AirflowPlugin):",
+            "    name = 'company'",
+            "    hooks = []",
+            "    macros = [week]",
+        ),
+        lines(
+            "from airflow.plugins_manager import AirflowPlugin",
+            "",
+            "",
+            "class Company(AirflowPlugin):",
+            "    name = 'company'",
+            "",
+            "    @classmethod",
+            "    def on_load(cls, *args, **kwargs):",
+            "        print('airflow')",
+        ),
+        lines(
+            "from airflow.models import BaseOperator",
+            "",
+            "",
+            "class Company(BaseOperator):",
+            "    operators = [1]",
+        ),
+    ),
+    find=_find,
+)

@@ -49,6 +49,11 @@ def _inputs(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--python-bridge", metavar="PATH", help="The bridge's Python (3.7 or 3.8)."),
         click.option("--python-target", metavar="PATH", help="The target's Python."),
+        click.option(
+            "--aws",
+            type=click.Choice(["moto", "localstack", "none"]),
+            help="The emulated AWS that DAGs may reach while they are parsed [default: none].",
+        ),
         click.option("--timeout", type=float, metavar="S", help="Seconds a DAG file may take."),
         click.option("--memory", type=int, metavar="MiB", help="Memory a DAG file may take."),
         click.option("--offline", is_flag=True, help="Reach for nothing but the package index."),

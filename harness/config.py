@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from harness.errors import UsageError
-from harness.model import Config, Ignored
+from harness.model import AwsConfig, Config, Ignored
 
 OWN_FILE = "mwaa-harness.toml"
 SHARED_FILE = "pyproject.toml"
@@ -40,7 +40,11 @@ def load_config(root: Path, *, overrides: Mapping[str, Any] | None = None) -> Co
     if (found := _find(root)) is not None:
         place, table = found
         fields = {"source": place.file.name, **_fields(table, place)}
-    return Config(**fields | _fields(given, COMMAND_LINE))
+    overriding = _fields(given, COMMAND_LINE)
+    if "aws" in fields and "aws" in overriding:
+        # The command line names the emulator; what it holds stays the file's.
+        overriding["aws"] = replace(fields["aws"], emulator=overriding["aws"].emulator)
+    return Config(**fields | overriding)
 
 
 def _fields(table: Mapping[str, Any], place: _Place) -> dict[str, Any]:
@@ -275,6 +279,47 @@ def _ignored(value: object, place: _Place) -> tuple[Ignored, ...]:
                 raise place.wrong(f"number {number} has no {name}")
         rows.append(Ignored(**row))
     return tuple(rows)
+
+
+def _aws(value: object, place: _Place) -> AwsConfig:
+    """An emulator's name, or a table that has it and what it holds."""
+    table = {"emulator": value} if isinstance(value, str) else _table(value, place)
+    readers: dict[str, Callable[[Any, _Place], Any]] = {
+        "emulator": _emulator,
+        "image": _text,
+        "s3": _bucket_folder,
+        "secrets": _entries,
+        "parameters": _entries,
+    }
+    for name in table:
+        if name not in readers:
+            raise place.error(name, f"{place.key}: {_unknown(name, readers)}", "Correct it.")
+    if not isinstance(value, str) and "emulator" not in table:
+        raise place.wrong("has no emulator")
+    return AwsConfig(**{name: readers[name](entry, place) for name, entry in table.items()})
+
+
+def _entries(value: object, place: _Place) -> dict[str, str]:
+    """Names as they stand, and texts; whatever else is given is JSON text."""
+    table, place = _table_or_file(value, place)
+    return {
+        name: entry if isinstance(entry, str) else _json(name, entry, place)
+        for name, entry in table.items()
+    }
+
+
+def _emulator(value: object, place: _Place) -> str:
+    if isinstance(value, str) and value in ("none", "moto", "localstack"):
+        return value
+    raise place.wrong("names no emulator")
+
+
+def _bucket_folder(value: object, place: _Place) -> str:
+    name = _text(value, place)
+    folder = place.path(name).resolve()
+    if not folder.is_dir():
+        raise place.wrong(f"names {name!r} for s3, which is no folder")
+    return str(folder)
 
 
 def _table(value: object, place: _Place) -> dict[str, Any]:
@@ -544,6 +589,13 @@ KEYS: tuple[Key, ...] = (
         field="allowed_hosts",
         read=_texts,
         allowed='a list of hosts: ["artifacts.example.com"]',
+    ),
+    Key(
+        name="aws",
+        field="aws",
+        read=_aws,
+        allowed='“none”, “moto” or “localstack”, or a table: {emulator = "moto", s3 = "tests/s3",'
+        ' secrets = {"db" = "…"}, parameters = {"/team/key" = "…"}}',
     ),
     Key(
         name="constraints",

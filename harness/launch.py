@@ -17,6 +17,7 @@ with threads.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -25,6 +26,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 # <linux/prctl.h>, <linux/sched.h>, <linux/sockios.h>, <linux/if.h>
@@ -46,6 +48,7 @@ def launched(
     argv: Sequence[str],
     *,
     no_network: bool = False,
+    port: int | None = None,
     report: int | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
@@ -53,23 +56,26 @@ def launched(
 
     With ``no_network`` the command gets a network namespace of its own if that is permitted;
     whether it was is written to the file descriptor ``report``, which is closed when nothing that
-    was started is left. ``extra`` environment variables are the command's alone.
+    was started is left. ``port`` of our loopback can be reached in that namespace all the same, at
+    the same address. ``extra`` environment variables are the command's alone.
     """
     variables = [f"{name}={value}" for name, value in (extra or {}).items()]
+    network = f"no-network={port or ''}" if no_network else "-"
     return (
         *(sys.executable, "-I", "-S", "-B", __file__),
-        *(str(os.getpid()), "no-network" if no_network else "-", str(report or "-")),
+        *(str(os.getpid()), network, str(report or "-")),
         *(str(len(variables)), *variables, *argv),
     )
 
 
 def main(arguments: list[str]) -> None:
-    """``PARENT no-network|- REPORT|- COUNT NAME=VALUE… ARGV…``; ends as the command ends."""
+    """``PARENT no-network=[PORT]|- REPORT|- COUNT NAME=VALUE… ARGV…``; ends as the command ends."""
     parent, network, report, count, *rest = arguments
     variables, argv = rest[: int(count)], rest[int(count) :]
     environ = {**os.environ, **dict(variable.split("=", 1) for variable in variables)}
     linux = sys.platform == "linux"
-    if linux and network == "no-network" and leave_network() and report != "-":
+    wanted, _, port = network.partition("=")
+    if linux and wanted == "no-network" and leave_network(int(port or 0)) and report != "-":
         os.write(int(report), NO_NETWORK.encode())
     if not linux:
         os.execve(argv[0], argv, environ)  # noqa: S606
@@ -158,8 +164,62 @@ def die_with_parent(parent: int, number: int) -> None:
         os.kill(os.getpid(), number)  # it ended before we could ask
 
 
-def leave_network() -> bool:
-    """Move into an empty network namespace with its loopback up; False = not permitted here."""
+def leave_network(port: int = 0) -> bool:
+    """Move into an empty network namespace with its loopback up; False = not permitted here.
+
+    ``port`` of the loopback that we leave behind stays within reach.
+    """
+    if not port:
+        return enter_empty_network()
+    launcher = os.getpid()
+    ours, theirs = socket.socketpair()
+    if os.fork() == 0:
+        relay(launcher, theirs.detach(), port)
+    theirs.close()
+    with ours:
+        if not enter_empty_network():
+            return False  # then the port is at hand, and the relay ends with ``ours``
+        # A socket belongs to the network that it was made in, whoever holds it.
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as server:
+            socket.send_fds(ours, [b"."], [server.fileno()])
+    return True
+
+
+def relay(launcher: int, channel: int, port: int) -> None:
+    """Serve the listening socket that comes through ``channel`` with ``port`` of our own loopback.
+    Ends with the launcher. Never comes back."""
+    try:
+        die_with_parent(launcher, signal.SIGKILL)
+        for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
+            if descriptor != channel:
+                with contextlib.suppress(OSError):  # the listing's own is gone
+                    os.close(descriptor)
+        _, (server, *_), *_ = socket.recv_fds(socket.socket(fileno=channel), 1, 1)
+        listening = socket.socket(fileno=server)
+        while True:
+            arrived, _ = listening.accept()
+            try:
+                onward = socket.create_connection(("127.0.0.1", port))
+            except OSError:
+                arrived.close()
+                continue
+            for source, sink in ((arrived, onward), (onward, arrived)):
+                threading.Thread(target=pump, args=(source, sink), daemon=True).start()
+    finally:
+        os._exit(0)
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    """Hand on what ``source`` gives until it ends; then ``sink`` is told."""
+    with contextlib.suppress(OSError):
+        while data := source.recv(1 << 16):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+def enter_empty_network() -> bool:
+    """``leave_network`` without a port."""
     libc = ctypes.CDLL(None, use_errno=True)
     user, group = os.getuid(), os.getgid()
     if libc.unshare(CLONE_NEWNET) != 0:

@@ -117,14 +117,28 @@ class Ignored:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AwsConfig:
+    """The emulated AWS. ``emulator`` is "none", "moto" or "localstack" (``image`` is its own);
+    ``s3`` a folder with a folder for each bucket, "" = no bucket; ``secrets`` and ``parameters``
+    are what Secrets Manager and the Parameter Store hold."""
+
+    emulator: str = "none"
+    image: str = ""
+    s3: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """What the repository's configuration file says; command-line options override it.
 
     ``variables`` are values as text, ``connections`` Airflow connection URIs, ``env`` environment
     variables; all three are set before Airflow is imported. ``requirements`` are extra requirement
     lines (company packages), ``paths`` extra source folders for ``sys.path``. ``allowed_hosts``
-    may be reached while DAGs are parsed. ``constraints`` maps an Airflow version to the user's own
-    constraint file or URL. Limits: seconds per DAG file, MiB per DAG file.
+    may be reached while DAGs are parsed, and so may the emulated ``aws``. ``constraints`` maps an
+    Airflow version to the user's own constraint file or URL. Limits: seconds per DAG file, MiB per
+    DAG file.
     """
 
     source: str = ""
@@ -138,6 +152,7 @@ class Config:
     requirements: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    aws: AwsConfig = field(default_factory=AwsConfig)
     constraints: Mapping[str, str] = field(default_factory=dict)
     python_bridge: str = ""
     python_target: str = ""

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from harness import __version__
+from harness.aws.emulation import emulated
+from harness.aws.emulator import SHIM, Emulator
 from harness.cache import cache_folder
 from harness.checks.judge import chosen, judge, verdict
 from harness.config import load_config
@@ -80,7 +82,8 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Everything that is known before anything runs. ``extras`` are for the bridge alone."""
+    """Everything that is known before a side runs. ``extras`` are for the bridge alone;
+    ``emulator`` is the AWS that both sides share, None = none."""
 
     options: Options
     config: Config
@@ -90,6 +93,7 @@ class Job:
     needs: tuple[Need, ...]
     seeds: Seeds
     extras: tuple[AssumedExtra, ...] = ()
+    emulator: Emulator | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +158,7 @@ def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progr
     started = time.perf_counter()
     allow_start()
     job = prepare(options)
-    with _workspace() as workspace, _pool() as pool:
+    with _workspace() as workspace, _emulated(job, runtime) as job, _pool() as pool:
         # Two at a time: the bridge beside the first target, then the other targets.
         bridge = pool.submit(_see_bridge, job, runtime, workspace, on_progress)
         targets = [
@@ -168,6 +172,16 @@ def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progr
             for row, side in zip(job.targets, targets, strict=True)
         ]
         return _report(job, pairs, seen, started)
+
+
+@contextmanager
+def _emulated(job: Job, runtime: Runtime) -> Iterator[Job]:
+    """The job with the emulated AWS that it asks for, unless the runtime brings its own."""
+    if runtime.brings_aws:
+        yield job
+        return
+    with emulated(job.config.aws, job.config.env) as emulator:
+        yield replace(job, emulator=emulator)
 
 
 def resolve_requirements(
@@ -274,9 +288,11 @@ def _observe(
                 config=job.config,
                 requirements=requirements_text(copy),
                 extra_requirements=(*job.config.requirements, *assumed),
-                env=job.seeds.env,
+                env={**job.seeds.env, **(job.emulator.environment() if job.emulator else {})},
                 samples=job.seeds.samples,
                 workers=job.options.jobs,
+                pythonpath=(SHIM,) if job.emulator else (),
+                port=job.emulator.port if job.emulator else None,
             ),
             on_progress,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
@@ -15,6 +16,9 @@ ACCOUNT = "123456789012"
 # Nobody's: what they open is an emulator that lets everybody in.
 ACCESS_KEY = "testing"
 SECRET_KEY = "testing"  # noqa: S105
+
+SHIM = Path(__file__).with_name("shim")
+"""A folder for PYTHONPATH: what is in it leads boto3 of any age to the emulator."""
 
 INSTALL = "Install it with: pip install 'mwaa-harness[aws]'"
 
@@ -37,12 +41,18 @@ class Emulator:
         """``host:port``, as ``allowed_hosts`` takes it."""
         return self.endpoint.partition("://")[2]
 
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
     def environment(self) -> dict[str, str]:
         """The environment that leads a process to the emulator, with credentials of nobody.
 
-        boto3 before 1.28 does not read ``AWS_ENDPOINT_URL``: see ``harness.aws.shim``.
+        boto3 before 1.28 does not read ``AWS_ENDPOINT_URL``, and no boto3 heeds it where code
+        names an endpoint of AWS': with SHIM on PYTHONPATH all of them come here.
         """
         return {
+            "MWAA_HARNESS_AWS": self.endpoint,
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,

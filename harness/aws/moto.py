@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO
 
-from harness.aws.emulator import INSTALL, Emulator, EmulatorError
+from harness.aws.emulator import INSTALL, REGION, Emulator, EmulatorError
 from harness.launch import launched
 from harness.processes import check_running, finish, start
 
@@ -43,7 +43,7 @@ def moto_version() -> str:
 
 
 @contextlib.contextmanager
-def moto(*, seconds: float = START_SECONDS) -> Iterator[Emulator]:
+def moto(*, region: str = REGION, seconds: float = START_SECONDS) -> Iterator[Emulator]:
     """A moto server on a free port of the loopback, ready to answer and empty.
 
     Raises EmulatorError when moto is not installed, ends before it is ready, or is not ready after
@@ -75,7 +75,8 @@ def moto(*, seconds: float = START_SECONDS) -> Iterator[Emulator]:
             os.close(ready_in)
         stack.callback(_end, process, alive)
         readiness = Readiness(process=process, port=ready, log=log, seconds=seconds)
-        yield Emulator(name="moto", endpoint=f"http://127.0.0.1:{readiness.wait()}")
+        endpoint = f"http://127.0.0.1:{readiness.wait()}"
+        yield Emulator(name="moto", endpoint=endpoint, region=region)
 
 
 def reset(emulator: Emulator) -> None:

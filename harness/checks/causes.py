@@ -60,6 +60,7 @@ from harness.checks.modules import (
     provider_for,
     repository_folders,
 )
+from harness.checks.network import aws_fix, network_fix
 from harness.checks.places import left_to_do, line_in, line_of, listed, steady
 from harness.model import (
     ErrorObservation,
@@ -347,11 +348,11 @@ def _fix_python_2(hit: Hit) -> str:
 
 
 def _fix_egress(hit: Hit) -> str:
-    hosts = ", ".join(f'"{host}"' for host in hit.scene.seen.egress)
-    return (
-        "Move the call into a task. To let it through during a run, add "
-        f"allowed-hosts = [{hosts}] to the configuration."
-    )
+    return network_fix(hit.scene.seen.egress, hit.scene.pair.config)
+
+
+def _fix_aws(hit: Hit) -> str:
+    return aws_fix(hit.scene.pair.config)
 
 
 # What a line of Python 2 looks like to somebody who has only Python 3.
@@ -674,6 +675,7 @@ CAUSES: tuple[Cause, ...] = (
             "ClientError",
         ),
         says="The file calls AWS while it is imported, and stops without an answer",
+        fix=_fix_aws,
     ),
     Cause(
         rule=NETWORK_AT_PARSE,

@@ -13,6 +13,7 @@ from harness.checks.load_rules import (
     NETWORK_AT_PARSE,
 )
 from harness.checks.loads import failed_side
+from harness.checks.network import network_fix
 from harness.checks.places import listed, original_line
 from harness.model import (
     Check,
@@ -226,13 +227,11 @@ def _refused(pair: Pair) -> Iterator[Finding]:
             if seen.outcome == "ok" and seen.egress:
                 hosts.setdefault(seen.path, {}).update(dict.fromkeys(seen.egress))
     for path, names in sorted(hosts.items()):
-        quoted = ", ".join(f'"{name}"' for name in names)
         yield NETWORK_AT_PARSE.finding(
             path,
             f"The file reaches for {listed(names)} while it is imported, and goes on without",
             severity=Severity.WARNING,
-            fix=f"Move the call into a task, or add allowed-hosts = [{quoted}] to the "
-            "configuration.",
+            fix=network_fix(tuple(names), pair.config),
         )
 
 

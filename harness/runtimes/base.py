@@ -20,7 +20,8 @@ class Request:
     configuration. ``env`` is set before Airflow is imported (Variables and Connections included,
     as ``AIRFLOW_VAR_*`` and ``AIRFLOW_CONN_*``). ``samples`` maps "variable" and "connection" to
     name → placeholder, used with ``config.assume_missing``. ``workspace`` is an empty private
-    folder for this run.
+    folder for this run. ``pythonpath`` are folders of ours for PYTHONPATH, before the user's own;
+    ``port`` of the loopback may be reached while files are loaded.
     """
 
     side: Side
@@ -34,6 +35,8 @@ class Request:
     env: Mapping[str, str] = field(default_factory=dict)
     samples: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     workers: int = 1
+    pythonpath: tuple[Path, ...] = ()
+    port: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,8 @@ class Runtime(Protocol):
     """Brings one side up, runs the probes in it, and reports what they saw."""
 
     name: str
+    brings_aws: bool
+    """Whether it brings the emulated AWS up itself; else the pipeline does, on our loopback."""
 
     def constraints(self, target: Target, config: Config) -> Constraints:
         """The constraint file that a side of this version is made under."""

@@ -14,7 +14,6 @@ import msgspec
 import harness.probes
 from harness.launch import NO_NETWORK
 from harness.model import (
-    Config,
     ErrorObservation,
     FileObservation,
     LookupObservation,
@@ -110,7 +109,7 @@ def look(request: Request, run: Run, on_progress: OnProgress) -> Seen:
         starts += 1
         seen.begun.clear()
         ended = run(batch, on_record)
-        seen.isolation = _isolation(ended, request.config)
+        seen.isolation = _isolation(ended, request)
         if not seen.ready:
             seen.failure = _start_failure(request, seen, ended)
             break
@@ -187,12 +186,13 @@ def _lost(path: str, ended: Ended) -> FileObservation:
     return FileObservation(path=path, outcome="lost", output=f"{ended.output}\n({ended.why})")
 
 
-def _isolation(ended: Ended, config: Config) -> str:
+def _isolation(ended: Ended, request: Request) -> str:
+    emulated = ["the emulated AWS"] if request.port else []
     if ended.isolation == NO_NETWORK:
-        return "network namespace, socket guard"
-    return "socket guard" + (
-        f" ({', '.join(config.allowed_hosts)})" if config.allowed_hosts else ""
-    )
+        hosts, guard = emulated, "network namespace, socket guard"
+    else:
+        hosts, guard = [*request.config.allowed_hosts, *emulated], "socket guard"
+    return guard + (f" ({', '.join(hosts)})" if hosts else "")
 
 
 def _start_failure(request: Request, seen: Seen, ended: Ended) -> str:

@@ -37,6 +37,7 @@ class ReplayRuntime:
     """Answers every request with the recording of its side and version in ``folder``."""
 
     name = "replay"
+    brings_aws = True  # nothing runs
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

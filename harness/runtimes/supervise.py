@@ -67,13 +67,15 @@ def supervise(
     cwd: Path,
     limits: Limits,
     no_network: bool,
+    port: int | None = None,
     on_record: OnRecord,
     stdin: int = subprocess.DEVNULL,
 ) -> Ended:
     """Run ``argv`` with the path of the record pipe appended, until it ends or must be ended.
 
     ``env`` is all that it has of an environment, but for the mark of the run; ``stdin`` is a
-    descriptor that it reads from.
+    descriptor that it reads from. ``port`` of our loopback is within its reach even with
+    ``no_network``.
     """
     run = uuid.uuid4().hex
     records, records_in = os.pipe()
@@ -82,7 +84,13 @@ def supervise(
     try:
         command = (*argv, f"/dev/fd/{records_in}")
         process = start(
-            launched(command, no_network=no_network, report=report_in, extra={RUN_VARIABLE: run}),
+            launched(
+                command,
+                no_network=no_network,
+                port=port,
+                report=report_in,
+                extra={RUN_VARIABLE: run},
+            ),
             env=dict(env),
             cwd=cwd,
             stdin=stdin,

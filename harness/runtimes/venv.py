@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
@@ -52,6 +53,7 @@ class VenvRuntime:
     """
 
     name = "venv"
+    brings_aws = False
 
     def __init__(
         self,
@@ -181,6 +183,7 @@ class VenvRuntime:
                 cwd=place.airflow_home,
                 limits=Limits(start=self.start_seconds, silence=2 * config.timeout + SLACK_SECONDS),
                 no_network=not config.allowed_hosts,
+                port=request.port,
                 on_record=on_record,
             )
 
@@ -214,8 +217,10 @@ def _environment_variables(
     text = ""
     if repo.airflow_cfg:
         text = (repo.root / repo.airflow_cfg).read_text(encoding="utf-8", errors="replace")
-    return {
+    variables = {
         **repository_options(text),
         **airflow_environment(request.target, place, environment.path),
         **user_environment(request.env),
     }
+    folders = [*map(str, request.pythonpath), *filter(None, [variables.get("PYTHONPATH")])]
+    return {**variables, "PYTHONPATH": os.pathsep.join(folders)} if folders else variables

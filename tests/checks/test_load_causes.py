@@ -14,6 +14,7 @@ from pairs import PATH, broken, dag, pair, seen, side
 from harness.checks.causes import CAUSES, FALLBACK, Diagnosis, Kind, Scene, diagnose, rules_for
 from harness.checks.modules import distribution_for, provider_for, repository_folders
 from harness.model import (
+    AwsConfig,
     Config,
     ErrorObservation,
     FileObservation,
@@ -411,6 +412,18 @@ def test_the_network_was_refused() -> None:
     assert found.rule.id == "network-at-parse"
     assert 'allowed-hosts = ["catalog.example:443"]' in found.fix
     assert why(BRIDGE, broken("OSError", "refused")).rule.id == "broken-on-bridge"
+
+
+def test_aws_was_refused() -> None:
+    error = broken("OSError", "refused", egress=("sts.eu-west-1.amazonaws.com:443",))
+    assert 'aws = "moto"' in why(BRIDGE, error).fix
+    assert 'aws = "moto"' in why(BRIDGE, broken("EndpointConnectionError", "no")).fix
+
+
+def test_the_emulated_aws_lacks_what_the_file_asks_for() -> None:
+    config = Config(aws=AwsConfig(emulator="moto"))
+    found = why(BRIDGE, broken("ClientError", "NoSuchBucket"), config=config)
+    assert "give moto what the file asks for" in found.fix
 
 
 def test_a_module_of_the_repository_is_no_package() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.config import KEYS, connection_uri, load_config, parse_env
 from harness.errors import UsageError
-from harness.model import Config, Ignored
+from harness.model import AwsConfig, Config, Ignored
 
 PRIVATE = "hunter2"
 
@@ -147,6 +147,23 @@ def test_overrides_are_read_like_the_file(tmp_path: Path, monkeypatch: pytest.Mo
         load_config(tmp_path, overrides={"timeout": -1})
 
 
+def test_the_emulated_aws(tmp_path: Path) -> None:
+    (tmp_path / "buckets").mkdir()
+    (tmp_path / "parameters.json").write_text('{"/team/key": "v", "/TEAM/KEY": [1]}')
+    (tmp_path / "mwaa-harness.toml").write_text(
+        '[aws]\nemulator = "localstack"\ns3 = "buckets"\nparameters = "parameters.json"\n'
+        'secrets = {"db" = {user = "u"}}'
+    )
+    aws = load_config(tmp_path).aws
+    assert (aws.emulator, aws.s3) == ("localstack", str(tmp_path / "buckets"))
+    assert dict(aws.parameters) == {"/team/key": "v", "/TEAM/KEY": "[1]"}
+    assert dict(aws.secrets) == {"db": '{"user": "u"}'}
+    overridden = load_config(tmp_path, overrides={"aws": "none"}).aws
+    assert (overridden.emulator, overridden.s3) == ("none", aws.s3)
+    (tmp_path / "mwaa-harness.toml").write_text('aws = "moto"')
+    assert load_config(tmp_path).aws == AwsConfig(emulator="moto")
+
+
 # ------------------------------------------------------------------------------------ errors
 
 
@@ -165,6 +182,10 @@ def test_overrides_are_read_like_the_file(tmp_path: Path, monkeypatch: pytest.Mo
         ("memory = 1.5", "memory is not a positive whole number"),
         ("assume-missing = 1", "neither true nor false"),
         ('paths = ["nowhere"]', "'nowhere', which is no folder"),
+        ('aws = "floci"', "aws names no emulator.\nAllowed is “none”, “moto” or “localstack”"),
+        ('aws = {s3 = "."}', "aws has no emulator"),
+        ('aws = {emulator = "moto", s3 = "nowhere"}', "aws names 'nowhere' for s3, which is no"),
+        ('aws = {emulator = "moto", secret = {}}', r"'secret'; did you mean secrets\?"),
         ('constraints = {"2.11.0" = "nowhere.txt"}', "'nowhere.txt' for '2.11.0', which is no"),
         ('constraints = {"2.11.0" = 1}', "no file or URL for '2.11.0'"),
         ("ignore = 1", "ignore is not a list of tables"),

@@ -1,12 +1,16 @@
 """Hostile stand-ins for the probe, as real processes: nothing of them may be left."""
 
+import contextlib
 import os
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
 import textwrap
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +46,7 @@ def start(tmp_path: Path) -> Start:
         *,
         limits: Limits = PATIENT,
         no_network: bool = False,
+        port: int | None = None,
         on_record: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> tuple[Ended, list[Mapping[str, Any]]]:
         script = tmp_path / "probe.py"
@@ -53,6 +58,7 @@ def start(tmp_path: Path) -> Start:
             cwd=tmp_path,
             limits=limits,
             no_network=no_network,
+            port=port,
             on_record=on_record or records.append,
         )
         return ended, records
@@ -315,3 +321,89 @@ def test_the_network_is_gone_where_the_kernel_permits(start: Start) -> None:
 def test_without_the_wish_there_is_no_namespace(start: Start) -> None:
     ended, _ = start('say("end")')
     assert ended.isolation == ""
+
+
+FETCH = """
+import socket, time
+def fetch(port):
+    with socket.create_connection(("127.0.0.1", port), 5) as sock:
+        sock.sendall(b"x" * 300000)
+        sock.shutdown(socket.SHUT_WR)
+        said = b""
+        while True:
+            chunk = sock.recv(65536)
+            if not chunk:
+                return said
+            said += chunk
+for port in {ports}:
+    try:
+        say("answer", text=str(len(fetch(port))))
+    except OSError as error:
+        say("answer", text=type(error).__name__)
+say("end")
+"""
+
+
+@pytest.fixture
+def echo() -> Iterator[Callable[[], int]]:
+    """Start a server on our loopback that gives back what it got; its port."""
+
+    class Echo(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(self.rfile.read())
+
+    servers = []
+
+    def start() -> int:
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo)
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        servers.append(server)
+        return server.server_address[1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@linux_only
+def test_one_port_may_be_left_within_reach(start: Start, echo: Callable[[], int]) -> None:
+    ours, other = echo(), echo()
+    ended, records = start(
+        FETCH.replace("{ports}", str([ours, other, ours])), no_network=True, port=ours
+    )
+    answers = [record["text"] for record in records if record["kind"] == "answer"]
+    assert answers[0] == answers[2] == "300000", ended
+    if ended.isolation == NO_NETWORK:
+        assert answers[1] == "ConnectionRefusedError"
+
+
+@linux_only
+def test_a_relay_to_nobody_refuses_and_ends(start: Start, tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        ended, records = start(FETCH.replace("{ports}", str([port])), no_network=True, port=port)
+    assert ended.complete, ended
+    assert records[0]["text"] in (
+        "0",
+        "ConnectionResetError",
+        "ConnectionRefusedError",
+        "BrokenPipeError",
+    )
+    assert relays(port) == []
+
+
+def relays(port: int) -> list[str]:
+    """The launchers that still serve the port."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                line = (entry / "cmdline").read_bytes().decode(errors="replace")
+                if (
+                    f"no-network={port}" in line
+                    and "State:\tZ" not in (entry / "status").read_text()
+                ):
+                    found.append(line)
+    return found

@@ -1,0 +1,37 @@
+"""What to do about a file that reaches for the network while it is imported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from harness.model import Config
+
+AWS_HOST = re.compile(
+    r"(?:^|\.)amazonaws\.(?:com|com\.cn|eu)(?::\d+)?$|\.(?:api|on)\.aws(?::\d+)?$"
+)
+
+
+def network_fix(hosts: Sequence[str], config: Config) -> str:
+    """The sentences for these hosts (``host`` or ``host:port``)."""
+    quoted = ", ".join(f'"{host}"' for host in hosts)
+    allow = f"add allowed-hosts = [{quoted}] to the configuration"
+    if hosts and all(AWS_HOST.search(host) for host in hosts) and config.aws.emulator == "none":
+        return f"Move the call into a task. {EMULATE}"
+    return f"Move the call into a task. To let it through during a run, {allow}."
+
+
+def aws_fix(config: Config) -> str:
+    """The sentences for a call of AWS' that gave nothing."""
+    if config.aws.emulator == "none":
+        return f"Move the call into a task. {EMULATE}"
+    return (
+        f"Move the call into a task, or give {config.aws.emulator} what the file asks for, under "
+        "[aws] of the configuration: s3, secrets, parameters (docs/aws.md)."
+    )
+
+
+EMULATE = (
+    'To let it reach an emulated AWS during a run, add aws = "moto" to the configuration '
+    "(docs/aws.md says how to fill it)."
+)

@@ -1,6 +1,6 @@
 """The sitecustomize that leads every AWS client to the emulator, in our own Python.
 
-The real Airflows use it in test_real_airflow.py.
+The real Airflows use it in test_aws_real_airflow.py.
 """
 
 import ast

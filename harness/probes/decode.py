@@ -64,6 +64,7 @@ to_json = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(
 exit_now, clock = os._exit, time.monotonic
 
 MAX_DEPTH = 200
+NODES = 2000000  # values inside a value, unless PAYLOAD says otherwise
 MAX_MESSAGE = 500
 
 
@@ -533,7 +534,7 @@ class Reader:
 
     def __init__(self, payload, private):
         self.timeout, self.private = payload["timeout"], private
-        self.cost = Cost(memory_limits(payload["memory"]), payload["nodes"])
+        self.cost = Cost(memory_limits(payload["memory"]), payload.get("nodes", NODES))
         self.worker = None
 
     def read(self, line):

@@ -34,7 +34,7 @@ def test_the_old_database_has_a_history(old_database: str) -> None:
     with psycopg.connect(old_database) as connection:
 
         def count(table: str, condition: str = "true") -> int:
-            query = f"SELECT count(*) FROM {table} WHERE {condition}"  # noqa: S608
+            query = f"SELECT count(*) FROM {table} WHERE {condition}"
             (number,) = connection.execute(query).fetchone()
             return number
 

@@ -9,7 +9,7 @@ from codemods.base import (
     Removed,
     Rule,
 )
-from codemods.migrate import RULES, migrate_bytes, migrate_source, resolve_symbol
+from codemods.migrate import RULES, concerns, migrate_bytes, migrate_source, resolve_symbol
 
 __all__ = [
     "RULES",
@@ -20,6 +20,7 @@ __all__ = [
     "PluginModules",
     "Removed",
     "Rule",
+    "concerns",
     "migrate_bytes",
     "migrate_source",
     "resolve_symbol",

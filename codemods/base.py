@@ -63,6 +63,7 @@ class Example:
     target: str = "2.11.0"
     notes: tuple[str, ...] = ()  # a part of each note of the rule, in order
     unsafe: bool = False
+    python2: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,14 @@ class Replace:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Compose:
+    """Put code in the place of an expression that holds parts of it, with what changes in them."""
+
+    node: ast.expr
+    parts: tuple[str | ast.expr, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class EditCall:
     """Change the arguments of a call."""
 
@@ -110,6 +118,7 @@ class AddImport:
 
 Operation = (
     Replace
+    | Compose
     | EditCall
     | EditDict
     | DropDecorator
@@ -240,7 +249,7 @@ class _Island:
 def _islands(source: Source, operations: Iterable[Operation]) -> list[_Island]:
     spans: dict[tuple[int, int], _Island] = {}
     for op in operations:
-        if isinstance(op, Replace | EditCall | EditDict):
+        if isinstance(op, Replace | Compose | EditCall | EditDict):
             span = source.span(op.node)
             spans.setdefault(span, _Island(*span, [])).operations.append(op)
     top: list[_Island] = []
@@ -257,17 +266,30 @@ def _write(source: Source, island: _Island) -> str:
     replaced = [op for op in island.operations if isinstance(op, Replace)]
     if replaced:
         return replaced[-1].code
-    pieces, at = [], island.start
-    for inner in island.inner:
-        pieces += [source.text[at : inner.start], _write(source, inner)]
-        at = inner.end
-    code = "".join([*pieces, source.text[at : island.end]])
+    composed = [op for op in island.operations if isinstance(op, Compose)]
+    if composed:
+        code = "".join(
+            part if isinstance(part, str) else _between(source, island, *source.span(part))
+            for part in composed[-1].parts
+        )
+    else:
+        code = _between(source, island, island.start, island.end)
     for op in island.operations:
         if isinstance(op, EditCall):
             code = _edit_call(code, op)
         elif isinstance(op, EditDict):
             code = _edit_dict(code, op)
     return code
+
+
+def _between(source: Source, island: _Island, start: int, end: int) -> str:
+    """The text from ``start`` to ``end`` with the islands in it written."""
+    pieces, at = [], start
+    for inner in island.inner:
+        if start <= inner.start and inner.end <= end:
+            pieces += [source.text[at : inner.start], _write(source, inner)]
+            at = inner.end
+    return "".join([*pieces, source.text[at:end]])
 
 
 def expression_splices(

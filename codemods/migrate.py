@@ -6,20 +6,22 @@ import ast
 import io
 import tokenize
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 import libcst as cst
 from packaging.utils import canonicalize_name
 
+from codemods import python2 as old
 from codemods.base import Edit, Migration, Note, PluginModules, Removed
 from codemods.changes import AddImport, Operation, Rebind, Step, expression_splices
 from codemods.hops import CORE, distribution_of, hops_for
 from codemods.imports import Plan
-from codemods.rules import RULES
+from codemods.rules import RULES, python_names
 from codemods.source import Source
 from codemods.target import Target
 
-__all__ = ["RULES", "migrate_bytes", "migrate_source", "resolve_symbol"]
+__all__ = ["RULES", "concerns", "migrate_bytes", "migrate_source", "resolve_symbol"]
 
 
 def resolve_symbol(dotted: str, *, pins: Mapping[str, str]) -> str | Removed | None:
@@ -41,19 +43,84 @@ def migrate_source(
     path: str = "<string>",
     plugins: PluginModules | None = None,
     unsafe: bool = False,
+    python2: bool = False,
 ) -> Migration:
     """Rewrite one module for the target that ``pins`` describe.
 
     ``pins`` maps distributions to versions and must hold ``apache-airflow``. ``plugins`` maps the
     1.10 paths of plugin operators to their new modules. Unsafe edits are made only with
-    ``unsafe``; without it they come as notes. A text that is not Python 3 gives ``error``.
+    ``unsafe``; without it they come as notes. A text that is not Python 3 gives ``error``, unless
+    ``python2`` asks for its translation. Without it a text that does not name Airflow stays.
     """
+    if python2:
+        return _from_python2(text, pins=pins, path=path, plugins=plugins, unsafe=unsafe)
     if "airflow" not in text:
+        return _without_airflow(text, path, pins)
+    return _migrate(text, pins=pins, path=path, plugins=plugins, unsafe=unsafe)
+
+
+def _from_python2(
+    text: str,
+    *,
+    pins: Mapping[str, str],
+    path: str,
+    plugins: PluginModules | None,
+    unsafe: bool,
+) -> Migration:
+    """Translate what is Python 2, then rewrite; a file without Airflow too."""
+    try:
+        new, translated = old.convert(text)
+    except SyntaxError as error:
+        return Migration(error=old.what_is_wrong(text, error))
+    done = _migrate(new, pins=pins, path=path, plugins=plugins, unsafe=unsafe)
+    if not translated or done.error:
+        return done
+    return replace(
+        done, text=done.text if done.text is not None else new, edits=(*translated, *done.edits)
+    )
+
+
+def _without_airflow(text: str, path: str, pins: Mapping[str, str]) -> Migration:
+    """Such a file is never changed unasked; what the target's Python refuses is said."""
+    if not (old.may_be_old(text) or python_names.may_be_gone(text)):
         return Migration()
     try:
         source = Source(text, path)
     except SyntaxError as error:
-        return Migration(error=f"line {error.lineno or 1}: {error.msg}")
+        line, _, wrong = old.what_is_wrong(text, error).partition(": ")
+        fix = "Translate it, for instance with `mwaa-harness migrate --python2`"
+        note = Note(rule=old.ID, line=int(line.split()[1]), column=0, message=wrong, fix=fix)
+        return Migration(notes=(note,))
+    except (ValueError, RecursionError):
+        return Migration()
+    found = python_names.RULE.find(source, _target(_key(pins), ()))
+    notes = [
+        change
+        if isinstance(change, Note)
+        else Note(
+            rule=change.rule,
+            line=change.line,
+            column=0,
+            message=change.message,
+            fix="Change it, for instance with `mwaa-harness migrate --python2`",
+        )
+        for change in found
+    ]
+    return Migration(notes=tuple(sorted(notes, key=lambda n: (n.line, n.message))))
+
+
+def _migrate(
+    text: str,
+    *,
+    pins: Mapping[str, str],
+    path: str,
+    plugins: PluginModules | None,
+    unsafe: bool,
+) -> Migration:
+    try:
+        source = Source(text, path)
+    except SyntaxError as error:
+        return Migration(error=old.what_is_wrong(text, error))
     except (ValueError, RecursionError) as error:  # null bytes; nesting beyond the parser
         return Migration(error=f"line 1: {error}")
     target = _target(_key(pins), tuple(sorted((plugins or {}).items())))
@@ -102,9 +169,10 @@ def migrate_bytes(
     path: str = "<string>",
     plugins: PluginModules | None = None,
     unsafe: bool = False,
+    python2: bool = False,
 ) -> tuple[bytes | None, Migration]:
     """Like ``migrate_source`` for a file's bytes: keeps encoding, BOM and newline style."""
-    if b"airflow" not in data:
+    if not python2 and not concerns(data):
         return None, Migration()
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
@@ -117,8 +185,18 @@ def migrate_bytes(
             error=f"line {line}: byte 0x{data[error.start]:02x} is not {error.encoding}; add an "
             "encoding line (# -*- coding: latin-1 -*-) or save the file as UTF-8"
         )
-    migration = migrate_source(text, pins=pins, path=path, plugins=plugins, unsafe=unsafe)
+    migration = migrate_source(
+        text, pins=pins, path=path, plugins=plugins, unsafe=unsafe, python2=python2
+    )
     return (migration.text.encode(encoding) if migration.text is not None else None), migration
+
+
+def concerns(data: bytes) -> bool:
+    """Whether there may be something to say about a file: cheap, and may be wrong."""
+    if b"airflow" in data:
+        return True
+    text = data.decode("latin-1")
+    return old.may_be_old(text) or python_names.may_be_gone(text)
 
 
 def _write(source: Source, operations: list[Operation]) -> str:

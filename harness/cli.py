@@ -149,6 +149,7 @@ def check(
 @click.option("--write", "mode", flag_value="write", help="Change the files of REPO in place.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write a rewritten copy there.")
 @click.option("--unsafe", is_flag=True, help="Make edits too that may change what a DAG does.")
+@click.option("--python2", is_flag=True, help="Translate files of Python 2 first.")
 @click.option("--allow-dirty", is_flag=True, help="--write although git has changes pending.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
 @click.option("--offline", is_flag=True, help="Reach for nothing but the package index.")
@@ -158,6 +159,7 @@ def migrate(
     mode: str,
     output: Path | None,
     unsafe: bool,
+    python2: bool,
     allow_dirty: bool,
     format_: str,
     offline: bool,
@@ -173,6 +175,7 @@ def migrate(
         repo,
         target=target,
         unsafe=unsafe,
+        python2=python2,
         write=mode == "write",
         allow_dirty=allow_dirty,
         output=output,

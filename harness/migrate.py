@@ -47,6 +47,7 @@ def migrate(
     *,
     target: str = "",
     unsafe: bool = False,
+    python2: bool = False,
     write: bool = False,
     allow_dirty: bool = False,
     output: Path | None = None,
@@ -69,7 +70,7 @@ def migrate(
             hint="Name another one; nothing was written.",
         )
     with tempfile.TemporaryDirectory(prefix="mwaa-harness-") as folder:
-        rewritten = _rewritten(repo, config, row, Path(folder) / "repo", unsafe, offline)
+        rewritten = _rewritten(repo, config, row, Path(folder) / "repo", unsafe, python2, offline)
         written = tuple(_put_back(repo, rewritten)) if write else ()
         if output:
             shutil.copytree(rewritten.repo.root, output, dirs_exist_ok=True)
@@ -89,7 +90,7 @@ def migrated_requirements(path: Path, *, target: str = "", offline: bool = False
     row = get_target(target or next(iter(config.targets), "") or default_target().airflow)
     with tempfile.TemporaryDirectory(prefix="mwaa-harness-") as folder:
         copy = Path(folder) / "repo"
-        return requirements_text(_rewritten(repo, config, row, copy, False, offline).repo)
+        return requirements_text(_rewritten(repo, config, row, copy, False, False, offline).repo)
 
 
 def lines(migration: Migration, format_: str, *, diff: bool) -> Iterator[str]:
@@ -115,7 +116,7 @@ def remarks(migration: Migration) -> Iterator[str]:
 
 
 def _rewritten(
-    repo: Repo, config: Config, row: Target, copy: Path, unsafe: bool, offline: bool
+    repo: Repo, config: Config, row: Target, copy: Path, unsafe: bool, python2: bool, offline: bool
 ) -> Rewritten:
     return rewrite(
         copy_tree(repo, copy),
@@ -123,6 +124,7 @@ def _rewritten(
         constraints=find_constraints(row, config.constraints.get(row.airflow, ""), offline=offline),
         config=config,
         unsafe=unsafe,
+        python2=python2,
     )
 
 

@@ -47,16 +47,23 @@ def rewrite(
     constraints: Constraints,
     config: Config,
     unsafe: bool = False,
+    python2: bool = False,
     on_file: Callable[[int, int], None] | None = None,
 ) -> Rewritten:
     """Rewrite the sources and the requirements of ``copy`` for ``target``, in place.
 
-    ``unsafe`` makes the edits as well that may change what a DAG does; ``on_file`` hears (done,
-    total). A file the codemods cannot read stays as it is and comes back with ``error``. The
-    ``repo`` of the answer has a requirements file where the rewrite had to make one.
+    ``unsafe`` makes the edits as well that may change what a DAG does, ``python2`` translates what
+    is Python 2 first; ``on_file`` hears (done, total). A file the codemods cannot read stays as
+    it is and comes back with ``error``. The ``repo`` of the answer has a requirements file where
+    the rewrite had to make one.
     """
     sources = rewrite_sources(
-        copy, pins=target_pins(target, constraints), config=config, unsafe=unsafe, on_file=on_file
+        copy,
+        pins=target_pins(target, constraints),
+        config=config,
+        unsafe=unsafe,
+        python2=python2,
+        on_file=on_file,
     )
     return _rewrite_requirements(sources, target, constraints)
 
@@ -103,13 +110,14 @@ def rewrite_sources(
     pins: Mapping[str, str],
     config: Config,
     unsafe: bool = False,
+    python2: bool = False,
     on_file: Callable[[int, int], None] | None = None,
 ) -> Rewritten:
     """Rewrite the Python sources of ``copy`` for an environment with ``pins``, in place."""
     sources = tuple(_sources(copy, config))
     originals = {job.path: job.data for job in sources if not job.member}
     plugins = read_plugins(copy, originals, pins=pins)
-    settings = Settings(pins=pins, plugins=plugins.modules, unsafe=unsafe)
+    settings = Settings(pins=pins, plugins=plugins.modules, unsafe=unsafe, python2=python2)
     folder = cache_folder("rewrites") / _salt(settings)
     done: dict[str, list[tuple[Job, Migrated]]] = {}
     for count, (job, migrated) in enumerate(_migrate_all(sources, settings, folder), 1):
@@ -164,7 +172,7 @@ def _migrate_all(
     """Each job with its answer: out of the cache, passed over, or through the codemods."""
     fresh = []
     for job in jobs:
-        if b"airflow" not in job.data:
+        if not settings.python2 and not codemods.concerns(job.data):
             yield job, Migrated()
         elif (cached := _recall(folder, job)) is not None:
             yield job, cached

@@ -66,6 +66,7 @@ class Settings:
     pins: Mapping[str, str]
     plugins: Mapping[str, str]
     unsafe: bool
+    python2: bool = False
 
 
 def migrate(job: Job, settings: Settings) -> Migrated:
@@ -76,6 +77,7 @@ def migrate(job: Job, settings: Settings) -> Migrated:
         path=job.name,
         plugins=settings.plugins,
         unsafe=settings.unsafe,
+        python2=settings.python2,
     )
     return Migrated(
         data=data,

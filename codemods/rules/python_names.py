@@ -1,109 +1,403 @@
-"""Names that the target's Python took out of its standard library."""
+"""Names that the target's Python took out of its standard library, and out of the language."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, NewImport, Rebind, Replace, Step
+from codemods.changes import (
+    AddImport,
+    Change,
+    Compose,
+    EditCall,
+    NewImport,
+    Operation,
+    Rebind,
+    Replace,
+    Step,
+)
 from codemods.rules._text import lines
-from codemods.source import Source
+from codemods.source import Binding, Source, Use
 from codemods.target import Target
 
 ID = "python-names"
 # From which Airflow on MWAA runs which Python. Source: docs.aws.amazon.com/mwaa, "Apache Airflow
 # versions on Amazon MWAA".
 _PYTHON = ((">=2.11", (3, 12)), (">=2.7", (3, 11)), (">=2.4", (3, 10)), (">=1", (3, 7)))
-# Source: docs.python.org, "What's New In Python" 3.10: the aliases of collections.abc are gone.
-_ABCS = frozenset(
-    (
-        "Awaitable",
-        "Coroutine",
-        "AsyncIterable",
-        "AsyncIterator",
-        "AsyncGenerator",
-        "Hashable",
-        "Iterable",
-        "Iterator",
-        "Generator",
-        "Reversible",
-        "Container",
-        "Callable",
-        "Collection",
-        "Set",
-        "MutableSet",
-        "Mapping",
-        "MutableMapping",
-        "MappingView",
-        "KeysView",
-        "ItemsView",
-        "ValuesView",
-        "Sequence",
-        "MutableSequence",
-        "ByteString",
-    )
-)
-# Source: the same pages, "Removed": module → (Python, what to use).
-_MODULES = {
-    "asynchat": ((3, 12), "asyncio"),
-    "asyncore": ((3, 12), "asyncio"),
-    "binhex": ((3, 11), "binascii"),
-    "distutils": ((3, 12), "setuptools, packaging, shutil or sysconfig"),
-    "formatter": ((3, 10), "string formatting of your own"),
-    "imp": ((3, 12), "importlib"),
-    "parser": ((3, 10), "ast"),
-    "smtpd": ((3, 12), "aiosmtpd"),
-    "symbol": ((3, 10), "ast"),
+
+# Builtins of Python 2. Source: lib2to3's fixers of the same names.
+_BUILTINS = {
+    "basestring": "str",
+    "unicode": "str",
+    "long": "int",
+    "unichr": "chr",
+    "xrange": "range",
+    "raw_input": "input",
+    "reduce": "functools.reduce",
 }
-_FROM_ABC = (3, 10)
+# Methods: name → (Python, new name). Source: as for the table; the first three are lib2to3's.
+_METHODS = {
+    "iteritems": ((3, 0), "items"),
+    "iterkeys": ((3, 0), "keys"),
+    "itervalues": ((3, 0), "values"),
+    "isAlive": ((3, 9), "is_alive"),
+    "readfp": ((3, 12), "read_file"),
+    "assertEquals": ((3, 12), "assertEqual"),
+    "assertNotEquals": ((3, 12), "assertNotEqual"),
+    "assertItemsEqual": ((3, 0), "assertCountEqual"),
+    "assertRegexpMatches": ((3, 12), "assertRegex"),
+    "assertRaisesRegexp": ((3, 12), "assertRaisesRegex"),
+    "assert_": ((3, 12), "assertTrue"),
+}
+# The methods above mean Python's own only where the file imports this.
+_ONLY_WITH = {"isAlive": "threading", "readfp": "configparser"} | {
+    name: "unittest" for name in _METHODS if name.startswith("assert")
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gone:
+    """One row: what Python took away, from when, and what stands for it."""
+
+    old: str
+    since: tuple[int, int]
+    new: str = ""
+    unsafe: bool = False
+    advice: str = ""
+
+
+@lru_cache(maxsize=1)
+def _table() -> Mapping[str, Gone]:
+    text = (files("codemods") / "data" / "python_names.txt").read_text("utf-8")
+    found, since = {}, (3, 0)
+    for line in text.splitlines():
+        if line.startswith("["):
+            major, _, minor = line.strip("[]").partition(".")
+            since = (int(major), int(minor))
+        elif line and not line.startswith("#"):
+            old, _, new = line.partition(" ")
+            found[old] = (
+                Gone(old=old, since=since, advice=new[1:].strip())
+                if new.startswith("!")
+                else Gone(old=old, since=since, new=new.removeprefix("~"), unsafe=new[0] == "~")
+            )
+    return found
+
+
+@lru_cache(maxsize=1)
+def _words() -> re.Pattern[str]:
+    roots = {old.partition(".")[0] for old in _table() if "." not in old}
+    last = {old.rpartition(".")[2] for old in _table() if "." in old} - {"join", "format", "Set"}
+    modules = "|".join(sorted(roots | {"collections", "distutils"}))
+    names = "|".join(sorted({*_BUILTINS, *_METHODS, "has_key", "utcnow", *last} - {"reduce"}))
+    return re.compile(
+        rf"^\s*(?:import|from)\s+(?:{modules})\b|\b(?:{names})\b|\breduce\(|\bjson\.loads?\("
+        r"|^\s*print\s*>>",
+        re.MULTILINE,
+    )
+
+
+def may_be_gone(text: str) -> bool:
+    """Whether a text names something of the table: cheap, and may be wrong."""
+    return _words().search(text) is not None
 
 
 def _python(target: Target) -> tuple[int, int]:
     return next(python for when, python in _PYTHON if target.has(f"apache-airflow{when}"))
 
 
-def _find(source: Source, target: Target) -> Iterator[Change]:
-    python = _python(target)
-    for binding in source.bindings:
-        if binding.tower is not None:
-            continue
+class _Names:
+    """The changes of one source."""
+
+    def __init__(self, source: Source, target: Target) -> None:
+        self.source = source
+        self.target = target
+        self.python = _python(target)
+        self.own = _guarded(source)
+
+    def find(self) -> Iterator[Change]:
+        if not may_be_gone(self.source.text):
+            return
+        for binding in self.source.bindings:
+            if binding.tower is None and binding.alias.lineno not in self.own:
+                yield from self._binding(binding)
+        yield from self._builtins()
+        yield from self._prints()
+        yield from self._calls()
+
+    def _gone(self, path: str) -> Gone | None:
+        row = _table().get(path)
+        return row if row is not None and self.python >= row.since else None
+
+    def _nearest(self, path: str) -> Gone | None:
+        """The row of a path or of the module around it."""
+        parts = path.split(".")
+        for length in range(len(parts), 0, -1):
+            row = self._gone(".".join(parts[:length]))
+            if row is not None:
+                return row
+        return None
+
+    # -- imports -----------------------------------------------------------------------------
+
+    def _binding(self, binding: Binding) -> Iterator[Change]:
         path = binding.alias.name if binding.dotted else binding.path
-        since, instead = _MODULES.get(path.partition(".")[0], ((9, 9), ""))
-        if python >= since and source.unused(binding):
-            module = path.partition(".")[0]
+        if path.startswith(".") or binding.name == "*":
+            return
+        row = self._nearest(path)
+        if row is None:
+            yield from self._uses(binding, path)
+        elif not row.new and self.source.unused(binding):
             yield Step(
                 rule=ID,
                 line=binding.alias.lineno,
-                message=f"Python {python[0]}.{python[1]} of the target has no module {module}, "
-                "and nothing here uses it",
+                message=f"{self._says(row)}, and nothing here uses it",
                 operations=(Rebind(binding=binding, imports=()),),
             )
-        elif python >= since:
-            yield Note(
-                rule=ID,
-                line=binding.alias.lineno,
-                column=binding.alias.col_offset,
-                message=f"Python {python[0]}.{python[1]} of the target has no module "
-                f"{path.partition('.')[0]}",
-                fix=f"Use {instead}",
+        elif row.new and row.old == path:
+            yield from self._renamed(binding, path, row)
+        elif row.new:
+            new = row.new + path[len(row.old) :]
+            yield from self._renamed(binding, path, Gone(old=path, since=row.since, new=new))
+        else:
+            # The module is gone, and some of its names may live elsewhere.
+            homes = {use.path: self._gone(use.path) for use in binding.uses}
+            if binding.uses and all(r is not None and r.new for r in homes.values()):
+                yield from self._uses(binding, path, drop=True)
+            else:
+                yield self._note(binding.alias.lineno, binding.alias.col_offset, row)
+
+    def _says(self, row: Gone) -> str:
+        what = "module" if "." not in row.old else "name"
+        major, minor = self.python
+        return f"Python {major}.{minor} of the target has no {what} {row.old}"
+
+    def _note(self, line: int, column: int, row: Gone) -> Note:
+        return Note(rule=ID, line=line, column=column, message=self._says(row), fix=row.advice)
+
+    def _step(self, line: int, row: Gone, *operations: Operation) -> Step:
+        return Step(
+            rule=ID,
+            line=line,
+            message=f"{row.old} is {row.new}",
+            operations=operations,
+            safe=not row.unsafe,
+        )
+
+    def _renamed(self, binding: Binding, path: str, row: Gone) -> Iterator[Change]:
+        line = binding.alias.lineno
+        asname = binding.alias.asname or ""
+        head, _, name = row.new.rpartition(".")
+        if isinstance(binding.statement, ast.Import) or "." not in path:
+            yield from self._module(binding, path, row)
+        elif not head:  # a builtin now
+            uses = tuple(Replace(node=use.root, code=name) for use in binding.uses if use.sure)
+            yield self._step(line, row, Rebind(binding=binding, imports=()), *uses)
+        elif head == "str":
+            uses = tuple(Replace(node=use.root, code=row.new) for use in binding.uses if use.sure)
+            yield self._step(line, row, Rebind(binding=binding, imports=()), *uses)
+        else:
+            old = path.rpartition(".")[2]
+            kept = asname or (old if old != name else "")
+            new = NewImport(module=head, name=name, asname=kept if kept != name else "")
+            yield self._step(line, row, Rebind(binding=binding, imports=(new,)))
+
+    def _module(self, binding: Binding, path: str, row: Gone) -> Iterator[Change]:
+        """``import ConfigParser``, with or without ``as``: its uses get the new name."""
+        line, asname = binding.alias.lineno, binding.alias.asname or ""
+        renames: list[Operation] = []
+        homes: dict[str, None] = {}
+        for use in binding.uses:
+            own = self._gone(use.path) if len(use.nodes) > 1 else None
+            if own is not None and own.new and own.old != path:
+                homes[own.new.rpartition(".")[0]] = None
+                renames.append(Replace(node=use.node, code=own.new))
+            elif not asname:
+                depth = path.count(".")
+                homes[row.new] = None
+                if len(use.nodes) > depth:
+                    renames.append(Replace(node=use.nodes[depth], code=row.new))
+            else:
+                homes[row.new] = None
+        kept = asname if asname != row.new else ""
+        news = tuple(
+            NewImport(module=home, asname=kept if home == row.new else "")
+            for home in homes or {row.new: None}
+        )
+        yield self._step(line, row, Rebind(binding=binding, imports=news), *renames)
+
+    # -- uses of a module that stays ---------------------------------------------------------
+
+    def _uses(self, binding: Binding, path: str, *, drop: bool = False) -> Iterator[Change]:
+        dropped: tuple[Operation, ...] = (Rebind(binding=binding, imports=()),) if drop else ()
+        news: dict[str, None] = {}
+        for use in binding.uses:
+            found = self._longest(use, path)
+            if found is None or not use.sure:
+                continue
+            depth, row = found
+            node = use.nodes[depth]
+            if not row.new:
+                yield self._note(node.lineno, node.col_offset, row)
+                continue
+            head, _, name = row.new.rpartition(".")
+            alias = self.source.segment(use.root) if binding.alias.asname else ""
+            step_operations: list[Operation] = []
+            if head == path or not head or head == "str":
+                code = f"{alias or path}.{name}" if head == path else row.new
+            elif head == "collections.abc" and path == "collections":
+                # ``import collections`` alone has collections.abc: the interpreter loads it.
+                code = f"{self.source.segment(use.root)}.abc.{name}"
+            else:
+                code = row.new
+                if head not in news and not self._has_import(head):
+                    news[head] = None
+                    step_operations.append(AddImport(near=binding, new=NewImport(module=head)))
+            yield self._step(
+                node.lineno, row, Replace(node=node, code=code), *step_operations, *dropped
             )
-        head, _, name = path.rpartition(".")
-        if python >= _FROM_ABC and head == "collections" and name in _ABCS:
-            asname = binding.alias.asname or ""
-            new = NewImport(module="collections.abc", name=name, asname=asname)
-            yield _step(binding.alias.lineno, name, Rebind(binding=binding, imports=(new,)))
-        elif python >= _FROM_ABC and path == "collections":
-            for use in binding.uses:
-                name = use.path.split(".")[1] if len(use.nodes) > 1 else ""
-                if name in _ABCS and use.sure:
-                    code = f"{source.segment(use.root)}.abc.{name}"
-                    # ``import collections`` alone has collections.abc: the interpreter loads it.
-                    yield _step(use.node.lineno, name, Replace(node=use.nodes[1], code=code))
+            dropped = ()
+
+    def _longest(self, use: Use, path: str) -> tuple[int, Gone] | None:
+        parts = use.path.split(".")
+        root = len(parts) - len(use.nodes)
+        for length in range(len(parts), path.count(".") + 1, -1):
+            row = self._gone(".".join(parts[:length]))
+            if row is not None:
+                return length - root - 1, self._kind(row, use)
+        return None
+
+    def _kind(self, row: Gone, use: Use) -> Gone:
+        """A name of which one attribute is used is as good as the old one."""
+        if row.old == "inspect.getargspec" and use.node.end_lineno:
+            rest = self.source.text[self.source.span(use.node)[1] :]
+            close = re.match(r"\([^()]*\)\s*(?:\.(?:args|varargs|defaults)\b|\[0\])", rest)
+            if close:
+                return Gone(old=row.old, since=row.since, new=row.new)
+        return row
+
+    def _has_import(self, module: str) -> bool:
+        return any(
+            b.dotted and b.alias.name == module and b.scope is self.source.module
+            for b in self.source.bindings
+        )
+
+    # -- the language ------------------------------------------------------------------------
+
+    def _builtins(self) -> Iterator[Change]:
+        for name, new in _BUILTINS.items():
+            for use in self.source.unbound.get(name, ()):
+                if use.root.lineno in self.own:
+                    continue
+                row = Gone(old=name, since=(3, 0), new=new)
+                if "." not in new:
+                    yield self._step(use.root.lineno, row, Replace(node=use.root, code=new))
+                elif self.source.bindings:
+                    near = next(
+                        (
+                            b
+                            for b in self.source.bindings
+                            if b.scope is self.source.module and not _is_future(b)
+                        ),
+                        None,
+                    )
+                    if near is not None:
+                        module, _, attribute = new.rpartition(".")
+                        yield self._step(
+                            use.root.lineno,
+                            row,
+                            AddImport(near=near, new=NewImport(module=module, name=attribute)),
+                        )
+
+    def _prints(self) -> Iterator[Change]:
+        """``print >>log, x`` parses in Python 3, and fails when it runs."""
+        for node in ast.walk(self.source.tree) if "print" in self.source.names else ():
+            if (
+                isinstance(node, ast.BinOp)
+                and isinstance(node.op, ast.RShift)
+                and isinstance(node.left, ast.Name)
+                and node.left.id == "print"
+            ):
+                yield Note(
+                    rule=ID,
+                    line=node.lineno,
+                    column=node.col_offset,
+                    message="print >> file is print(…, file=file) in Python 3",
+                    fix="Write print(…, file=file), or use --python2",
+                )
+
+    def _calls(self) -> Iterator[Change]:
+        modules = {b.path.partition(".")[0] for b in self.source.bindings} | {
+            b.alias.name.partition(".")[0] for b in self.source.bindings if b.dotted
+        }
+        if "ConfigParser" in modules:
+            modules.add("configparser")
+        for call in self.source.plain_calls:
+            func = call.func
+            if not isinstance(func, ast.Attribute) or call.lineno in self.own:
+                continue
+            since, new = _METHODS.get(func.attr, ((9, 9), ""))
+            wanted = _ONLY_WITH.get(func.attr)
+            if self.python >= since and (wanted is None or wanted in modules):
+                if since == (3, 0) and wanted is None and (call.args or call.keywords):
+                    continue  # a method of somebody's own
+                row = Gone(old=f".{func.attr}()", since=since, new=f".{new}()")
+                yield self._step(
+                    func.lineno, row, Compose(node=func, parts=(func.value, f".{new}"))
+                )
+            elif func.attr == "has_key" and len(call.args) == 1 and not call.keywords:
+                row = Gone(old=".has_key(x)", since=(3, 0), new="x in …")
+                parts = ("(", call.args[0], " in ", func.value, ")")
+                yield self._step(func.lineno, row, Compose(node=call, parts=parts))
+            elif func.attr == "utcnow" and self.python >= (3, 12):
+                if self.source.path_of(func) in ("datetime.datetime.utcnow",):
+                    yield Note(
+                        rule=ID,
+                        line=func.lineno,
+                        column=func.col_offset,
+                        message="datetime.utcnow() warns since Python 3.12: its value has no zone",
+                        fix="Use datetime.now(timezone.utc), where a value with a zone will do",
+                    )
+            elif (
+                self.source.path_of(func) in ("json.loads", "json.load")
+                and any(k.arg == "encoding" for k in call.keywords)
+                and self.python >= (3, 9)
+            ):
+                row = Gone(old="json.loads(encoding=)", since=(3, 9), new="json.loads()")
+                yield self._step(
+                    func.lineno, row, EditCall(node=call, drop=frozenset({"encoding"}))
+                )
 
 
-def _step(line: int, name: str, operation: Rebind | Replace) -> Step:
-    message = f"collections.{name} is collections.abc.{name}"
-    return Step(rule=ID, line=line, message=message, operations=(operation,))
+def _is_future(binding: Binding) -> bool:
+    statement = binding.statement
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+
+
+def _guarded(source: Source) -> set[int]:
+    """The lines that only Python 2 reaches: below a test of the version, or a NameError."""
+    found: set[int] = set()
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.If | ast.IfExp):
+            test = ast.unparse(node.test)
+            guarded = re.search(r"version_info|\bPY[23]\b|python_version", test)
+        elif isinstance(node, ast.Try):
+            caught = {n.id for h in node.handlers for n in ast.walk(h) if isinstance(n, ast.Name)}
+            guarded = re.search("NameError|AttributeError|ImportError", " ".join(caught))
+        else:
+            continue
+        if guarded:
+            found |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return found
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    yield from _Names(source, target).find()
 
 
 _IMP = lines("import imp", "", "# airflow", "imp.load_source('a', 'b')")
@@ -111,7 +405,7 @@ _IMP = lines("import imp", "", "# airflow", "imp.load_source('a', 'b')")
 RULE = Rule(
     id=ID,
     title="Keep to the target's Python",
-    why="MWAA 2.x runs Python 3.10 to 3.12; names that 3.7 had are gone from the standard library.",
+    why="MWAA 2.x runs Python 3.10 to 3.12; names that 3.7 had, or only Python 2, are gone.",
     examples=(
         Example(
             before=lines("from collections import Mapping, OrderedDict", "# airflow"),
@@ -126,6 +420,51 @@ RULE = Rule(
             before=lines("import imp", "import os", "", "# airflow", "os.getcwd()"),
             after=lines("import os", "", "# airflow", "os.getcwd()"),
         ),
+        Example(
+            before=lines(
+                "import ConfigParser",
+                "import urllib2",
+                "from StringIO import StringIO",
+                "from airflow import DAG",
+                "",
+                "c = ConfigParser.SafeConfigParser()",
+                "c.readfp(StringIO(''))",
+                "try:",
+                "    urllib2.urlopen('https://example.com')",
+                "except urllib2.HTTPError:",
+                "    pass",
+            ),
+            after=lines(
+                "import configparser",
+                "import urllib.request",
+                "import urllib.error",
+                "from io import StringIO",
+                "from airflow import DAG",
+                "",
+                "c = configparser.ConfigParser()",
+                "c.read_file(StringIO(''))",
+                "try:",
+                "    urllib.request.urlopen('https://example.com')",
+                "except urllib.error.HTTPError:",
+                "    pass",
+            ),
+        ),
+        Example(
+            before=lines(
+                "import time",
+                "",
+                "# airflow",
+                "for k, v in {'a': unicode(time.clock())}.iteritems():",
+                "    print(k, v)",
+            ),
+            after=lines(
+                "import time",
+                "",
+                "# airflow",
+                "for k, v in {'a': str(time.perf_counter())}.items():",
+                "    print(k, v)",
+            ),
+        ),
     ),
     keeps=(
         lines("from collections import OrderedDict", "# airflow"),
@@ -136,6 +475,16 @@ RULE = Rule(
             "except ImportError:",
             "    from collections import Mapping",
         ),
+        lines(
+            "import sys",
+            "# airflow",
+            "",
+            "if sys.version_info[0] == 2:",
+            "    text = unicode",
+            "else:",
+            "    text = str",
+        ),
+        lines("# airflow", "frame.iteritems(1)"),
     ),
     find=_find,
 )

@@ -17,7 +17,9 @@ KEEPS = [pytest.param(text, id=f"{r.id}-{i}") for r in RULES for i, text in enum
 @pytest.mark.parametrize(("rule", "example"), EXAMPLES)
 def test_example(rule: Rule, example: Example, targets: dict[str, dict[str, str]]) -> None:
     pins = targets[example.target]
-    migration = migrate_source(example.before, pins=pins, unsafe=example.unsafe)
+    migration = migrate_source(
+        example.before, pins=pins, unsafe=example.unsafe, python2=example.python2
+    )
     assert migration.error is None
     assert (migration.text or example.before) == example.after
     ast.parse(example.after)

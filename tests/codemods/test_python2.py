@@ -1,0 +1,201 @@
+"""Sources that Python 3 refuses: what is said about them, and what --python2 makes of them."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codemods import concerns, migrate_bytes, migrate_source
+from codemods.python2 import convert
+
+REFUSED = [
+    ("print 'x'", "print is a function"),
+    ("if a: print x", "print is a function"),
+    ("exec 'x = 1'", "exec is a function"),
+    ("try:\n    pass\nexcept ValueError, e:\n    pass", "except X as e"),
+    ("raise ValueError, 'no'", "raise X('text')"),
+    ("x = `1`", "backticks"),
+    ("x = 1 <> 2", "!="),
+    ("mode = 0755", "octal"),
+    ("big = 10L", "long numbers"),
+    ("p = ur'x'", "ur''"),
+    ("def f(a, (b, c)):\n    pass", "tuple"),
+    ("if 1:\n        x = 1\n\ty = 2", "tabs and spaces"),
+    ("submit(async=True)", "async and await"),
+    ("def f(self, async=False):\n    pass", "async and await"),
+    ("from x import async", "async and await"),
+    ("x.async(1)", "async and await"),
+]
+
+
+@pytest.mark.parametrize(("code", "says"), REFUSED)
+def test_what_is_wrong_is_said_with_its_line(code: str, says: str, newest: dict[str, str]) -> None:
+    text = f"import airflow\n\n{code}\n"
+    migration = migrate_source(text, pins=newest)
+    assert migration.text is None
+    line, _, said = (migration.error or "").partition(": ")
+    assert says in said
+    assert line in {f"line {3 + n}" for n in range(code.count("\n") + 1)}
+
+
+@pytest.mark.parametrize(("code", "says"), REFUSED)
+def test_python2_makes_it_python_3(code: str, says: str, newest: dict[str, str]) -> None:
+    text = f"import airflow\n\n{code}\n"
+    migration = migrate_source(text, pins=newest, python2=True)
+    assert migration.error is None
+    assert migration.text
+    ast.parse(migration.text)
+    assert {e.rule for e in migration.edits} >= {"python2-source"}
+    assert migrate_source(migration.text, pins=newest, python2=True).text is None
+
+
+@pytest.mark.parametrize(("code", "says"), REFUSED)
+def test_a_file_without_airflow_is_named_and_left_alone(
+    code: str, says: str, newest: dict[str, str]
+) -> None:
+    text = f"import os\n\n{code}\n"
+    migration = migrate_source(text, pins=newest)
+    assert (migration.text, migration.error) == (None, None)
+    assert [says in note.message for note in migration.notes] == [True]
+    assert concerns(text.encode())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print('x')",
+        "print",
+        "x = '''\nprint 'x'\n'''",
+        "log('print this, `that` <> 0755')",
+        "async def f(g):\n    async with g:\n        await g",
+        "try:\n    pass\nexcept (ValueError, KeyError):\n    pass",
+    ],
+)
+def test_python_3_is_no_python_2(code: str, newest: dict[str, str]) -> None:
+    text = f"import airflow\n{code}\n"
+    assert convert(text) == (text, ())
+    for python2 in (False, True):
+        migration = migrate_source(text, pins=newest, python2=python2)
+        assert (migration.text, migration.notes, migration.error) == (None, (), None)
+
+
+def test_neither_python_says_where(newest: dict[str, str]) -> None:
+    migration = migrate_source("import airflow\nx = = 1\n", pins=newest, python2=True)
+    assert (migration.error or "").startswith("line 2: ")
+
+
+def test_translation_comes_before_the_other_rules(newest: dict[str, str]) -> None:
+    data = (
+        b"# -*- coding: latin-1 -*-\r\nfrom airflow.operators.bash_operator import BashOperator\r\n"
+        b"import urllib2\r\nprint 'caf\xe9', {'a': 1}.has_key('a')\r\n"
+        b"print urllib2.urlopen('http://x')"
+    )
+    new, migration = migrate_bytes(data, pins=newest, python2=True)
+    assert migration.error is None
+    assert new == (
+        b"# -*- coding: latin-1 -*-\r\nfrom airflow.operators.bash import BashOperator\r\n"
+        b"import urllib.request, urllib.error, urllib.parse\r\n"
+        b"print('caf\xe9', 'a' in {'a': 1})\r\n"
+        b"print(urllib.request.urlopen('http://x'))"
+    )
+
+
+OLD_NAMES = [
+    ("from fractions import gcd", "from math import gcd"),
+    ("import base64\nbase64.encodestring(b'')", "import base64\nbase64.encodebytes(b'')"),
+    ("from itertools import izip\nizip([], [])", "zip([], [])"),
+    ("import itertools\nitertools.imap(f, [])", "import itertools\nmap(f, [])"),
+    ("import string\nstring.letters", "import string\nstring.ascii_letters"),
+    ("from cgi import escape", "from html import escape"),
+    ("import json\njson.loads('1', encoding='utf-8')", "import json\njson.loads('1')"),
+    (
+        "import inspect\ninspect.getargspec(f).args",
+        "import inspect\ninspect.getfullargspec(f).args",
+    ),
+    ("import os\nreduce(f, [1])", "from functools import reduce\nimport os\nreduce(f, [1])"),
+    (
+        "import urllib\nurllib.urlencode({})",
+        "import urllib\nimport urllib.parse\nurllib.parse.urlencode({})",
+    ),
+    ("from urlparse import urlparse as u\nu('')", "from urllib.parse import urlparse as u\nu('')"),
+    ("import imp\nimp.reload(f)", "import importlib\nimportlib.reload(f)"),
+    ("import cPickle as pickle\npickle.dumps(1)", "import pickle\npickle.dumps(1)"),
+    (
+        "from distutils.spawn import find_executable\nfind_executable('x')",
+        "from shutil import which as find_executable\nfind_executable('x')",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), OLD_NAMES)
+def test_names_that_python_lost(before: str, after: str, newest: dict[str, str]) -> None:
+    text = f"from airflow import DAG as f\n{before}\n"
+    assert migrate_source(text, pins=newest).text == f"from airflow import DAG as f\n{after}\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "part"),
+    [
+        ("from distutils.util import strtobool\nstrtobool('y')", "'true'"),
+        ("import imp\nimp.load_source('a', 'b')", "importlib"),
+        ("import sys\nprint >>sys.stderr, f", "file=file"),
+        ("from asyncio import coroutine\ncoroutine(1)", "async def"),
+        ("import inspect\na, b, c, d = inspect.getargspec(f)", "--unsafe"),
+        ("from datetime import datetime\ndatetime.utcnow()", "timezone.utc"),
+    ],
+)
+def test_what_only_a_person_can_change(code: str, part: str, newest: dict[str, str]) -> None:
+    migration = migrate_source(f"from airflow import DAG as f\n{code}\n", pins=newest)
+    assert migration.text is None
+    assert [part in f"{n.message} {n.fix}" for n in migration.notes] == [True]
+
+
+def test_the_table_holds_for_each_python(targets: dict[str, dict[str, str]]) -> None:
+    text = "import airflow\nimport inspect\ninspect.getargspec(f)[0]\n"
+    assert migrate_source(text, pins=targets["2.5.1"]).text is None
+    assert "getfullargspec" in (migrate_source(text, pins=targets["2.10.3"]).text or "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12"])
+def test_every_row_is_true_of_the_interpreter(version: str) -> None:
+    """What the table says is gone is gone, and what stands for it is there."""
+    python = next(
+        (str(c) for c in (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python")),
+        shutil.which(f"python{version}") or "",
+    )
+    assert python, f"Python {version} is needed"
+    table = Path(sys.modules["codemods"].__file__ or "").parent / "data" / "python_names.txt"
+    script = (
+        "import builtins, importlib, sys, warnings\nwarnings.simplefilter('ignore')\n"
+        "def there(path):\n"
+        "    parts = path.split('.')\n"
+        "    if len(parts) == 1 and hasattr(builtins, path): return True\n"
+        "    for n in range(len(parts), 0, -1):\n"
+        "        try: found = importlib.import_module('.'.join(parts[:n]))\n"
+        "        except ImportError: continue\n"
+        "        try:\n"
+        "            for p in parts[n:]: found = getattr(found, p)\n"
+        "            return True\n"
+        "        except AttributeError: return False\n"
+        "    return hasattr(getattr(builtins, parts[0], None), parts[-1])\n"
+        "since = (3, 0)\n"
+        "for line in open(sys.argv[1]):\n"
+        "    line = line.strip()\n"
+        "    if line.startswith('['): since = tuple(map(int, line.strip('[]').split('.')))\n"
+        "    elif line and not line.startswith('#') and sys.version_info[:2] >= since:\n"
+        "        old, _, new = line.partition(' ')\n"
+        "        if there(old): print('still there:', old)\n"
+        "        new = new.lstrip('~')\n"
+        "        if new[0] != '!' and new.partition('.')[0] != 'packaging' and not there(new):\n"
+        "            print('not there:', new)\n"
+    )
+    done = subprocess.run(
+        [python, "-I", "-c", script, str(table)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""

@@ -54,13 +54,13 @@ def what_is_wrong(text: str, error: SyntaxError) -> str:
     line = error.lineno or 1
     rows = text.splitlines()
     if isinstance(error, TabError):
-        return f"line {line}: tabs and spaces are mixed in the indentation"
+        return f"line {line}: {error.msg}: tabs and spaces are mixed"
     # The parser may stop a line behind what it did not understand.
     for number in (line, line - 1):
         row = _without_strings(rows[number - 1]) if 0 < number <= len(rows) else ""
         for pattern, says in _WRONG:
             if pattern.search(row):
-                return f"line {number}: {says}"
+                return f"line {number}: {error.msg}: {says}"
     return f"line {line}: {error.msg}"
 
 

@@ -25,7 +25,7 @@ REFUSED = [
     ("big = 10L", "long numbers"),
     ("p = ur'x'", "ur''"),
     ("def f(a, (b, c)):\n    pass", "tuple"),
-    ("if 1:\n        x = 1\n\ty = 2", "tabs and spaces"),
+    ("if 1:\n        x = 1\n\ty = 2", "tabs and spaces are mixed"),
     ("submit(async=True)", "async and await"),
     ("def f(self, async=False):\n    pass", "async and await"),
     ("from x import async", "async and await"),

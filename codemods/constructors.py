@@ -5,10 +5,13 @@
     [apache-airflow>=2.4]
     airflow.models.dag.DAG schedule_interval schedule     renamed
     airflow.models.dag.DAG full_filepath -                dropped, it had no effect
-    airflow.models.x.Y argument hook_params[key]          moved into a dict argument; with % at
-                                                          the end, names of files are included
+    airflow.models.x.Y argument hook_params[key]          moved into a dict argument
+    airflow.models.x.Y argument name:shape                its value takes a shape of values.py;
+                                                          as well behind a dict's keys
+    airflow.models.x.Y argument config[@Maker][key]       moved into a call; see values.WRAPPERS
     airflow.models.x.Y argument ! advice                  a person must decide
-    airflow.models.x.Y + conn_id="x_default"              added when it is not given
+    airflow.models.x.Y + conn_id="x_default"              added when it is not given; {name} is
+                                                          the code of an argument that is
 
 A row holds for the class and everything that inherits from it.
 """
@@ -65,6 +68,17 @@ class HandRow:
     when: Requirement
     new: str
     advice: str
+    keys: tuple[str, ...] = ()  # inside the argument ``new``
+    shape: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addition:
+    """What a call gains when it lacks it."""
+
+    name: str
+    keys: tuple[str, ...]
+    code: str
 
 
 def _parse(line: str) -> tuple[str, Constructor]:
@@ -133,6 +147,16 @@ def _constructor(line: str) -> Constructor:
     return _parse(line)[1]
 
 
+def _hand_row(when: Requirement, argument: str, rest: str) -> HandRow:
+    if rest.startswith("!"):
+        return HandRow(when=when, new="", advice=rest[1:].strip())
+    if argument == "+":
+        return HandRow(when=when, new=rest.strip(), advice="")
+    place, _, shape = rest.strip().partition(":")
+    name, *keys = place.replace("]", "").split("[")
+    return HandRow(when=when, new=name, advice="", keys=tuple(keys), shape=shape)
+
+
 @lru_cache(maxsize=1)
 def _hand_rows() -> Mapping[tuple[str, str], tuple[HandRow, ...]]:
     text = (files("codemods") / "data" / "arguments_by_hand.txt").read_text("utf-8")
@@ -143,9 +167,7 @@ def _hand_rows() -> Mapping[tuple[str, str], tuple[HandRow, ...]]:
             when = Requirement(line.strip("[]"))
         elif line and not line.startswith("#"):
             path, argument, rest = line.split(" ", 2)
-            advice = rest[1:].strip() if rest.startswith("!") else ""
-            row = HandRow(when=when, new="" if advice else rest.strip(), advice=advice)
-            table.setdefault((path, argument), []).append(row)
+            table.setdefault((path, argument), []).append(_hand_row(when, argument, rest))
     return {key: tuple(rows) for key, rows in table.items()}
 
 
@@ -230,10 +252,15 @@ class Constructors:
             anything=anything,
         )
 
-    def additions(self, path: str) -> dict[str, str]:
-        """Argument → code that calls of the class at ``path`` gain when they lack it."""
-        rows = [r for r in _hand_rows().get((path, "+"), ()) if self._holds(r)]
-        return {name: code for name, _, code in (r.new.partition("=") for r in rows)}
+    def additions(self, path: str) -> tuple[Addition, ...]:
+        """What calls of the class at ``path`` gain when they lack it."""
+        found = []
+        for row in _hand_rows().get((path, "+"), ()):
+            if self._holds(row):
+                place, _, code = row.new.partition("=")
+                name, *keys = place.replace("]", "").split("[")
+                found.append(Addition(name=name, keys=tuple(keys), code=code))
+        return tuple(found)
 
     def _holds(self, row: HandRow) -> bool:
         version = self._versions.get(canonicalize_name(row.when.name))
@@ -252,7 +279,7 @@ class Constructors:
             for row in reversed(_hand_rows().get((path, argument), ()))
             if self._holds(row)
         ]
-        able = (r for r in rows if not r.new or r.new == DROP or r.new.partition("[")[0] in accepts)
+        able = (r for r in rows if not r.new or r.new == DROP or r.new in accepts)
         return next(able, rows[0] if rows else None)
 
 

@@ -4,7 +4,7 @@
 
     [apache-airflow>=2.4]
     airflow.models.dag.DAG schedule_interval schedule     renamed
-    airflow.models.dag.DAG full_filepath -                dropped, it had no effect
+    airflow.models.dag.DAG full_filepath - why            dropped, it had no effect
     airflow.models.x.Y argument hook_params[key]          moved into a dict argument
     airflow.models.x.Y argument name:shape                its value takes a shape of values.py;
                                                           as well behind a dict's keys
@@ -152,6 +152,8 @@ def _hand_row(when: Requirement, argument: str, rest: str) -> HandRow:
         return HandRow(when=when, new="", advice=rest[1:].strip())
     if argument == "+":
         return HandRow(when=when, new=rest.strip(), advice="")
+    if rest.startswith(DROP):
+        return HandRow(when=when, new=DROP, advice=rest[1:].strip())
     place, _, shape = rest.strip().partition(":")
     name, *keys = place.replace("]", "").split("[")
     return HandRow(when=when, new=name, advice="", keys=tuple(keys), shape=shape)

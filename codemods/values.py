@@ -1,7 +1,7 @@
 """How the value of an argument is written where the target's class takes another shape.
 
-A row of ``arguments_by_hand.txt`` names one of ``SHAPES``. Each takes the value and a function that
-gives an expression's code, and gives the new code, or None when only a person can tell.
+A row of ``arguments_by_hand.txt`` names one of ``SHAPES``. Each takes the value and the text that
+holds it, and gives the new code, or None when only a person can tell.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-Code = Callable[[ast.expr], str]
-Shape = Callable[[ast.expr, Code], str | None]
+from codemods.source import Source
 
-_FILES = (".sql", ".json", ".hql", ".q", ".pig")
+Shape = Callable[[ast.expr, Source], str | None]
+
+_FILES = (".sql", ".json", ".hql", ".q", ".pig", ".pg")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 # Where Dataproc finds a file by itself; 1.10 uploaded anything else.
 _REMOTE = ("gs://", "hdfs://", "file://", "s3://", "{{")
@@ -48,20 +49,40 @@ def quoted(text: str) -> str:
     return '"' + repr("'" + text)[2:-1].replace("\\'", "'").replace('"', '\\"') + '"'
 
 
-def _included(value: ast.expr, code: Code) -> str | None:
+def known(value: ast.expr, source: Source) -> ast.expr:
+    """The expression itself, or the one that its name always stands for."""
+    if isinstance(value, ast.Name):
+        values = source.assigned.get(value.id, [])
+        return values[0] if len(values) == 1 else value
+    return value
+
+
+def _included(value: ast.expr, source: Source) -> str | None:
     """A template that was rendered as a file's name is included where only text is rendered."""
-    text = text_of(value)
-    if text is not None:
-        return quoted("{% include '" + text + "' %}") if text.endswith(_FILES) else code(value)
-    return code(value) if isinstance(value, ast.JoinedStr) else None
+    meant = known(value, source)
+    text = text_of(meant)
+    if text is not None and text.endswith(_FILES):
+        inside = quoted("{% include '" + text + "' %}")
+        if meant is value:
+            return inside
+        return f"\"{{% include '\" + {source.segment(value)} + \"' %}}\""
+    pieces = _pieces(meant, source)
+    plain = pieces is not None and not pieces[-1][0].endswith(_FILES)
+    if plain or (
+        isinstance(meant, ast.Call)
+        and isinstance(meant.func, ast.Attribute)
+        and meant.func.attr == "read"
+    ):
+        return source.segment(value)
+    return None
 
 
-def _queries(value: ast.expr, code: Code) -> str | None:
-    included = _included(value, code)
+def _queries(value: ast.expr, source: Source) -> str | None:
+    included = _included(value, source)
     return f"[{included}]" if included is not None else None
 
 
-def _pieces(value: ast.expr, code: Code) -> list[tuple[str, bool]] | None:
+def _pieces(value: ast.expr, source: Source) -> list[tuple[str, bool]] | None:
     """A string as (text, whether it is literal): constants, f-strings, simple ``.format``."""
     text = text_of(value)
     if text is not None:
@@ -72,7 +93,7 @@ def _pieces(value: ast.expr, code: Code) -> list[tuple[str, bool]] | None:
             if isinstance(part, ast.FormattedValue):
                 if part.conversion != -1 or part.format_spec is not None:
                     return None
-                found.append((code(part.value), False))
+                found.append((source.segment(part.value), False))
             else:
                 found += _literal(text_of(part) or "")
         return found
@@ -89,7 +110,7 @@ def _pieces(value: ast.expr, code: Code) -> list[tuple[str, bool]] | None:
             return None
         found = [(parts[0], True)]
         for argument, rest in zip(value.args, parts[1:], strict=True):
-            found += [(code(argument), False), (rest, True)]
+            found += [(source.segment(argument), False), (rest, True)]
         return found
     return None
 
@@ -114,14 +135,14 @@ def _joined(pieces: list[tuple[str, bool]]) -> str:
         text.replace("{", "{{").replace("}", "}}") if literal else "{" + text + "}"
         for text, literal in pieces
     )
-    if '"' in inner and "'" in inner or "\\" in inner:
+    if ('"' in inner and "'" in inner) or "\\" in inner:
         return " + ".join(quoted(t) if literal else f"str({t})" for t, literal in pieces)
     return f"f'{inner}'" if '"' in inner else f'f"{inner}"'
 
 
-def _table(value: ast.expr, code: Code) -> str | None:
+def _table(value: ast.expr, source: Source) -> str | None:
     """``project.dataset.table`` as BigQuery's TableReference; the project must be in sight."""
-    pieces = _pieces(value, code)
+    pieces = _pieces(value, source)
     if pieces is None:
         return None
     groups: list[list[tuple[str, bool]]] = [[]]
@@ -139,34 +160,43 @@ def _table(value: ast.expr, code: Code) -> str | None:
     return "{" + ", ".join(inside) + "}"
 
 
-def _remote(value: ast.expr, code: Code) -> str | None:
+def _remote(value: ast.expr, source: Source) -> str | None:
     """A file that Dataproc can read by itself."""
-    pieces = _pieces(value, code)
+    pieces = _pieces(value, source)
     head = next((text for text, literal in pieces or () if text and literal), "")
     if pieces and text_of(value) is None and not pieces[0][1]:
-        return code(value)  # starts with a value that is not in sight
-    return code(value) if head.startswith(_REMOTE) else None
+        return source.segment(value)  # starts with a value that is not in sight
+    return source.segment(value) if head.startswith(_REMOTE) else None
 
 
-def _listed(value: ast.expr, code: Code) -> str | None:
-    return f"[{code(value)}]"
+def _listed(value: ast.expr, source: Source) -> str | None:
+    return f"[{source.segment(value)}]"
 
 
-def _fields(value: ast.expr, code: Code) -> str | None:
-    return f'{{"fields": {code(value)}}}'
+def _fields(value: ast.expr, source: Source) -> str | None:
+    return f'{{"fields": {source.segment(value)}}}'
 
 
-def _suffix_glob(value: ast.expr, code: Code) -> str | None:
+def _suffix_glob(value: ast.expr, source: Source) -> str | None:
     """What 1.10 called a delimiter was the end of the name."""
-    pieces = _pieces(value, code)
+    pieces = _pieces(value, source)
     return _joined([("**/*", True), *pieces]) if pieces is not None else None
 
 
-def _text(value: ast.expr, code: Code) -> str | None:
+def _text(value: ast.expr, _: Source) -> str | None:
     """A number as the text that it was read as."""
     if isinstance(value, ast.Constant) and isinstance(value.value, int | float):
         return None if isinstance(value.value, bool) else f'"{value.value}"'
     return None
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(value: ast.expr, _: Source) -> str | None:
+    """``10m`` as a Duration."""
+    match = re.fullmatch(r"(\d+)([smhd])", text_of(value) or "")
+    return f'{{"seconds": {int(match[1]) * _UNITS[match[2]]}}}' if match else None
 
 
 SHAPES: Mapping[str, tuple[Shape, str]] = {
@@ -177,5 +207,6 @@ SHAPES: Mapping[str, tuple[Shape, str]] = {
     "list": (_listed, "a list"),
     "fields": (_fields, '{"fields": [...]}'),
     "glob": (_suffix_glob, '"**/*" and the end of the name'),
+    "seconds": (_seconds, '{"seconds": ...}'),
     "text": (_text, "a string"),
 }

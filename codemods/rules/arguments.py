@@ -16,7 +16,7 @@ from codemods.hops import Resolution
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import SHAPES, WRAPPERS, Code
+from codemods.values import SHAPES, WRAPPERS
 
 ID = "arguments"
 REPLACED = "replaced-class"
@@ -37,6 +37,7 @@ class Mapped:
     unsure: dict[str, str] = field(default_factory=dict)  # argument → advice
     drop_positional: set[int] = field(default_factory=set)
     unsure_positional: dict[int, str] = field(default_factory=dict)  # place → argument
+    by_default: dict[str, HandRow] = field(default_factory=dict)  # what default_args gave to 1.10
 
     @property
     def added(self) -> set[str]:
@@ -49,7 +50,9 @@ def _lineage(target: Target, path: str) -> tuple[str, ...]:
     return signature.lineage if signature is not None else (path,)
 
 
-def map_arguments(target: Target, resolution: Resolution, node: ast.Call, first: int = 0) -> Mapped:
+def map_arguments(
+    target: Target, source: Source, resolution: Resolution, node: ast.Call, first: int = 0
+) -> Mapped:
     """Map the arguments of a call of ``resolution.start`` to the class at its end."""
     mapped = Mapped()
     table = target.constructors
@@ -57,14 +60,21 @@ def map_arguments(target: Target, resolution: Resolution, node: ast.Call, first:
     old = baseline().signature(resolution.start)
     chain = [resolution.start, *(hop.new for hop in resolution.hops if hop.new)]
     lineage = tuple(dict.fromkeys(p for c in reversed(chain) for p in _lineage(target, c)))
+    if old is not None:
+        lineage = tuple(dict.fromkeys([*lineage, *old.lineage]))
     given = {k.arg for k in node.keywords if k.arg}
     renames = {o: n for p in reversed(lineage) for o, n in table.renames(p).items()}
     for keyword in node.keywords:
         if keyword.arg is not None:
-            _map_one(target, mapped, keyword.arg, keyword.value, new, old, lineage, renames, given)
+            _map_one(target, source, mapped, keyword, new, old, lineage, renames, given)
     stars = any(k.arg is None for k in node.keywords)
+    if new is not None and old is not None:
+        for name in source.default_arguments[0] & old.accepts - given - new.accepts:
+            row = target.constructors.by_hand(lineage, name, new.accepts)
+            if row is not None and row.new in new.accepts:
+                mapped.by_default[name] = row
     if new is not None and not stars:
-        known = given | set(mapped.rename.values())
+        known = given | set(mapped.rename.values()) | source.default_arguments[0]
         for path in chain[:-1]:
             for addition in table.additions(path):
                 _add(mapped, addition, new, given, known)
@@ -75,7 +85,8 @@ def map_arguments(target: Target, resolution: Resolution, node: ast.Call, first:
 def _add(
     mapped: Mapped, addition: Addition, new: Signature, given: set[str], known: set[str]
 ) -> None:
-    places = {(row.new, row.keys) for row in mapped.into.values()}
+    rows = [*mapped.into.values(), *mapped.by_default.values()]
+    places = {(row.new, row.keys) for row in rows}
     needed = set(_GIVEN.findall(addition.code))
     if addition.name not in new.accepts or addition.name in known or not needed <= given:
         return
@@ -85,26 +96,27 @@ def _add(
 
 def _map_one(
     target: Target,
+    source: Source,
     mapped: Mapped,
-    name: str,
-    value: ast.expr,
+    keyword: ast.keyword,
     new: Signature | None,
     old: Signature | None,
     lineage: tuple[str, ...],
     renames: dict[str, str],
     given: set[str],
 ) -> None:
+    name, value = str(keyword.arg), keyword.value
     none = isinstance(value, ast.Constant) and value.value is None
     accepts = new.accepts if new is not None else frozenset()
     row = target.constructors.by_hand(lineage, name, accepts)
     if row is not None and row.new == DROP:
-        mapped.drop[name] = "it has no effect"
+        mapped.drop[name] = row.advice or "it has no effect"
         return
     if row is not None and row.new in accepts:
         if row.keys and none:
             mapped.drop[name] = "None is what the target does anyway"
             return
-        if row.shape and not none and SHAPES[row.shape][0](value, ast.unparse) is None:
+        if row.shape and not none and SHAPES[row.shape][0](value, source) is None:
             if name not in accepts or name in _warned(new):
                 mapped.unsure[name] = _place(row)
             return
@@ -202,20 +214,21 @@ def _map_positional(
     mapped.drop_positional |= dropped
 
 
-def mechanical(target: Target, resolution: Resolution, node: ast.Call) -> bool:
+def mechanical(target: Target, source: Source, resolution: Resolution, node: ast.Call) -> bool:
     """Whether a call can be mapped to the end of its hops without a person."""
-    mapped = map_arguments(target, resolution, node)
+    mapped = map_arguments(target, source, resolution, node)
     new = target.constructors.signature(resolution.path)
-    if mapped.unsure or new is None:
+    if mapped.unsure or new is None or any(row.keys for row in mapped.by_default.values()):
         return False
     given = {mapped.rename.get(k.arg or "", k.arg) for k in node.keywords} - set(mapped.drop)
     if any(k.arg is None for k in node.keywords):
         return True
     have = given | mapped.added | {"task_id"} | set(mapped.positional.values())
+    have |= source.default_arguments[0] | {row.new for row in mapped.by_default.values()}
     return new.required <= have | set(new.positional[: len(node.args)])
 
 
-def settle(target: Target, path: str, calls: list[ast.Call]) -> Resolution:
+def settle(target: Target, source: Source, path: str, calls: list[ast.Call]) -> Resolution:
     """Where ``path`` goes for these calls.
 
     A class that another one replaced is left for its successor only where every call can be
@@ -224,7 +237,7 @@ def settle(target: Target, path: str, calls: list[ast.Call]) -> Resolution:
     resolution = target.resolve(path)
     if resolution.removed is not None or not resolution.replaced:
         return resolution
-    if calls and all(mechanical(target, resolution, node) for node in calls):
+    if calls and all(mechanical(target, source, resolution, node) for node in calls):
         return resolution
     for index, hop in enumerate(resolution.hops):
         if hop.replaced:
@@ -246,7 +259,8 @@ def missing(
     if any(isinstance(a, ast.Starred) for a in node.args):
         return []
     have = {mapped.rename.get(k.arg or "", k.arg or "") for k in node.keywords} - set(mapped.drop)
-    have |= mapped.added | set(mapped.positional.values()) | set(new.positional[: len(node.args)]) | given
+    have |= mapped.added | set(mapped.positional.values()) | given
+    have |= set(new.positional[: len(node.args)])
     return sorted(new.required - have)
 
 
@@ -277,9 +291,9 @@ def _all(source: Source, target: Target) -> Iterator[Change]:
         wanted = target.resolve(made.path)
         if wanted.removed is not None:
             continue
-        resolution = settle(target, made.path, calls[made.path])
+        resolution = settle(target, source, made.path, calls[made.path])
         if wanted.path != resolution.path:
-            yield _replaced_note(target, made, wanted)
+            yield _replaced_note(target, source, made, wanted)
         yield from _construction(target, source, made, resolution)
 
 
@@ -302,7 +316,7 @@ def _gathered(
     for argument, row in mapped.into.items():
         if argument not in skip:
             value = at[argument].value
-            put(row.new, row.keys, _shaped(value, row.shape, source.segment))
+            put(row.new, row.keys, _shaped(source, value, row.shape))
 
     def write(node: dict[str, Any] | str) -> str:
         if isinstance(node, str):
@@ -318,13 +332,15 @@ def _gathered(
     return {name: write(node) for name, node in tree.items()}, wrappers
 
 
-def _shaped(value: ast.expr, shape: str, code: Code) -> str:
-    made = SHAPES[shape][0](value, code) if shape else None
-    return made if made is not None else code(value)
+def _shaped(source: Source, value: ast.expr, shape: str) -> str:
+    made = SHAPES[shape][0](value, source) if shape else None
+    return made if made is not None else source.segment(value)
 
 
-def _replaced_note(target: Target, made: Construction, wanted: Resolution) -> Note:
-    mapped = map_arguments(target, wanted, made.node)
+def _replaced_note(
+    target: Target, source: Source, made: Construction, wanted: Resolution
+) -> Note:
+    mapped = map_arguments(target, source, wanted, made.node)
     new = target.constructors.signature(wanted.path)
     old_name = made.path.rpartition(".")[2]
     parts = [f"from {wanted.path.rpartition('.')[0]} import {wanted.path.rpartition('.')[2]}"]
@@ -348,7 +364,7 @@ def _replaced_note(target: Target, made: Construction, wanted: Resolution) -> No
 def _construction(
     target: Target, source: Source, made: Construction, resolution: Resolution
 ) -> Iterator[Change]:
-    mapped = map_arguments(target, resolution, made.node, made.first)
+    mapped = map_arguments(target, source, resolution, made.node, made.first)
     name = resolution.path.rpartition(".")[2]
     at = {k.arg: k for k in made.node.keywords if k.arg}
     places: dict[str, ast.keyword | ast.expr] = dict(at)
@@ -363,6 +379,15 @@ def _construction(
             message=f"{name} does not take {argument} on the target",
             fix=advice[:1].upper() + advice[1:],
         )
+    for argument, row in mapped.by_default.items():
+        if row.keys:
+            yield Note(
+                rule=ID,
+                line=made.node.lineno,
+                column=made.node.col_offset,
+                message=f"{name} takes {argument} out of default_args no more",
+                fix=_place(row)[:1].upper() + _place(row)[1:],
+            )
     lacking = missing(target, source, resolution, made.node, mapped) if made.use else []
     if lacking and baseline().signature(made.path) is not None:
         yield Note(
@@ -380,7 +405,7 @@ def _construction(
     add, wrappers = _gathered(source, mapped, at, made.own)
     if wrappers and made.use is None:
         return
-    values = {o: _shaped(at[o].value, shape, source.segment) for o, shape in mapped.shape.items()}
+    values = {o: _shaped(source, at[o].value, shape) for o, shape in mapped.shape.items()}
     positional = mapped.positional
     if not (rename or drop or add or values or positional or mapped.drop_positional):
         return

@@ -65,8 +65,8 @@ def _included(value: ast.expr, source: Source) -> str | None:
         inside = quoted("{% include '" + text + "' %}")
         if meant is value:
             return inside
-        return f"\"{{% include '\" + {source.segment(value)} + \"' %}}\""
-    pieces = _pieces(meant, source)
+        return f'"{{% include \'" + {source.segment(value)} + "\' %}}"'
+    pieces = pieces_of(meant, source)
     plain = pieces is not None and not pieces[-1][0].endswith(_FILES)
     if plain or (
         isinstance(meant, ast.Call)
@@ -82,7 +82,7 @@ def _queries(value: ast.expr, source: Source) -> str | None:
     return f"[{included}]" if included is not None else None
 
 
-def _pieces(value: ast.expr, source: Source) -> list[tuple[str, bool]] | None:
+def pieces_of(value: ast.expr, source: Source) -> list[tuple[str, bool]] | None:
     """A string as (text, whether it is literal): constants, f-strings, simple ``.format``."""
     text = text_of(value)
     if text is not None:
@@ -125,7 +125,8 @@ def _literal(text: str) -> list[tuple[str, bool]]:
     return [*found, (text[at:], True)]
 
 
-def _joined(pieces: list[tuple[str, bool]]) -> str:
+def joined(pieces: list[tuple[str, bool]]) -> str:
+    """The code of a text made of pieces."""
     pieces = [p for p in pieces if p[0]]
     if all(literal for _, literal in pieces):
         return quoted("".join(text for text, _ in pieces))
@@ -140,29 +141,35 @@ def _joined(pieces: list[tuple[str, bool]]) -> str:
     return f"f'{inner}'" if '"' in inner else f'f"{inner}"'
 
 
-def _table(value: ast.expr, source: Source) -> str | None:
-    """``project.dataset.table`` as BigQuery's TableReference; the project must be in sight."""
-    pieces = _pieces(value, source)
-    if pieces is None:
-        return None
+def split_pieces(pieces: list[tuple[str, bool]], at: str) -> list[list[tuple[str, bool]]]:
+    """The pieces between the separators that ``at`` matches in the literal parts."""
     groups: list[list[tuple[str, bool]]] = [[]]
     for text, literal in pieces:
         if not literal or _TEMPLATE.fullmatch(text):
             groups[-1].append((text, literal))
             continue
-        first, *more = re.split(r"[.:]", text)
+        first, *more = re.split(at, text)
         groups[-1].append((first, True))
         groups += [[(part, True)] for part in more]
+    return groups
+
+
+def _table(value: ast.expr, source: Source) -> str | None:
+    """``project.dataset.table`` as BigQuery's TableReference; the project must be in sight."""
+    pieces = pieces_of(known(value, source), source)
+    if pieces is None:
+        return None
+    groups = split_pieces(pieces, r"[.:]")
     if len(groups) != 3 or not all(any(t for t, _ in g) for g in groups):
         return None
     names = ("projectId", "datasetId", "tableId")
-    inside = (f'"{n}": {_joined(g)}' for n, g in zip(names, groups, strict=True))
+    inside = (f'"{n}": {joined(g)}' for n, g in zip(names, groups, strict=True))
     return "{" + ", ".join(inside) + "}"
 
 
 def _remote(value: ast.expr, source: Source) -> str | None:
     """A file that Dataproc can read by itself."""
-    pieces = _pieces(value, source)
+    pieces = pieces_of(value, source)
     head = next((text for text, literal in pieces or () if text and literal), "")
     if pieces and text_of(value) is None and not pieces[0][1]:
         return source.segment(value)  # starts with a value that is not in sight
@@ -179,8 +186,8 @@ def _fields(value: ast.expr, source: Source) -> str | None:
 
 def _suffix_glob(value: ast.expr, source: Source) -> str | None:
     """What 1.10 called a delimiter was the end of the name."""
-    pieces = _pieces(value, source)
-    return _joined([("**/*", True), *pieces]) if pieces is not None else None
+    pieces = pieces_of(value, source)
+    return joined([("**/*", True), *pieces]) if pieces is not None else None
 
 
 def _text(value: ast.expr, _: Source) -> str | None:

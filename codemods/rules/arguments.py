@@ -20,6 +20,8 @@ from codemods.values import SHAPES, WRAPPERS
 
 ID = "arguments"
 REPLACED = "replaced-class"
+# What other rules see to: (where the class lives on the target, argument).
+_ELSEWHERE = (("airflow.providers.docker.operators.", {"volumes", "auto_remove"}),)
 _GIVEN = re.compile(r"\{(\w+)\}")  # in the code of an addition: the code of that argument
 TASK = "airflow.models.baseoperator.BaseOperator"
 
@@ -106,6 +108,8 @@ def _map_one(
     given: set[str],
 ) -> None:
     name, value = str(keyword.arg), keyword.value
+    if any(lineage[0].startswith(home) and name in names for home, names in _ELSEWHERE):
+        return
     none = isinstance(value, ast.Constant) and value.value is None
     accepts = new.accepts if new is not None else frozenset()
     row = target.constructors.by_hand(lineage, name, accepts)
@@ -337,9 +341,7 @@ def _shaped(source: Source, value: ast.expr, shape: str) -> str:
     return made if made is not None else source.segment(value)
 
 
-def _replaced_note(
-    target: Target, source: Source, made: Construction, wanted: Resolution
-) -> Note:
+def _replaced_note(target: Target, source: Source, made: Construction, wanted: Resolution) -> Note:
     mapped = map_arguments(target, source, wanted, made.node)
     new = target.constructors.signature(wanted.path)
     old_name = made.path.rpartition(".")[2]

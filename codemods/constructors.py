@@ -9,7 +9,8 @@
     airflow.models.x.Y argument name:shape                its value takes a shape of values.py;
                                                           as well behind a dict's keys
     airflow.models.x.Y argument config[@Maker][key]       moved into a call; see values.WRAPPERS
-    airflow.models.x.Y argument ! advice                  a person must decide
+    airflow.models.x.Y argument ! advice                  a person must decide; with !! also where
+                                                          the constructor takes it
     airflow.models.x.Y + conn_id="x_default"              added when it is not given; {name} is
                                                           the code of an argument that is
 
@@ -19,7 +20,7 @@ A row holds for the class and everything that inherits from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
@@ -29,6 +30,8 @@ from packaging.version import InvalidVersion, Version
 
 DROP = "-"
 _GONE = " gone"
+# Its constructor takes a context that no call of what mixes it in ever means.
+_LOGGING = "airflow.utils.log.logging_mixin.LoggingMixin"
 _SAME = " = "
 
 
@@ -46,19 +49,21 @@ class Constructor:
     handed: frozenset[str]  # what the class gives to its bases itself
     passes_on: bool
     anything: bool
+    deprecated: bool  # warns whenever it is made
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
     """What a call of a class may hold, bases included."""
 
-    positional: tuple[str, ...]
-    accepts: frozenset[str]
-    required: frozenset[str]
-    renamed: Mapping[str, str]
-    warned: frozenset[str]
     lineage: tuple[str, ...]  # the class and what it inherits from, nearest first
-    anything: bool
+    positional: tuple[str, ...] = ()
+    accepts: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    warned: frozenset[str] = frozenset()
+    anything: bool = False
+    deprecated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +75,7 @@ class HandRow:
     advice: str
     keys: tuple[str, ...] = ()  # inside the argument ``new``
     shape: str = ""
+    always: bool = False  # the advice holds although the constructor takes the argument
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +96,7 @@ def _parse(line: str) -> tuple[str, Constructor]:
     renamed: dict[str, str] = {}
     warned: set[str] = set()
     handed: set[str] = set()
-    keyword_only = inherited = passes_on = anything = False
+    keyword_only = inherited = passes_on = anything = deprecated = False
     for word in tokens.split():
         if word == "*":
             keyword_only = True
@@ -98,6 +104,8 @@ def _parse(line: str) -> tuple[str, Constructor]:
             passes_on, anything = True, word == "***"
         elif word == "=":
             inherited = True
+        elif word == "^":
+            deprecated = True
         elif word.endswith("="):
             handed.add(word[:-1])
         elif ">" in word:
@@ -123,6 +131,7 @@ def _parse(line: str) -> tuple[str, Constructor]:
         handed=frozenset(handed),
         passes_on=passes_on,
         anything=anything,
+        deprecated=deprecated,
     )
 
 
@@ -149,7 +158,8 @@ def _constructor(line: str) -> Constructor:
 
 def _hand_row(when: Requirement, argument: str, rest: str) -> HandRow:
     if rest.startswith("!"):
-        return HandRow(when=when, new="", advice=rest[1:].strip())
+        always = rest.startswith("!!")
+        return HandRow(when=when, new="", advice=rest.lstrip("!").strip(), always=always)
     if argument == "+":
         return HandRow(when=when, new=rest.strip(), advice="")
     if rest.startswith(DROP):
@@ -211,6 +221,8 @@ class Constructors:
 
     def _build(self, path: str) -> Signature | None:
         line = self._line(path)
+        if path == _LOGGING:
+            return Signature(lineage=(path,))
         if _SAME in line:
             return self.signature(line.partition(_SAME)[2])
         if not line:
@@ -231,6 +243,7 @@ class Constructors:
                 warned=first.warned,
                 lineage=lineage,
                 anything=any(b.anything for b in bases),
+                deprecated=own.deprecated,
             )
         accepts, required = set(own.accepts), set(own.required)
         renamed, warned = dict(own.renamed), set(own.warned)
@@ -252,6 +265,7 @@ class Constructors:
             warned=frozenset(warned),
             lineage=lineage,
             anything=anything,
+            deprecated=own.deprecated,
         )
 
     def additions(self, path: str) -> tuple[Addition, ...]:

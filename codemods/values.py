@@ -190,10 +190,18 @@ def _suffix_glob(value: ast.expr, source: Source) -> str | None:
     return joined([("**/*", True), *pieces]) if pieces is not None else None
 
 
-def _text(value: ast.expr, _: Source) -> str | None:
+def _text(value: ast.expr, source: Source) -> str | None:
     """A number as the text that it was read as."""
+    if pieces_of(known(value, source), source) is not None:
+        return source.segment(value)
     if isinstance(value, ast.Constant) and isinstance(value.value, int | float):
         return None if isinstance(value.value, bool) else f'"{value.value}"'
+    return None
+
+
+def _dill(value: ast.expr, _: Source) -> str | None:
+    if isinstance(value, ast.Constant) and isinstance(value.value, bool):
+        return '"dill"' if value.value else '"pickle"'
     return None
 
 
@@ -214,6 +222,7 @@ SHAPES: Mapping[str, tuple[Shape, str]] = {
     "list": (_listed, "a list"),
     "fields": (_fields, '{"fields": [...]}'),
     "glob": (_suffix_glob, '"**/*" and the end of the name'),
+    "dill": (_dill, '"dill" or "pickle"'),
     "seconds": (_seconds, '{"seconds": ...}'),
     "text": (_text, "a string"),
 }

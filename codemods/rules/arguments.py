@@ -23,6 +23,7 @@ REPLACED = "replaced-class"
 # What other rules see to: (where the class lives on the target, argument).
 _ELSEWHERE = (("airflow.providers.docker.operators.", {"volumes", "auto_remove"}),)
 _GIVEN = re.compile(r"\{(\w+)\}")  # in the code of an addition: the code of that argument
+_SUBDAG = "airflow.operators.subdag.SubDagOperator"  # a rule of its own speaks of it
 TASK = "airflow.models.baseoperator.BaseOperator"
 
 
@@ -37,6 +38,7 @@ class Mapped:
     add: list[Addition] = field(default_factory=list)
     positional: dict[int, str] = field(default_factory=dict)
     unsure: dict[str, str] = field(default_factory=dict)  # argument → advice
+    warned: dict[str, str] = field(default_factory=dict)  # argument → advice
     drop_positional: set[int] = field(default_factory=set)
     unsure_positional: dict[int, str] = field(default_factory=dict)  # place → argument
     by_default: dict[str, HandRow] = field(default_factory=dict)  # what default_args gave to 1.10
@@ -113,6 +115,11 @@ def _map_one(
     none = isinstance(value, ast.Constant) and value.value is None
     accepts = new.accepts if new is not None else frozenset()
     row = target.constructors.by_hand(lineage, name, accepts)
+    if row is not None and row.new == name and not row.shape:
+        return  # taken, though the constructor does not name it
+    if row is not None and row.always and not none:
+        mapped.unsure[name] = row.advice
+        return
     if row is not None and row.new == DROP:
         mapped.drop[name] = row.advice or "it has no effect"
         return
@@ -129,7 +136,8 @@ def _map_one(
         elif row.keys and name not in accepts:
             mapped.into[name] = row
         elif not row.keys and (name not in accepts or row.shape or row.new != name):
-            if row.shape and not none:
+            code = SHAPES[row.shape][0](value, source) if row.shape and not none else None
+            if code is not None and code != source.segment(value):
                 mapped.shape[name] = row.shape
             _rename(mapped, name, row.new, given)
         if row.keys or row.new != name:
@@ -141,6 +149,10 @@ def _map_one(
         to = renames[to]
     if to is not None and to in accepts and (name not in accepts or name in new.renamed):
         _rename(mapped, name, to, given)
+    elif name in new.warned and not none and not _said(row, name):
+        mapped.warned[name] = (row.advice if row is not None else "") or (
+            "look the argument up in the provider's documentation: another one took its place"
+        )
     elif name in accepts or new.anything:
         return
     elif row is not None and row.advice and not none:
@@ -152,6 +164,11 @@ def _map_one(
             mapped.drop[name] = "1.10 ignored it as well, with a warning"
     else:
         mapped.unsure[name] = _takes(new)
+
+
+def _said(row: HandRow | None, name: str) -> bool:
+    """Whether the table knows that the warning is about some values only."""
+    return row is not None and row.new == name
 
 
 def _warned(new: Signature | None) -> frozenset[str]:
@@ -222,7 +239,12 @@ def mechanical(target: Target, source: Source, resolution: Resolution, node: ast
     """Whether a call can be mapped to the end of its hops without a person."""
     mapped = map_arguments(target, source, resolution, node)
     new = target.constructors.signature(resolution.path)
-    if mapped.unsure or new is None or any(row.keys for row in mapped.by_default.values()):
+    if (
+        mapped.unsure
+        or mapped.warned
+        or new is None
+        or any(row.keys for row in mapped.by_default.values())
+    ):
         return False
     given = {mapped.rename.get(k.arg or "", k.arg) for k in node.keywords} - set(mapped.drop)
     if any(k.arg is None for k in node.keywords):
@@ -298,7 +320,22 @@ def _all(source: Source, target: Target) -> Iterator[Change]:
         resolution = settle(target, source, made.path, calls[made.path])
         if wanted.path != resolution.path:
             yield _replaced_note(target, source, made, wanted)
+        elif made.use is not None:
+            yield from _deprecated(target, made, resolution)
         yield from _construction(target, source, made, resolution)
+
+
+def _deprecated(target: Target, made: Construction, resolution: Resolution) -> Iterator[Note]:
+    """A class that warns whenever it is made, and that nothing takes the place of."""
+    signature = target.constructors.signature(resolution.path)
+    if signature is not None and signature.deprecated and resolution.path != _SUBDAG:
+        yield Note(
+            rule=REPLACED,
+            line=made.node.lineno,
+            column=made.node.col_offset,
+            message=f"{resolution.path.rpartition('.')[2]} is deprecated: it warns when it is made",
+            fix="It works until the provider drops it; its warning names what to use instead",
+        )
 
 
 def _gathered(
@@ -381,6 +418,15 @@ def _construction(
             message=f"{name} does not take {argument} on the target",
             fix=advice[:1].upper() + advice[1:],
         )
+    for argument, advice in mapped.warned.items():
+        if argument not in made.own:
+            yield Note(
+                rule=ID,
+                line=at[argument].lineno,
+                column=at[argument].col_offset,
+                message=f"{name} warns about {argument} on the target",
+                fix=advice[:1].upper() + advice[1:],
+            )
     for argument, row in mapped.by_default.items():
         if row.keys:
             yield Note(
@@ -515,7 +561,9 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines("from airflow import DAG", "", "DAG('d', schedule='@daily', max_active_tasks=4)"),
+        lines(
+            "from airflow import DAG", "", "DAG('d', schedule='@once', max_active_tasks=4, **more)"
+        ),
         lines("from airflow import DAG", "", "my_dag('d', schedule_interval='@daily')"),
         lines(
             "from airflow.models import BaseOperator",

@@ -12,94 +12,64 @@ DEFAULT_CONNECTIONS = {
     "932cc7cbcbca7c57",  # airflow_db
     "b2d0f8591f1017db",  # athena_default
     "a25e7d6da9f81983",  # aws_default
-    "3c0e40f7f7c7c7b4",  # azure_batch_default
     "4afeb0b7265b3910",  # azure_batch_default
-    "08c45d3f55aeee4d",  # azure_cosmos_default
     "6e9602b0d206ac3b",  # azure_cosmos_default
-    "0da1b62c91c06e7a",  # azure_data_explorer_default
     "7751777903c313cd",  # azure_data_explorer_default
     "8dce122aff365b90",  # azure_data_lake_default
-    "e94898c0a1d5828b",  # azure_data_lake_default
     "3e6c6c769c0a3859",  # azure_default
     "69c291f91f7e39a1",  # cassandra_default
     "1cc970beada0dca1",  # databricks_default
     "79d097b58590560f",  # dingding_default
-    "0dc46fe6fd80aa34",  # drill_default
     "c7c4707746c8e33f",  # drill_default
-    "66c5a9527c11b01f",  # druid_broker_default
     "9695e5d4d0266b52",  # druid_broker_default
     "0bf291e4b7127655",  # druid_ingest_default
-    "9c0c1b194acb5df9",  # druid_ingest_default
     "ee02617c95bf5eec",  # elasticsearch_default
-    "6a0f2f8a61cea5b0",  # emr_default
     "beb8700ba49cf6bc",  # emr_default
     "d935071a8e551517",  # facebook_default
-    "e5d54a59f6da6280",  # facebook_default
     "1470795d3e40425b",  # fs_default
-    "b64b58403308b92b",  # fs_default
-    "d7c49db7df3dd4d7",  # ftp_default
     "e0eea17db42eeb25",  # ftp_default
     "b84320024beef300",  # google_cloud_default
     "7c20a07a1e3df5c8",  # hive_cli_default
-    "ba4b19bc15cfa346",  # hive_cli_default
     "dabd65df3b8ca85b",  # hiveserver2_default
     "f53bafe0b50eb693",  # http_default
     "35de13f6a7c74f74",  # iceberg_default
     "c44ba671ced35575",  # impala_default
-    "0d9f2849051f1121",  # kafka_default
     "be141e31bbc235a6",  # kafka_default
     "09154dc55fa65269",  # kubernetes_default
     "9b5793b70ea41814",  # kylin_default
-    "bececc40b56aec9b",  # kylin_default
     "4023c54676c32f53",  # leveldb_default
     "337feaa8c4bb31a2",  # livy_default
-    "499b56d9b820b92c",  # local_mysql
     "5c8e641541482b29",  # local_mysql
-    "441016aae020afb6",  # metastore_default
     "5c204f3fa15cec93",  # metastore_default
     "10abc6896983328b",  # mongo_default
     "a878104912091144",  # mssql_default
     "047a506e027f7d48",  # mysql_default
     "160a728b24b028bc",  # opsgenie_default
-    "b2e6e91f3d627d18",  # oracle_default
     "d843854fa41d28eb",  # oracle_default
     "090dee7b3577b12b",  # oss_default
-    "4ac5aeb9459c7f57",  # oss_default
     "344028d95e957377",  # pig_cli_default
     "991a9d69a5d9b745",  # pinot_admin_default
-    "634cf0715f97c522",  # pinot_broker_default
     "b24d683ba0bb3603",  # pinot_broker_default
-    "09b30ffbf8f78015",  # postgres_default
     "6ccc4effc0ea57b6",  # postgres_default
     "37450ea8a3ae231c",  # presto_default
     "8ba62a1cb291b7f1",  # qdrant_default
     "c35bf1a2f2e917f8",  # qubole_default
-    "941b20855614b5ee",  # redis_default
     "d592e9961bc3dcc3",  # redis_default
     "23f510196083e456",  # redshift_default
-    "e08c2bc5666c4ae5",  # redshift_default
     "1bf3ed75b342273b",  # salesforce_default
-    "a7c51177c1580170",  # salesforce_default
-    "27183aec7a0446fa",  # segment_default
     "8eb09838ab72cc25",  # segment_default
     "3bb36f62f4ab27a0",  # sftp_default
-    "44e38ebec46f4703",  # sftp_default
     "1c29664aa0ae156a",  # spark_default
-    "e5b52ef5d016aa4c",  # spark_default
-    "7fc71c57e36f30ba",  # sqlite_default
+    "d4311cba0430e816",  # sqlite_default
     "f6ca2778bb57ca17",  # sqoop_default
     "e928100b6e4d41ad",  # ssh_default
-    "2a8294610e039389",  # tableau_default
     "32c6032fb75180ae",  # tableau_default
     "eb1d29d5a9ff8f2f",  # tabular_default
     "b3821125cc2a4fe1",  # teradata_default
-    "d4eb104f11b86be9",  # teradata_default
     "094b47636e766c9f",  # trino_default
     "9bff12a7841bbbff",  # vertica_default
     "06092d45a8d9a143",  # wasb_default
-    "a9f261af13c42de5",  # wasb_default
     "7501abe4b92afaf3",  # webhdfs_default
     "c5c79826a7f14ea8",  # yandexcloud_default
     "b0704d3ec3230326",  # ydb_default
-    "d3a8f40a8621ba62",  # ydb_default
 }

@@ -542,6 +542,9 @@ def connection_digest(row: Mapping[str, Any]) -> str:
         "" if row.get(name) is None else str(row[name])
         for name in ("conn_id", "conn_type", "host", "schema", "login", "password", "port", "extra")
     ]
+    if parts[0] == "sqlite_default":
+        # A file in whatever folder was the temporary one.
+        parts[2] = parts[2].rpartition("/")[2]
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:16]
 
 

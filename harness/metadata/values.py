@@ -21,13 +21,14 @@ import subprocess
 import tempfile
 import threading
 import uuid
-from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from harness.metadata.problems import MetadataError
 from harness.metadata.tables import version_key
 
 VALUE_SECONDS = 30
 VALUE_MEBIBYTES = 1024
+VALUE_NODES = 2_000_000
 
 # What the bridge's Python 3.7 and every target's Python read and write alike.
 PROTOCOL = 3
@@ -63,24 +64,30 @@ class Decoder:
         self._folder: Any = None
 
     def decode(self, values: Sequence[bytes]) -> List[Tuple[Any, str]]:
-        """For each value (tagged JSON, "") or (None, a sentence that says why not)."""
-        if not values:
-            return []
-        if self._process is None:
-            self._start()
-        lines = (
-            json.dumps({"id": number, "data": base64.b64encode(value).decode("ascii")}) + "\n"
-            for number, value in enumerate(values)
-        )
-        feeder = threading.Thread(target=self._feed, args=(lines,), daemon=True)
-        feeder.start()
-        answers = []
-        for number in range(len(values)):
-            record = self._next()
-            if record.get("kind") != "value" or record.get("id") != number:
-                raise MetadataError(f"{self.script} answered what it was not asked.")
-            answers.append((record.get("value"), str(record.get("error", ""))))
-        feeder.join()
+        """For each value (tagged JSON, "") or (None, a sentence that says why not).
+
+        A value that takes the whole process down loses itself alone. Raises MetadataError when the
+        process does not start.
+        """
+        answers: List[Tuple[Any, str]] = []
+        while len(answers) < len(values):
+            if self._process is None:
+                self._start()
+            lines = [
+                json.dumps({"id": 0, "data": base64.b64encode(value).decode("ascii")}) + "\n"
+                for value in values[len(answers) :]
+            ]
+            feeder = threading.Thread(target=self._feed, args=(lines,), daemon=True)
+            feeder.start()
+            while len(answers) < len(values):
+                record = self._next()
+                if record is None:
+                    self.close()
+                    answers.append((None, "it ended the process that reads all values"))
+                    break
+                if record.get("kind") == "value":
+                    answers.append((record.get("value"), str(record.get("error", ""))))
+            feeder.join()
         return answers
 
     def _start(self) -> None:
@@ -88,7 +95,12 @@ class Decoder:
         payload = os.path.join(self._folder.name, "payload.json")
         with open(payload, "w", encoding="utf-8") as file:
             json.dump(
-                {"sys_path": self.sys_path, "timeout": VALUE_SECONDS, "memory": VALUE_MEBIBYTES},
+                {
+                    "sys_path": self.sys_path,
+                    "timeout": VALUE_SECONDS,
+                    "memory": VALUE_MEBIBYTES,
+                    "nodes": VALUE_NODES,
+                },
                 file,
             )
         source, result = os.pipe()
@@ -117,8 +129,13 @@ class Decoder:
         finally:
             os.close(result)
         self._results = os.fdopen(source, "rb", 1 << 20)
-        if self._next().get("kind") != "start":
-            raise MetadataError(f"{self.python} does not run {self.script}.")
+        if self._next() is None:
+            status = self._process.wait()
+            self.close()
+            raise MetadataError(
+                f"{self.python} does not run {os.path.basename(self.script)} (status {status}).",
+                hint="Name the bridge's own Python (3.7 or 3.8, with its Airflow): --bridge-python",
+            )
 
     def _feed(self, lines: Iterable[str]) -> None:
         try:
@@ -128,15 +145,10 @@ class Decoder:
         except (BrokenPipeError, ValueError):
             return  # the reader sees that it has ended
 
-    def _next(self) -> Dict[str, Any]:
+    def _next(self) -> Optional[Dict[str, Any]]:
         line = self._results.readline()
-        if not line:
-            status = self._process.wait()
-            raise MetadataError(
-                f"The process that reads pickled values ended early (status {status}): "
-                f"{self.python} {self.script}.",
-                hint="Name the bridge's own Python (3.7 or 3.8, with its Airflow): --bridge-python",
-            )
+        if not line.endswith(b"\n"):
+            return None
         record: Dict[str, Any] = json.loads(line.decode("ascii"))
         return record
 
@@ -146,7 +158,7 @@ class Decoder:
             try:
                 self._process.stdin.close()
             except BrokenPipeError:
-                self._process.kill()
+                self._process.kill()  # it has ended, but perhaps not what was wrapped around it
             self._process.wait()
             self._results.close()
             self._process = None

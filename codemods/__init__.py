@@ -9,7 +9,14 @@ from codemods.base import (
     Removed,
     Rule,
 )
-from codemods.migrate import RULES, concerns, migrate_bytes, migrate_source, resolve_symbol
+from codemods.migrate import (
+    RULES,
+    concerns,
+    migrate_bytes,
+    migrate_source,
+    migrate_template,
+    resolve_symbol,
+)
 
 __all__ = [
     "RULES",
@@ -23,5 +30,6 @@ __all__ = [
     "concerns",
     "migrate_bytes",
     "migrate_source",
+    "migrate_template",
     "resolve_symbol",
 ]

@@ -79,6 +79,14 @@ class Recode:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class RenameArgument:
+    """Give a parameter of a ``def`` another name; its uses are the caller's."""
+
+    node: ast.arg
+    name: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Insert:
     """Put code at an index of the text, which no other operation touches."""
 
@@ -124,6 +132,7 @@ Operation = (
     | DropDecorator
     | DropStatement
     | Recode
+    | RenameArgument
     | Insert
     | Rebind
     | AddImport
@@ -307,6 +316,9 @@ def expression_splices(
             splices.append((*statement_lines(source, op.node), ""))
         elif isinstance(op, Recode):
             splices.append((*source.span(op.node), op.code))
+        elif isinstance(op, RenameArgument):
+            start = source.offset(op.node.lineno, op.node.col_offset)
+            splices.append((start, start + len(op.node.arg), op.name))
         elif isinstance(op, Insert):
             splices.append((op.at, op.at, op.code))
     gone = [source.span(op.node) for op in operations if isinstance(op, DropStatement | Recode)]

@@ -20,8 +20,16 @@ from codemods.imports import Plan
 from codemods.rules import RULES, python_names
 from codemods.source import Source
 from codemods.target import Target
+from codemods.templates import rewrite_template
 
-__all__ = ["RULES", "concerns", "migrate_bytes", "migrate_source", "resolve_symbol"]
+__all__ = [
+    "RULES",
+    "concerns",
+    "migrate_bytes",
+    "migrate_source",
+    "migrate_template",
+    "resolve_symbol",
+]
 
 
 def resolve_symbol(dotted: str, *, pins: Mapping[str, str]) -> str | Removed | None:
@@ -160,6 +168,11 @@ def _migrate(
     if new == text:
         return Migration(notes=tuple(notes))
     return Migration(text=new, edits=edits, notes=tuple(notes), needs=_needs(operations))
+
+
+def migrate_template(text: str, *, pins: Mapping[str, str], unsafe: bool = False) -> Migration:
+    """Rewrite a Jinja template, as an operator loads it from a file or a field."""
+    return rewrite_template(text, _target(_key(pins), ()), unsafe=unsafe)
 
 
 def migrate_bytes(

@@ -32,6 +32,7 @@ from harness.model import (
 )
 from harness.requirements.rewrite import rewrite_requirements
 from harness.rewrite_plugins import lay_out, read_plugins
+from harness.rewrite_templates import rewrite_templates
 from harness.rewrite_worker import Job, Migrated, Settings, migrate_all
 from harness.targets import lock_pins
 
@@ -131,6 +132,7 @@ def rewrite_sources(
     needs = {
         need for results in done.values() for _, migrated in results for need in migrated.needs
     }
+    rewrites += rewrite_templates(copy, originals, pins=pins, unsafe=unsafe)
     said = tuple(entry for entry in rewrites if entry.edits or entry.notes or entry.error)
     repo, said = lay_out(copy, said, plugins, originals, config)
     return Rewritten(

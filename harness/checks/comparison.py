@@ -29,6 +29,7 @@ class Comparison:
     clock: Clock
     resolve: Resolve
     files: frozenset[str]
+    template: Resolve = str  # a template of the bridge as the rewrite writes it
 
     def same(self, old: Any, new: Any) -> bool:
         """Whether two plain values mean the same."""
@@ -58,7 +59,9 @@ class Comparison:
             opaque = OPAQUE.fullmatch(old)
             if opaque:
                 return f"<{self.resolve(opaque['path'])}>"
-            return new if self._moved_with_its_file(old, new) else old
+            if self._moved_with_its_file(old, new):
+                return new
+            return self.template(old) if old != new and "{" in old else old
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             return {key: self._moved(value, new.get(key)) for key, value in old.items()}
         if isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):

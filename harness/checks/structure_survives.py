@@ -66,6 +66,7 @@ OPERATOR_CHANGED = Rule(
 def judge(pair: Pair) -> Iterator[Judgement]:
     """Judge each DAG that both sides have, by what the two Airflows made of it."""
     resolve = _resolver(pair.target_pins)
+    template = _template(pair.target_pins)
     for item in comparable(pair):
         if isinstance(item, Unjudged):
             yield item
@@ -73,6 +74,7 @@ def judge(pair: Pair) -> Iterator[Judgement]:
         comparison = Comparison(
             clock=clock_of(item.bridge, item.target),
             resolve=resolve,
+            template=template,
             files=frozenset(pair.repo.files),
         )
         new = {dag.dag_id: dag for dag in item.target.dags}
@@ -146,6 +148,16 @@ def _edge_set(dag: DagObservation) -> set[tuple[str, str]]:
     return {(task.task_id, after) for task in dag.tasks for after in task.downstream} | {
         (before, task.task_id) for task in dag.tasks for before in task.upstream
     }
+
+
+def _template(pins: Mapping[str, str]) -> Resolve:
+    """What the rewrite makes of a template; Jinja is loaded only when a check runs."""
+    from codemods import migrate_template
+
+    def template(text: str) -> str:
+        return migrate_template(text, pins=pins).text or text
+
+    return template
 
 
 def _resolver(pins: Mapping[str, str]) -> Resolve:

@@ -158,3 +158,27 @@ def test_new_requirements_are_written_where_there_were_none(tmp_path: Path) -> N
     assert any(line.startswith("apache-airflow-providers-slack") for line in written)
     entry = next(e for e in rewritten.rewrites if e.path == "requirements.txt")
     assert entry.diff.startswith("--- /dev/null\n+++ b/requirements.txt\n")
+
+
+def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:
+    """By path, or by extension alone where the name is made at run time; nothing else."""
+    dags = tmp_path / "repo" / "dags"
+    (dags / "sql").mkdir(parents=True)
+    (dags / "dag.py").write_text(
+        "from airflow import DAG\nsql='sql/day.sql'\nname = f'sql/{x}_all.hql'\n"
+    )
+    template = "-- END_DATE\r\nselect '{{ END_DATE }}', '{{ prev_ds }}'\r\n"
+    for name in ("sql/day.sql", "sql/x_all.hql", "sql/other.sql", "notes.md"):
+        (dags / name).write_text(template, newline="")
+    copy, config = copied(tmp_path / "repo", tmp_path)
+
+    rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+
+    new = template.replace("{{ END_DATE }}", "{{ ds }}")
+    texts = {n: (copy.root / "dags" / n).read_bytes().decode() for n in ("sql/day.sql", "notes.md")}
+    assert texts == {"sql/day.sql": new, "notes.md": template}
+    entries = {entry.path: entry for entry in rewritten.rewrites}
+    assert set(entries) == {"dags/sql/day.sql", "dags/sql/x_all.hql"}
+    day = entries["dags/sql/day.sql"]
+    assert [(e.rule, e.line) for e in day.edits] == [("template-variables", 2)]
+    assert [(n.rule, n.line) for n in day.notes] == [("template-variables", 2)]

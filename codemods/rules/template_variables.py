@@ -1,0 +1,358 @@
+"""Jinja variables that the target has no more, or warns about, get the name of the same value."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import cast
+
+from codemods.base import Example, Rule
+from codemods.changes import Change, Operation, RenameArgument, Replace, Step
+from codemods.rules._text import lines
+from codemods.source import Source
+from codemods.target import Target
+from codemods.templates import (
+    ID,
+    VARIABLES,
+    Found,
+    Variable,
+    gone,
+    mentions,
+    message,
+    note,
+    places,
+    replaced,
+)
+
+# In an f-string and before .format() every brace of Jinja stands twice.
+_DOUBLED = re.compile(r"\{\{\{\{.*?\}\}\}\}", re.DOTALL)
+# Methods of operators and hooks of a DAG that are given the context.
+_METHODS = {
+    "execute",
+    "pre_execute",
+    "post_execute",
+    "poke",
+    "execute_complete",
+    "get_redirect_url",
+}
+_GIVEN = re.compile(r"python_callable|on_\w+_callback|sla_miss_callback")
+# What a Python callable gets under these keys is a value, not an expression.
+_IN_PYTHON = {name for name, v in VARIABLES.items() if v.new.isidentifier() and not v.unsafe}
+
+
+class _Templates:
+    """The strings and the callables of one source."""
+
+    def __init__(self, source: Source, target: Target) -> None:
+        self.source = source
+        self.target = target
+
+    def find(self) -> Iterator[Change]:
+        text = self.source.text
+        if not any(name in text for name in VARIABLES):
+            return
+        if mentions(text) and not self._renders_itself():
+            own = self._own_names()
+            for node, doubled in self._strings():
+                yield from self._string(node, doubled, own)
+        for function in self._callables():
+            yield from self._function(function)
+
+    # -- strings -----------------------------------------------------------------------------
+
+    def _renders_itself(self) -> bool:
+        """Whether the file uses Jinja on its own: its templates have variables of their own."""
+        return any(
+            "jinja2" in (b.path.partition(".")[0], b.alias.name.partition(".")[0])
+            for b in self.source.bindings
+        )
+
+    def _own_names(self) -> set[str]:
+        """Names that ``user_defined_macros`` and the like give to templates."""
+        if "user_defined_macros" not in self.source.text:
+            return set()
+        keys = {
+            key.value
+            for node, _ in self.source.dicts
+            for key in node.keys
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        }
+        return keys & set(VARIABLES)
+
+    def _strings(self) -> Iterator[tuple[ast.expr, bool]]:
+        """String literals that may be templates, and whether their braces are doubled."""
+        inside: set[int] = set()
+        for node in ast.walk(self.source.tree):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                inside.add(id(node.value))  # a docstring
+            elif isinstance(node, ast.JoinedStr):
+                inside |= {id(n) for n in ast.walk(node) if n is not node}
+                yield node, True
+            elif (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "format"
+                and isinstance(node.func.value, ast.Constant)
+            ):
+                inside.add(id(node.func.value))
+                yield node.func.value, True
+        for node in ast.walk(self.source.tree):
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and id(node) not in inside and mentions(text):
+                yield cast(ast.Constant, node), False
+
+    def _string(self, node: ast.expr, doubled: bool, own: set[str]) -> Iterator[Change]:
+        raw = self.source.segment(node)
+        begin = self.source.span(node)[0]
+        whole = [(0, len(raw))]
+        spans = [m.span() for m in _DOUBLED.finditer(raw)] if doubled else whole
+        found = {
+            (start, end): places(_plain(raw[start:end], doubled), self.target, own)
+            for start, end in spans
+        }
+        for (start, _), all_places in found.items():
+            for place in all_places:
+                if not place.code:
+                    line = self.source.line_of(begin + start + place.start)
+                    yield note(place.variable, line, 0)
+        safe, new = self._written(raw, found, doubled, unsafe=False)
+        if safe:
+            yield self._step(node.lineno, safe, Replace(node=node, code=new))
+        both, new = self._written(raw, found, doubled, unsafe=True)
+        if len(both) > len(safe):
+            left = [v for v in both if v.unsafe]
+            yield self._step(node.lineno, left, Replace(node=node, code=new))
+
+    def _written(
+        self, raw: str, found: dict[tuple[int, int], list[Found]], doubled: bool, *, unsafe: bool
+    ) -> tuple[list[Variable], str]:
+        """What is replaced, and the literal with it."""
+        used: list[Variable] = []
+        for (start, end), all_places in reversed(found.items()):
+            chosen = [f for f in all_places if f.code and (unsafe or not f.variable.unsafe)]
+            used = [f.variable for f in chosen] + used
+            piece = raw[start:end]
+            if doubled:
+                piece = piece.replace("{{{{", "{{").replace("}}}}", "}}")
+            piece = replaced(piece, chosen)
+            if doubled:
+                piece = piece.replace("{{", "{{{{").replace("}}", "}}}}")
+            raw = raw[:start] + piece + raw[end:]
+        return used, raw
+
+    def _step(self, line: int, variables: list[Variable], *operations: Operation) -> Step:
+        said = ", ".join(dict.fromkeys(f"{message(v)} (now {v.new})" for v in variables if v.new))
+        safe = not any(v.unsafe for v in variables)
+        return Step(rule=ID, line=line, message=said, operations=operations, safe=safe)
+
+    # -- callables ---------------------------------------------------------------------------
+
+    def _callables(self) -> Iterator[ast.FunctionDef]:
+        """Functions that Airflow calls with the context."""
+        given = {
+            keyword.value.id
+            for call in self.source.plain_calls
+            for keyword in call.keywords
+            if keyword.arg and _GIVEN.fullmatch(keyword.arg) and isinstance(keyword.value, ast.Name)
+        }
+        for node in ast.walk(self.source.tree):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            takes = {a.arg for a in node.args.args}
+            method = node.name in _METHODS and "context" in takes
+            if (
+                method
+                or node.name in given
+                or (node.args.kwarg and node.args.kwarg.arg == "context")
+            ):
+                yield node
+
+    def _function(self, node: ast.FunctionDef) -> Iterator[Change]:
+        holders = {node.args.kwarg.arg} if node.args.kwarg else set()
+        holders |= {a.arg for a in node.args.args if a.arg in ("context", "ctx")}
+        given = self._given_otherwise()
+        for inner in ast.walk(node):
+            key = self._key(inner, holders)
+            if key is None or not isinstance(key.value, str):
+                continue
+            variable = gone(key.value, self.target)
+            if variable is None or key.value in given:
+                continue
+            if key.value in _IN_PYTHON:
+                code = self.source.segment(key).replace(key.value, variable.new)
+                yield self._step(key.lineno, [variable], Replace(node=key, code=code))
+            else:
+                yield note(variable, key.lineno, key.col_offset)
+        for argument in [*node.args.args, *node.args.kwonlyargs]:
+            found = gone(argument.arg, self.target)
+            if found is not None and argument.arg not in given:
+                yield from self._argument(node, argument, found)
+
+    def _given_otherwise(self) -> set[str]:
+        """Names that ``op_kwargs`` and the like give."""
+        found: set[str] = set()
+        for call in self.source.plain_calls:
+            for keyword in call.keywords:
+                if keyword.arg in ("op_kwargs", "templates_dict", "params"):
+                    value = self.source.value_of(keyword.value, ast.Dict)
+                    keys = value.keys if isinstance(value, ast.Dict) else []
+                    found |= {str(k.value) for k in keys if isinstance(k, ast.Constant)}
+                    if isinstance(keyword.value, ast.Call):
+                        found |= {k.arg for k in keyword.value.keywords if k.arg}
+        return found
+
+    def _key(self, node: ast.AST, holders: set[str]) -> ast.Constant | None:
+        """The key of ``context["key"]`` and ``context.get("key")``."""
+        key: ast.expr | None = None
+        owner: ast.expr | None = None
+        if isinstance(node, ast.Subscript):
+            owner, key = node.value, node.slice
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("get", "pop")
+            and node.args
+        ):
+            owner, key = node.func.value, node.args[0]
+        named = isinstance(owner, ast.Name) and owner.id in holders
+        return key if named and isinstance(key, ast.Constant) else None
+
+    def _argument(
+        self, node: ast.FunctionDef, argument: ast.arg, variable: Variable
+    ) -> Iterator[Change]:
+        """``def f(execution_date, **kwargs)``: renamed when nobody but Airflow calls it."""
+        names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+        taken = {n.id for n in names} | {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)}
+        called = any(
+            isinstance(call.func, ast.Name | ast.Attribute)
+            and ast.unparse(call.func).rpartition(".")[2] == node.name
+            for call in self.source.plain_calls
+        )
+        nested = any(
+            isinstance(n, ast.FunctionDef | ast.Lambda) and n is not node for n in ast.walk(node)
+        )
+        new = variable.new
+        if argument.arg not in _IN_PYTHON or new in taken or called or nested:
+            yield note(variable, argument.lineno, argument.col_offset)
+            return
+        uses = (Replace(node=n, code=new) for n in names if n.id == argument.arg)
+        yield self._step(
+            argument.lineno, [variable], RenameArgument(node=argument, name=new), *uses
+        )
+
+
+def _plain(code: str, doubled: bool) -> str:
+    """A literal as Jinja reads it, character for character: what is escaped is as long."""
+    if doubled:
+        code = code.replace("{{{{", "{{").replace("}}}}", "}}")
+    return re.sub(r"\\(.)", lambda m: " " + (m[1] if m[1] in "'\"" else " "), code, flags=re.DOTALL)
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    yield from _Templates(source, target).find()
+
+
+_BASH = "from airflow.operators.bash import BashOperator"
+_NEXT = lines(_BASH, "", "BashOperator(task_id='b', bash_command='run {{ next_ds }}')")
+
+RULE = Rule(
+    id=ID,
+    title="Name in templates what the target's context has",
+    why="END_DATE, end_date, latest_date and tables are gone since 2.0: Jinja renders nothing for "
+    "them. Others warn since 2.2. The same holds for template files that operators load and for "
+    "callables that get the context.",
+    examples=(
+        Example(
+            before=lines(
+                _BASH,
+                "",
+                "BashOperator(task_id='b', bash_command='run {{ END_DATE }} {{ execution_date }}')",
+            ),
+            after=lines(
+                _BASH,
+                "",
+                "BashOperator(task_id='b', bash_command='run {{ ds }} {{ logical_date }}')",
+            ),
+        ),
+        Example(
+            before=lines(
+                _BASH,
+                "",
+                "day = '{{ tomorrow_ds }}'",
+                "BashOperator(task_id='b', bash_command='{{ tomorrow_ds_nodash[:4] }}')",
+            ),
+            after=lines(
+                _BASH,
+                "",
+                "day = '{{ macros.ds_add(ds, 1) }}'",
+                "BashOperator(task_id='b', bash_command="
+                "'{{ ((logical_date + macros.timedelta(days=1)) | ds_nodash)[:4] }}')",
+            ),
+        ),
+        Example(before=_NEXT, after=_NEXT, notes=("data_interval_end | ds",)),
+        Example(
+            before=_NEXT,
+            after=lines(
+                _BASH,
+                "",
+                "BashOperator(task_id='b', bash_command='run {{ data_interval_end | ds }}')",
+            ),
+            unsafe=True,
+        ),
+        Example(
+            before=lines(
+                "from airflow.operators.python import PythonOperator",
+                "",
+                "",
+                "def load(execution_date, **context):",
+                "    return execution_date, context['END_DATE']",
+                "",
+                "",
+                "PythonOperator(task_id='p', python_callable=load)",
+            ),
+            after=lines(
+                "from airflow.operators.python import PythonOperator",
+                "",
+                "",
+                "def load(logical_date, **context):",
+                "    return logical_date, context['ds']",
+                "",
+                "",
+                "PythonOperator(task_id='p', python_callable=load)",
+            ),
+        ),
+    ),
+    keeps=(
+        lines(_BASH, "", "BashOperator(task_id='b', bash_command='echo end_date {{ ds }}')"),
+        lines(_BASH, "", "BashOperator(task_id='b', bash_command='{{ params.end_date }}')"),
+        lines(
+            _BASH,
+            "",
+            "BashOperator(task_id='b', bash_command='{% set end_date = ds %}{{ end_date }}')",
+        ),
+        lines(
+            "import airflow",
+            "from jinja2 import Template",
+            "",
+            "Template('{{ end_date }}').render(end_date=1)",
+        ),
+        lines(
+            "from airflow import DAG",
+            "",
+            "DAG('d', schedule=None, user_defined_macros={'end_date': 1}, doc_md='{{ end_date }}')",
+        ),
+        lines(
+            "from airflow.operators.python import PythonOperator",
+            "",
+            "",
+            "def load(end_date):",
+            "    return end_date",
+            "",
+            "",
+            "PythonOperator(task_id='p', python_callable=load, op_kwargs={'end_date': 1})",
+        ),
+        lines("# airflow", "def plan(execution_date):", "    return execution_date"),
+    ),
+    find=_find,
+)

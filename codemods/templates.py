@@ -1,0 +1,216 @@
+"""Jinja templates as Airflow renders them: variables that are gone or warn, by the target.
+
+Only names in real Jinja expressions count, and only those that the template does not bind itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from jinja2 import Environment, TemplateError, meta
+
+from codemods.base import Edit, Migration, Note
+from codemods.target import Target
+
+ID = "template-variables"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """One variable of 1.10's context. ``new`` gives the same value; ``unsafe`` marks one that does
+    so in scheduled runs only; without it ``advice`` says what to think of."""
+
+    name: str
+    since: str  # the requirement on Airflow from which it is gone or warns
+    new: str = ""
+    closed: bool = True  # ``new`` is one operand, whatever stands around it
+    unsafe: bool = False
+    advice: str = ""
+
+
+# Gone: get_template_context of airflow/models/taskinstance.py, 1.10.15 against 2.0.2. Warns:
+# _DEPRECATION_REPLACEMENTS of airflow/utils/context.py, the same from 2.2.2 to 2.11.0.
+_GONE, _WARNS = "apache-airflow>=2.0", "apache-airflow>=2.2"
+_EARLIER = "Take it from the run, for instance `data_interval_start - macros.timedelta(days=1)`"
+VARIABLES = {
+    v.name: v
+    for v in (
+        Variable(name="END_DATE", since=_GONE, new="ds"),
+        Variable(name="end_date", since=_GONE, new="ds"),
+        Variable(name="latest_date", since=_GONE, new="ds"),
+        Variable(name="tables", since=_GONE, new="params.tables"),
+        Variable(name="execution_date", since=_WARNS, new="logical_date"),
+        Variable(name="tomorrow_ds", since=_WARNS, new="macros.ds_add(ds, 1)"),
+        Variable(name="yesterday_ds", since=_WARNS, new="macros.ds_add(ds, -1)"),
+        Variable(
+            name="tomorrow_ds_nodash",
+            since=_WARNS,
+            new="(logical_date + macros.timedelta(days=1)) | ds_nodash",
+            closed=False,
+        ),
+        Variable(
+            name="yesterday_ds_nodash",
+            since=_WARNS,
+            new="(logical_date - macros.timedelta(days=1)) | ds_nodash",
+            closed=False,
+        ),
+        Variable(name="next_execution_date", since=_WARNS, new="data_interval_end", unsafe=True),
+        Variable(
+            name="next_ds", since=_WARNS, new="data_interval_end | ds", closed=False, unsafe=True
+        ),
+        Variable(
+            name="next_ds_nodash",
+            since=_WARNS,
+            new="data_interval_end | ds_nodash",
+            closed=False,
+            unsafe=True,
+        ),
+        Variable(
+            name="prev_execution_date_success",
+            since=_WARNS,
+            new="prev_data_interval_start_success",
+            unsafe=True,
+        ),
+        Variable(name="prev_execution_date", since=_WARNS, advice=_EARLIER),
+        Variable(name="prev_ds", since=_WARNS, advice=_EARLIER),
+        Variable(name="prev_ds_nodash", since=_WARNS, advice=_EARLIER),
+    )
+}
+# Pendulum's dates in the context: 1 (Airflow 1.10) formats "%Y", 2 and 3 format "YYYY".
+_DATES = {"execution_date", "next_execution_date", "prev_execution_date", "logical_date"}
+
+_MENTIONED = re.compile(rf"\b(?:{'|'.join(VARIABLES)}|logical_date)\b")
+_BLOCK = re.compile(r"\{\{|\{%")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One place in a template: the span of the text, and what stands there now."""
+
+    start: int
+    end: int
+    variable: Variable
+    code: str  # "" = only a note
+
+
+def mentions(text: str) -> bool:
+    """Whether a text may be a template with such a variable: cheap, and may be wrong."""
+    return _BLOCK.search(text) is not None and _MENTIONED.search(text) is not None
+
+
+def gone(name: str, target: Target) -> Variable | None:
+    """The variable of that name, when the target has it no more or warns about it."""
+    variable = VARIABLES.get(name)
+    return variable if variable is not None and target.has(variable.since) else None
+
+
+def message(variable: Variable) -> str:
+    """What there is to say about a variable."""
+    verb = "is gone in Airflow 2" if variable.since == _GONE else "warns since Airflow 2.2"
+    return f"{variable.name} {verb}"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(extensions=["jinja2.ext.do"], keep_trailing_newline=True)  # noqa: S701 – never rendered
+
+
+def places(text: str, target: Target, own: Collection[str] = ()) -> list[Found]:
+    """Every place of a variable that is gone or warns; ``own`` are names that the user defines.
+
+    A text that is no Jinja template has none.
+    """
+    if not mentions(text):
+        return []
+    text = text.replace("\r", " ")  # Jinja would make one newline of two characters
+    try:
+        free = meta.find_undeclared_variables(_environment().parse(text)) - set(own)
+        tokens = list(_environment().lex(text))
+    except TemplateError:
+        return []
+    if "".join(value for _, _, value in tokens) != text:
+        return []
+    found: list[Found] = []
+    at, inside = 0, False
+    spans: list[tuple[int, str, str]] = []
+    for _, kind, value in tokens:
+        inside = (inside or kind.endswith("_begin")) and not kind.endswith("_end")
+        if inside and kind != "whitespace":
+            spans.append((at, kind, value))
+        at += len(value)
+    for index, (start, kind, name) in enumerate(spans):
+        variable = gone(name, target) if kind == "name" and name in free else None
+        before = spans[index - 1][2] if index else ""
+        after = [value for _, _, value in spans[index + 1 : index + 5]]
+        if kind != "name" or before in {".", "set", "for"} or after[:1] == ["="]:
+            continue
+        if name in _DATES and name in free and _strftime(after):
+            dot = text.index("format", spans[index + 2][0])
+            found.append(
+                Found(
+                    start=dot,
+                    end=dot + len("format"),
+                    variable=Variable(name=f"{name}.format", since=_GONE, new="strftime"),
+                    code="strftime",
+                )
+            )
+        if variable is None:
+            continue
+        alone = before in {"{{", "{{-"} and (index + 1 == len(spans) or _ends(spans, index + 1))
+        code = variable.new
+        if code and not variable.closed and not alone:
+            code = f"({code})"
+        found.append(Found(start=start, end=start + len(name), variable=variable, code=code))
+    return sorted(found, key=lambda f: f.start)
+
+
+def _ends(spans: list[tuple[int, str, str]], index: int) -> bool:
+    return spans[index][1] in {"variable_begin", "block_begin"} or spans[index][2] == "|"
+
+
+def _strftime(after: list[str]) -> bool:
+    """``.format("…%Y…")``: Pendulum 1's own strftime."""
+    return after[:3] == [".", "format", "("] and len(after) > 3 and "%" in after[3]
+
+
+def rewrite_template(text: str, target: Target, *, unsafe: bool = False) -> Migration:
+    """A whole template file, as an operator loads it."""
+    edits: list[Edit] = []
+    notes: list[Note] = []
+    new = text
+    for place in reversed(places(text, target)):
+        line = text.count("\n", 0, place.start) + 1
+        variable = place.variable
+        if place.code and (unsafe or not variable.unsafe):
+            new = new[: place.start] + place.code + new[place.end :]
+            said = f"{message(variable)}: {place.code} has its value"
+            edits.append(Edit(rule=ID, line=line, message=said, safe=not variable.unsafe))
+        else:
+            column = place.start - text.rfind("\n", 0, place.start) - 1
+            notes.append(note(variable, line, column))
+    if not edits and not notes:
+        return Migration()
+    return Migration(
+        text=new if new != text else None,
+        edits=tuple(reversed(edits)),
+        notes=tuple(reversed(notes)),
+    )
+
+
+def note(variable: Variable, line: int, column: int) -> Note:
+    """What a person must decide about a variable."""
+    fix = variable.advice or (
+        f"Use {variable.new}: it has another value in runs that are triggered by hand; --unsafe "
+        "writes it"
+    )
+    return Note(rule=ID, line=line, column=column, message=message(variable), fix=fix)
+
+
+def replaced(text: str, found: Iterator[Found] | list[Found]) -> str:
+    """The text with the new code in its places."""
+    for place in sorted(found, key=lambda f: f.start, reverse=True):
+        text = text[: place.start] + place.code + text[place.end :]
+    return text

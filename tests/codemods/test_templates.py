@@ -1,0 +1,143 @@
+"""Jinja variables in strings, template files and callables: what is found, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+from jinja2 import Environment
+
+from codemods import migrate_source
+from codemods.target import Target
+from codemods.templates import VARIABLES, places, rewrite_template
+
+HEAD = "from airflow.operators.bash import BashOperator\n\n"
+
+
+@pytest.fixture(scope="module")
+def target(newest: dict[str, str]) -> Target:
+    return Target(newest)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{{ END_DATE }}", "{{ ds }}"),
+        ("{{end_date}}", "{{ds}}"),
+        ("{{- latest_date -}}", "{{- ds -}}"),
+        (
+            "{% if execution_date.day == 1 %}x{% endif %}",
+            "{% if logical_date.day == 1 %}x{% endif %}",
+        ),
+        (
+            "{{ f(execution_date, end_date=execution_date) }}",
+            "{{ f(logical_date, end_date=logical_date) }}",
+        ),
+        ("{{ tables.orders }}", "{{ params.tables.orders }}"),
+        (
+            "{{ yesterday_ds_nodash }}",
+            "{{ (logical_date - macros.timedelta(days=1)) | ds_nodash }}",
+        ),
+        ("{{ yesterday_ds[:4] }}", "{{ macros.ds_add(ds, -1)[:4] }}"),
+        ("{{ execution_date.format('%Y') }}", "{{ logical_date.strftime('%Y') }}"),
+        ("a\r\n{{ END_DATE }}\r\n", "a\r\n{{ ds }}\r\n"),
+        ("{{ macros.ds_add(latest_date, 7) }}", "{{ macros.ds_add(ds, 7) }}"),
+    ],
+)
+def test_a_variable_gets_the_name_of_its_value(before: str, after: str, target: Target) -> None:
+    migration = rewrite_template(before, target)
+    assert migration.text == after
+    assert migration.edits
+    assert rewrite_template(after, target).text is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "end_date and END_DATE",
+        "{ end_date }",
+        "{{ params.end_date }}",
+        "{{ ti.execution_date }}",
+        "{{ 'end_date' }}",
+        "{# end_date #} {{ ds }}",
+        "{% raw %}{{ end_date }}{% endraw %}",
+        "{% set end_date = ds %}{{ end_date }}",
+        "{% for end_date in x %}{{ end_date }}{% endfor %}",
+        "{% macro f(end_date) %}{{ end_date }}{% endmacro %}",
+        "{{ f(end_date=1) }}",
+        "{{ end_date",
+        "{{ logical_date.format('YYYY') }}",
+        "{{ data_interval_end | ds }}",
+    ],
+)
+def test_other_names_stay(text: str, target: Target) -> None:
+    assert rewrite_template(text, target) == rewrite_template("", target)
+
+
+@pytest.mark.parametrize("name", sorted(VARIABLES))
+def test_every_variable_is_told_in_every_place(name: str, target: Target) -> None:
+    """Rewritten code has the place of the old one: it parses, and nothing is left to find."""
+    for form in ("{{ %s }}", "{%% if %s %%}{%% endif %%}", "{{ %s[:4] }}", "{{ f(%s) ~ 'x' }}"):
+        text = form % name
+        assert [f.variable.name for f in places(text, target)] == [name]
+        migration = rewrite_template(text, target, unsafe=True)
+        if VARIABLES[name].new:
+            assert migration.text is not None
+            Environment(extensions=["jinja2.ext.do"]).parse(migration.text)  # noqa: S701
+            assert places(migration.text, target) == []
+        else:
+            assert [n.fix for n in migration.notes] == [VARIABLES[name].advice]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("cmd = 'a {{ END_DATE }}'", "cmd = 'a {{ ds }}'"),
+        ("cmd = f'{{{{ END_DATE }}}} {x} END_DATE'", "cmd = f'{{{{ ds }}}} {x} END_DATE'"),
+        ("cmd = '{{{{ END_DATE }}}} {}'.format(x)", "cmd = '{{{{ ds }}}} {}'.format(x)"),
+        ("cmd = '{{ END_DATE }} {}'.format(x)", None),
+        ("cmd = '{{ END_DATE }} %s' % x", "cmd = '{{ ds }} %s' % x"),
+        (
+            "cmd = ['{{ END_DATE }}', {'k': '{{ END_DATE }}'}]",
+            "cmd = ['{{ ds }}', {'k': '{{ ds }}'}]",
+        ),
+        ("cmd = '{{ f(\\'x\\', END_DATE) }}'", "cmd = '{{ f(\\'x\\', ds) }}'"),
+        ('cmd = """\nselect {{ END_DATE }}\n"""', 'cmd = """\nselect {{ ds }}\n"""'),
+        ("'''about {{ END_DATE }}'''", None),
+    ],
+)
+def test_strings_of_a_source(before: str, after: str | None, newest: dict[str, str]) -> None:
+    new = migrate_source(f"{HEAD}{before}\n", pins=newest).text
+    assert new == (None if after is None else f"{HEAD}{after}\n")
+
+
+def test_warnings_count_from_where_they_begin(targets: dict[str, dict[str, str]]) -> None:
+    old = Target(targets["2.0.2"])
+    assert rewrite_template("{{ execution_date }}", old).text is None
+    assert rewrite_template("{{ END_DATE }}", old).text == "{{ ds }}"
+
+
+CALLABLE = (
+    "from airflow.operators.python import PythonOperator\n\n\n{}\n\n\n"
+    "PythonOperator(task_id='p', python_callable=run)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("def run(**kw):\n    kw['END_DATE']", "def run(**kw):\n    kw['ds']"),
+        (
+            "def run(**kw):\n    kw.get('execution_date')",
+            "def run(**kw):\n    kw.get('logical_date')",
+        ),
+        ("def run(END_DATE, **kw):\n    print(END_DATE)", "def run(ds, **kw):\n    print(ds)"),
+        ("def run(END_DATE, ds):\n    print(END_DATE)", None),
+        ("def other(END_DATE, **kw):\n    kw['END_DATE']", None),
+        (
+            "def other(**context):\n    context['END_DATE']",
+            "def other(**context):\n    context['ds']",
+        ),
+    ],
+)
+def test_callables(before: str, after: str | None, newest: dict[str, str]) -> None:
+    migration = migrate_source(CALLABLE.format(before), pins=newest)
+    assert migration.text == (None if after is None else CALLABLE.format(after))

@@ -23,7 +23,6 @@ RUN groupadd --gid 1000 airflow \
       install -d -o airflow -g airflow "/usr/local/airflow/$folder"; \
     done
 COPY --from=build /install /usr/local
-COPY uv /usr/local/bin/uv
 COPY constraints.txt essential.txt rules.json entrypoint.py health.py /usr/local/lib/mwaa-harness/
 ENV AIRFLOW_HOME=/usr/local/airflow \
     AIRFLOW_VERSION=${AIRFLOW_VERSION} \

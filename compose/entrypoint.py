@@ -140,7 +140,9 @@ def wait_for_database(env, rules):
             return
         except psycopg2.OperationalError as error:
             if time.monotonic() > deadline:
-                raise Failed(f"The database did not let us in within {seconds:.0f} s: {error}")
+                raise Failed(
+                    f"The database did not let us in within {seconds:.0f} s: {error}"
+                ) from error
             time.sleep(0.5)
 
 
@@ -164,7 +166,9 @@ def run_startup(env, rules):
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        raise Failed(f"startup.sh took longer than {seconds:.0f} s, which MWAA does not wait for.")
+        raise Failed(
+            f"startup.sh took longer than {seconds:.0f} s, which MWAA does not wait for."
+        ) from None
     if process.returncode != 0 or MARK not in printed:
         raise Failed(f"startup.sh failed (exit code {process.returncode}).")
     pairs = printed.partition(MARK)[2].split(b"\0")

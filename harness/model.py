@@ -433,7 +433,8 @@ class Observation:
     """Everything that was seen on one side. A side that could not be brought up has ``failure``
     set and no files: then nothing about it can be judged. ``not_installed`` maps requirement lines
     that the side had to be brought up without to the installer's reason; ``isolation`` says what
-    kept the DAGs' code from the network."""
+    kept the DAGs' code from the network. ``image`` and ``image_digest`` name the container image of
+    the side, "" where there is none."""
 
     side: Side
     runtime: str
@@ -451,6 +452,8 @@ class Observation:
     not_installed: Mapping[str, str] = field(default_factory=dict)
     isolation: str = ""
     failure: str = ""
+    image: str = ""
+    image_digest: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -594,7 +597,8 @@ class FileRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What one side really was: for the report's environment section."""
+    """What one side really was: for the report's environment section. ``image`` and
+    ``image_digest`` name its container image and that image's content, "" without a container."""
 
     target: str
     side: str
@@ -605,6 +609,8 @@ class Environment:
     constraints_location: str
     packages: Mapping[str, str] = field(default_factory=dict)
     failure: str = ""
+    image: str = ""
+    image_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

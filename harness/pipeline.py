@@ -434,6 +434,8 @@ def _environment(version: str, seen: Observation) -> Environment:
         constraints_location=seen.constraints_location,
         packages=seen.packages,
         failure=seen.failure,
+        image=seen.image,
+        image_digest=seen.image_digest,
     )
 
 

@@ -1,5 +1,6 @@
 """What all rooms' tests share: the repository's own fixtures."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from harness.aws.emulator import Emulator
 from harness.aws.moto import moto, reset
+from harness.containers.engine import Engine, NoEngine, connect, sweep_run
 
 ROOT = Path(__file__).parent.parent
 # For what stands in tools/. At the end: the packages under test are the installed ones.
@@ -39,3 +41,22 @@ def aws(aws_server: Emulator) -> Emulator:
     pytest-xdist's workers starts one."""
     reset(aws_server)
     return aws_server
+
+
+# Set it where docker tests must not be passed over: without an engine they fail.
+DOCKER_REQUIRED = "MWAA_HARNESS_DOCKER_REQUIRED"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The Docker engine. Where there is none, the tests that need it are skipped and counted as
+    such, or fail where they are demanded (``tox -e docker``)."""
+    try:
+        found = connect()
+    except NoEngine as error:
+        if os.environ.get(DOCKER_REQUIRED):
+            raise
+        pytest.skip(f"no Docker engine: {error.message}")
+    yield found
+    sweep_run(found)
+    found.close()

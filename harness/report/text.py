@@ -123,6 +123,9 @@ def _head(report: Report) -> Iterator[RenderableType]:
         blocks.append(_one_line((f"  {environment.side:<8}", "dim"), (about, ""), (aside, "dim")))
         if environment.constraints_location:
             blocks.append(_one_line((f"{'':10}{environment.constraints_location}", "dim")))
+        if environment.image:
+            blocks.append(_one_line((f"{'':10}{environment.image}", "dim")))
+            blocks.append(_one_line((f"{'':10}{environment.image_digest}", "dim")))
         if environment.failure:
             blocks.append(_indented(10, _text((environment.failure.strip(), "red"))))
     yield from _section("Environments", blocks)

@@ -157,6 +157,8 @@ def observation(
     python: str = "",
     packages: Mapping[str, str],
     refused: Mapping[str, str],
+    image: str = "",
+    image_digest: str = "",
     timings: Mapping[str, float],
 ) -> Observation:
     """What was seen, as the value that is judged; ``python`` and ``packages`` are what was made,
@@ -178,6 +180,8 @@ def observation(
         not_installed=refused,
         isolation=seen.isolation,
         failure=seen.failure,
+        image=image,
+        image_digest=image_digest,
         timings=timings,
     )
 

@@ -117,8 +117,14 @@ class Place:
 
     def make(self) -> None:
         """Make the folders that are not there."""
-        for folder in (self.home, self.temp, self.logs, self.airflow_home, self.dags, self.plugins):
+        for folder in self.folders:
             folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All of them, the outer ones first."""
+        private = (self.root, self.home, self.temp, self.logs)
+        return (*private, self.airflow_home, self.dags, self.plugins)
 
     @property
     def home(self) -> Path:

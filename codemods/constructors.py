@@ -4,11 +4,15 @@
 
     [apache-airflow>=2.4]
     airflow.models.dag.DAG schedule_interval schedule     renamed
-    airflow.models.dag.DAG full_filepath -                dropped, it had no effect
-    airflow.models.x.Y argument hook_params[key]          moved into a dict argument; with % at
-                                                          the end, names of files are included
-    airflow.models.x.Y argument ! advice                  a person must decide
-    airflow.models.x.Y + conn_id="x_default"              added when it is not given
+    airflow.models.dag.DAG full_filepath - why            dropped, it had no effect
+    airflow.models.x.Y argument hook_params[key]          moved into a dict argument
+    airflow.models.x.Y argument name:shape                its value takes a shape of values.py;
+                                                          as well behind a dict's keys
+    airflow.models.x.Y argument config[@Maker][key]       moved into a call; see values.WRAPPERS
+    airflow.models.x.Y argument ! advice                  a person must decide; with !! also where
+                                                          the constructor takes it
+    airflow.models.x.Y + conn_id="x_default"              added when it is not given; {name} is
+                                                          the code of an argument that is
 
 A row holds for the class and everything that inherits from it.
 """
@@ -16,7 +20,7 @@ A row holds for the class and everything that inherits from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
@@ -26,6 +30,8 @@ from packaging.version import InvalidVersion, Version
 
 DROP = "-"
 _GONE = " gone"
+# Its constructor takes a context that no call of what mixes it in ever means.
+_LOGGING = "airflow.utils.log.logging_mixin.LoggingMixin"
 _SAME = " = "
 
 
@@ -43,19 +49,21 @@ class Constructor:
     handed: frozenset[str]  # what the class gives to its bases itself
     passes_on: bool
     anything: bool
+    deprecated: bool  # warns whenever it is made
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
     """What a call of a class may hold, bases included."""
 
-    positional: tuple[str, ...]
-    accepts: frozenset[str]
-    required: frozenset[str]
-    renamed: Mapping[str, str]
-    warned: frozenset[str]
     lineage: tuple[str, ...]  # the class and what it inherits from, nearest first
-    anything: bool
+    positional: tuple[str, ...] = ()
+    accepts: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    warned: frozenset[str] = frozenset()
+    anything: bool = False
+    deprecated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +73,18 @@ class HandRow:
     when: Requirement
     new: str
     advice: str
+    keys: tuple[str, ...] = ()  # inside the argument ``new``
+    shape: str = ""
+    always: bool = False  # the advice holds although the constructor takes the argument
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addition:
+    """What a call gains when it lacks it."""
+
+    name: str
+    keys: tuple[str, ...]
+    code: str
 
 
 def _parse(line: str) -> tuple[str, Constructor]:
@@ -76,7 +96,7 @@ def _parse(line: str) -> tuple[str, Constructor]:
     renamed: dict[str, str] = {}
     warned: set[str] = set()
     handed: set[str] = set()
-    keyword_only = inherited = passes_on = anything = False
+    keyword_only = inherited = passes_on = anything = deprecated = False
     for word in tokens.split():
         if word == "*":
             keyword_only = True
@@ -84,6 +104,8 @@ def _parse(line: str) -> tuple[str, Constructor]:
             passes_on, anything = True, word == "***"
         elif word == "=":
             inherited = True
+        elif word == "^":
+            deprecated = True
         elif word.endswith("="):
             handed.add(word[:-1])
         elif ">" in word:
@@ -109,6 +131,7 @@ def _parse(line: str) -> tuple[str, Constructor]:
         handed=frozenset(handed),
         passes_on=passes_on,
         anything=anything,
+        deprecated=deprecated,
     )
 
 
@@ -133,6 +156,19 @@ def _constructor(line: str) -> Constructor:
     return _parse(line)[1]
 
 
+def _hand_row(when: Requirement, argument: str, rest: str) -> HandRow:
+    if rest.startswith("!"):
+        always = rest.startswith("!!")
+        return HandRow(when=when, new="", advice=rest.lstrip("!").strip(), always=always)
+    if argument == "+":
+        return HandRow(when=when, new=rest.strip(), advice="")
+    if rest.startswith(DROP):
+        return HandRow(when=when, new=DROP, advice=rest[1:].strip())
+    place, _, shape = rest.strip().partition(":")
+    name, *keys = place.replace("]", "").split("[")
+    return HandRow(when=when, new=name, advice="", keys=tuple(keys), shape=shape)
+
+
 @lru_cache(maxsize=1)
 def _hand_rows() -> Mapping[tuple[str, str], tuple[HandRow, ...]]:
     text = (files("codemods") / "data" / "arguments_by_hand.txt").read_text("utf-8")
@@ -143,9 +179,7 @@ def _hand_rows() -> Mapping[tuple[str, str], tuple[HandRow, ...]]:
             when = Requirement(line.strip("[]"))
         elif line and not line.startswith("#"):
             path, argument, rest = line.split(" ", 2)
-            advice = rest[1:].strip() if rest.startswith("!") else ""
-            row = HandRow(when=when, new="" if advice else rest.strip(), advice=advice)
-            table.setdefault((path, argument), []).append(row)
+            table.setdefault((path, argument), []).append(_hand_row(when, argument, rest))
     return {key: tuple(rows) for key, rows in table.items()}
 
 
@@ -187,6 +221,8 @@ class Constructors:
 
     def _build(self, path: str) -> Signature | None:
         line = self._line(path)
+        if path == _LOGGING:
+            return Signature(lineage=(path,))
         if _SAME in line:
             return self.signature(line.partition(_SAME)[2])
         if not line:
@@ -207,6 +243,7 @@ class Constructors:
                 warned=first.warned,
                 lineage=lineage,
                 anything=any(b.anything for b in bases),
+                deprecated=own.deprecated,
             )
         accepts, required = set(own.accepts), set(own.required)
         renamed, warned = dict(own.renamed), set(own.warned)
@@ -228,12 +265,18 @@ class Constructors:
             warned=frozenset(warned),
             lineage=lineage,
             anything=anything,
+            deprecated=own.deprecated,
         )
 
-    def additions(self, path: str) -> dict[str, str]:
-        """Argument → code that calls of the class at ``path`` gain when they lack it."""
-        rows = [r for r in _hand_rows().get((path, "+"), ()) if self._holds(r)]
-        return {name: code for name, _, code in (r.new.partition("=") for r in rows)}
+    def additions(self, path: str) -> tuple[Addition, ...]:
+        """What calls of the class at ``path`` gain when they lack it."""
+        found = []
+        for row in _hand_rows().get((path, "+"), ()):
+            if self._holds(row):
+                place, _, code = row.new.partition("=")
+                name, *keys = place.replace("]", "").split("[")
+                found.append(Addition(name=name, keys=tuple(keys), code=code))
+        return tuple(found)
 
     def _holds(self, row: HandRow) -> bool:
         version = self._versions.get(canonicalize_name(row.when.name))
@@ -252,7 +295,7 @@ class Constructors:
             for row in reversed(_hand_rows().get((path, argument), ()))
             if self._holds(row)
         ]
-        able = (r for r in rows if not r.new or r.new == DROP or r.new.partition("[")[0] in accepts)
+        able = (r for r in rows if not r.new or r.new == DROP or r.new in accepts)
         return next(able, rows[0] if rows else None)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import libcst as cst
 
-from codemods.changes import AddImport, NewImport, Operation, Rebind, Replace, vanished
+from codemods.changes import AddImport, EditCall, NewImport, Operation, Rebind, Replace, vanished
 from codemods.source import Binding, Source
 
 _WIDTH = 100
@@ -64,6 +64,13 @@ def _edit_from(code: str, module: str | None, outcome: Sequence[NewImport | bool
     return cst.Module([]).code_for_node(node)
 
 
+def _new_code(op: Operation) -> str:
+    """The code that an operation writes; names in it are still used."""
+    if isinstance(op, Replace):
+        return op.code
+    return " ".join([*op.add.values(), *op.values.values()]) if isinstance(op, EditCall) else ""
+
+
 class Plan:
     """Folds what rules ask of imports into new text for each import statement."""
 
@@ -83,7 +90,7 @@ class Plan:
     def _drop_unused(self, operations: Sequence[Operation]) -> None:
         """What lost its last use with this change is imported no more."""
         gone = [
-            (span, _NAME.findall(op.code) if isinstance(op, Replace) else [])
+            (span, _NAME.findall(_new_code(op)))
             for op in operations
             for span in vanished(self.source, [op])
         ]

@@ -287,6 +287,168 @@ def requirements_rewrite(repo: Path, target: str) -> None:
     click.echo(migrated_requirements(repo, target=target), nl=False)
 
 
+@cli.group()
+def metadata() -> None:
+    """Carry Airflow 1.10's metadata over to 2.x, and prove that it survived.
+
+    DB is postgresql://user@host/name, sqlite:////folder/airflow.db, mysql://user@host/name (export
+    only) or env:NAME, the environment variable that holds one. BUNDLE is a folder or
+    s3://bucket/prefix.
+    """
+
+
+def _transfer(database: str, bundle: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that export, import and verify share; which end is which differs."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        file = click.Path(path_type=Path, dir_okay=False)
+        for option in (
+            click.option(database, "url", metavar="DB", required=True, help="The database."),
+            click.option(bundle, "bundle", metavar="BUNDLE", required=True, help="The bundle."),
+            click.option("--fernet-key-file", type=file, help="That Airflow's fernet_key."),
+            click.option("--passphrase-file", type=file, help="What seals the bundle's secrets."),
+            click.option("--tables", metavar="A,B", default="", help="These tables only."),
+            click.option(
+                "--format", "format_", type=click.Choice(["text", "json"]), default="text"
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@metadata.command("export")
+@click.option("--since", metavar="DATE", default="", help="Leave out older history.")
+@click.option("--overwrite", is_flag=True, help="Replace a bundle that is there.")
+@click.option(
+    "--list-undecryptable", is_flag=True, help="List secrets that no key opens; don't stop."
+)
+@click.option("--bridge-python", type=click.Path(path_type=Path), help="The bridge's Python.")
+@click.option("--dry-run", is_flag=True, help="Say what would be exported; write nothing.")
+@click.option("--kms-key", default="", metavar="ID", help="Encrypt on S3 under this KMS key.")
+@_transfer("--from", "--to")
+def metadata_export(
+    url: str,
+    bundle: str,
+    fernet_key_file: Path | None,
+    passphrase_file: Path | None,
+    tables: str,
+    dry_run: bool,
+    format_: str,
+    since: str,
+    overwrite: bool,
+    list_undecryptable: bool,
+    bridge_python: Path | None,
+    kms_key: str,
+) -> None:
+    """Write the metadata of an Airflow 1.10 as a bundle."""
+    from harness.carry import Place, run_export, steps
+    from harness.metadata.export import ExportOptions
+    from harness.metadata.report import export_document, export_lines
+
+    place = Place(
+        url=url,
+        bundle=bundle,
+        fernet_key_file=fernet_key_file,
+        passphrase_file=passphrase_file,
+        kms_key=kms_key,
+    )
+    options = ExportOptions(
+        tables=_names(tables),
+        since=since,
+        dry_run=dry_run,
+        overwrite=overwrite,
+        list_undecryptable=list_undecryptable,
+    )
+    with steps() as on_step:
+        manifest = run_export(place, options, bridge_python, on_step)
+    if format_ == "json":
+        click.echo(export_document(manifest, bundle))
+    else:
+        for line in export_lines(manifest, bundle, dry_run):
+            click.echo(line)
+
+
+@metadata.command("import")
+@click.option("--target", metavar="V", required=True, help="The target's Airflow version.")
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["fail", "skip-identical", "replace"]),
+    default="fail",
+    show_default=True,
+    help="What to do about rows that the target has already.",
+)
+@click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+@_transfer("--to", "--from")
+def metadata_import(
+    url: str,
+    bundle: str,
+    fernet_key_file: Path | None,
+    passphrase_file: Path | None,
+    tables: str,
+    dry_run: bool,
+    format_: str,
+    target: str,
+    on_conflict: str,
+) -> None:
+    """Write a bundle into the database of an Airflow 2.x."""
+    from harness.carry import Place, run_import, steps
+    from harness.metadata.databases import hide_password
+    from harness.metadata.load import LoadOptions
+    from harness.metadata.report import load_document, load_lines
+
+    place = Place(
+        url=url, bundle=bundle, fernet_key_file=fernet_key_file, passphrase_file=passphrase_file
+    )
+    options = LoadOptions(target=target, tables=_names(tables), policy=on_conflict, dry_run=dry_run)
+    with steps() as on_step:
+        report = run_import(place, options, on_step)
+    if format_ == "json":
+        click.echo(load_document(report, hide_password(url)))
+    else:
+        for line in load_lines(report, hide_password(url), dry_run):
+            click.echo(line)
+
+
+@metadata.command("verify")
+@click.option("--target", metavar="V", required=True, help="The target's Airflow version.")
+@_transfer("--to", "--from")
+def metadata_verify(
+    url: str,
+    bundle: str,
+    fernet_key_file: Path | None,
+    passphrase_file: Path | None,
+    tables: str,
+    format_: str,
+    target: str,
+) -> int:
+    """Compare the database of an Airflow 2.x with the bundle that was imported, row by row.
+
+    Exit code: 0 everything survived, 1 something did not.
+    """
+    from harness.carry import Place, run_verify, steps
+    from harness.metadata.databases import hide_password
+    from harness.metadata.load import LoadOptions
+    from harness.metadata.report import verify_document, verify_lines
+
+    place = Place(
+        url=url, bundle=bundle, fernet_key_file=fernet_key_file, passphrase_file=passphrase_file
+    )
+    with steps() as on_step:
+        report = run_verify(place, LoadOptions(target=target, tables=_names(tables)), on_step)
+    if format_ == "json":
+        click.echo(verify_document(report, hide_password(url)))
+    else:
+        for line in verify_lines(report, hide_password(url)):
+            click.echo(line)
+    return 0 if report.ok else 1
+
+
 def main() -> NoReturn:
     """Run the command; every error of ours is two sentences on stderr, never a traceback."""
     signal.signal(signal.SIGTERM, _terminate)

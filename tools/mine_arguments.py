@@ -10,9 +10,10 @@ constructor changed. One line a class::
 
 ``!`` is required, ``old>new`` a deprecated argument that the constructor copies to another,
 ``old?`` one whose use only warns, ``name=`` one that the class gives to its base itself, so that
-a call cannot, ``**`` takes more and hands it to the bases, ``***`` hands it to
-something that is not Airflow's, ``=`` alone has its base's constructor. ``path = home`` says that a
-module re-exports the class, ``path gone`` that it is not there any more.
+a call cannot, ``^`` a class that warns whenever it is made, ``**`` takes more and hands it to the
+bases, ``***`` hands it to something that is not Airflow's, ``=`` alone has its base's constructor.
+``path = home`` says that a module re-exports the class, ``path gone`` that it is not there any
+more.
 """
 
 from __future__ import annotations
@@ -70,12 +71,16 @@ def line(world: World, home: Home) -> tuple[str, list[Home]]:
                 star = True
             parts.append(param.name + ("!" if param.required else ""))
         given = {p.name for p in init.params}
+        if not star and (init.popped or init.args):
+            parts.append("*")  # what is taken out of **kwargs is given by name
         parts += [f"{name}" for name in init.popped if name not in given and name.isidentifier()]
         parts += [f"{old}>{new}" for old, new in renamed.items() if new != old]
         parts += [f"{old}?" for old in sorted(warned - set(renamed)) if old.isidentifier()]
         parts += [f"{name}=" for name in init.handed]
         if init.kwargs and home.path != _CLOSED:
             parts.append("**")
+    if home.definition.deprecated:
+        parts.insert(0, "^")
     if foreign and "**" in parts:
         parts[-1] = "***"  # hands them to something that is not Airflow's: anything goes
     return f"{home.path}({','.join(b.path for b in known)}) {' '.join(parts)}".rstrip(), known

@@ -10,16 +10,20 @@ from typing import Any
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import Construction, constructions
-from codemods.changes import Change, EditCall, Step
-from codemods.constructors import DROP, Signature, baseline
+from codemods.changes import AddImport, Change, EditCall, NewImport, Step
+from codemods.constructors import DROP, Addition, HandRow, Signature, baseline
 from codemods.hops import Resolution
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
+from codemods.values import SHAPES, WRAPPERS
 
 ID = "arguments"
 REPLACED = "replaced-class"
-TEMPLATES = (".sql", ".json")
+# What other rules see to: (where the class lives on the target, argument).
+_ELSEWHERE = (("airflow.providers.docker.operators.", {"volumes", "auto_remove"}),)
+_GIVEN = re.compile(r"\{(\w+)\}")  # in the code of an addition: the code of that argument
+_SUBDAG = "airflow.operators.subdag.SubDagOperator"  # a rule of its own speaks of it
 TASK = "airflow.models.baseoperator.BaseOperator"
 
 
@@ -29,12 +33,20 @@ class Mapped:
 
     rename: dict[str, str] = field(default_factory=dict)
     drop: dict[str, str] = field(default_factory=dict)  # argument → why that is safe
-    into: dict[str, tuple[str, ...]] = field(default_factory=dict)  # argument → dict and its keys
-    include: set[str] = field(default_factory=set)  # of those, names of template files
-    add: dict[str, str] = field(default_factory=dict)
+    into: dict[str, HandRow] = field(default_factory=dict)  # argument → its place in another one
+    shape: dict[str, str] = field(default_factory=dict)  # argument → how its value is written
+    add: list[Addition] = field(default_factory=list)
     positional: dict[int, str] = field(default_factory=dict)
     unsure: dict[str, str] = field(default_factory=dict)  # argument → advice
+    warned: dict[str, str] = field(default_factory=dict)  # argument → advice
     drop_positional: set[int] = field(default_factory=set)
+    unsure_positional: dict[int, str] = field(default_factory=dict)  # place → argument
+    by_default: dict[str, HandRow] = field(default_factory=dict)  # what default_args gave to 1.10
+
+    @property
+    def added(self) -> set[str]:
+        """The arguments that the call gains."""
+        return {a.name for a in self.add} | {row.new for row in self.into.values()}
 
 
 def _lineage(target: Target, path: str) -> tuple[str, ...]:
@@ -42,7 +54,9 @@ def _lineage(target: Target, path: str) -> tuple[str, ...]:
     return signature.lineage if signature is not None else (path,)
 
 
-def map_arguments(target: Target, resolution: Resolution, node: ast.Call, first: int = 0) -> Mapped:
+def map_arguments(
+    target: Target, source: Source, resolution: Resolution, node: ast.Call, first: int = 0
+) -> Mapped:
     """Map the arguments of a call of ``resolution.start`` to the class at its end."""
     mapped = Mapped()
     table = target.constructors
@@ -50,52 +64,83 @@ def map_arguments(target: Target, resolution: Resolution, node: ast.Call, first:
     old = baseline().signature(resolution.start)
     chain = [resolution.start, *(hop.new for hop in resolution.hops if hop.new)]
     lineage = tuple(dict.fromkeys(p for c in reversed(chain) for p in _lineage(target, c)))
+    if old is not None:
+        lineage = tuple(dict.fromkeys([*lineage, *old.lineage]))
     given = {k.arg for k in node.keywords if k.arg}
     renames = {o: n for p in reversed(lineage) for o, n in table.renames(p).items()}
     for keyword in node.keywords:
         if keyword.arg is not None:
-            _map_one(target, mapped, keyword.arg, keyword.value, new, old, lineage, renames, given)
+            _map_one(target, source, mapped, keyword, new, old, lineage, renames, given)
     stars = any(k.arg is None for k in node.keywords)
-    if new is not None and resolution.replaced:
+    if new is not None and old is not None:
+        for name in source.default_arguments[0] & old.accepts - given - new.accepts:
+            row = target.constructors.by_hand(lineage, name, new.accepts)
+            if row is not None and row.new in new.accepts:
+                mapped.by_default[name] = row
+    if new is not None and not stars:
+        known = given | set(mapped.rename.values()) | source.default_arguments[0]
         for path in chain[:-1]:
-            for name, code in table.additions(path).items():
-                taken = given | set(mapped.rename.values())
-                if name in new.accepts and name not in taken and not stars:
-                    mapped.add[name] = code
+            for addition in table.additions(path):
+                _add(mapped, addition, new, given, known)
     _map_positional(mapped, node, first, old, new, lineage, target)
     return mapped
 
 
+def _add(
+    mapped: Mapped, addition: Addition, new: Signature, given: set[str], known: set[str]
+) -> None:
+    rows = [*mapped.into.values(), *mapped.by_default.values()]
+    places = {(row.new, row.keys) for row in rows}
+    needed = set(_GIVEN.findall(addition.code))
+    if addition.name not in new.accepts or addition.name in known or not needed <= given:
+        return
+    if (addition.name, addition.keys) not in places:
+        mapped.add.append(addition)
+
+
 def _map_one(
     target: Target,
+    source: Source,
     mapped: Mapped,
-    name: str,
-    value: ast.expr,
+    keyword: ast.keyword,
     new: Signature | None,
     old: Signature | None,
     lineage: tuple[str, ...],
     renames: dict[str, str],
     given: set[str],
 ) -> None:
+    name, value = str(keyword.arg), keyword.value
+    if any(lineage[0].startswith(home) and name in names for home, names in _ELSEWHERE):
+        return
     none = isinstance(value, ast.Constant) and value.value is None
     accepts = new.accepts if new is not None else frozenset()
     row = target.constructors.by_hand(lineage, name, accepts)
-    if row is not None and row.new == DROP:
-        mapped.drop[name] = "it has no effect"
+    if row is not None and row.new == name and not row.shape:
+        return  # taken, though the constructor does not name it
+    if row is not None and row.always and not none:
+        mapped.unsure[name] = row.advice
         return
-    if row is not None and row.new:
-        into, *keys = re.findall(r"\w+", row.new)
-        if keys and into in accepts and name not in accepts:
-            if row.new.endswith("%"):
-                if not isinstance(value, ast.Constant | ast.JoinedStr):
-                    mapped.unsure[name] = f"put it into {row.new[:-1]}; a file as {{% include %}}"
-                    return
-                if isinstance(value, ast.Constant) and str(value.value).endswith(TEMPLATES):
-                    mapped.include.add(name)
-            mapped.into[name] = (into, *keys)
+    if row is not None and row.new == DROP:
+        mapped.drop[name] = row.advice or "it has no effect"
+        return
+    if row is not None and row.new in accepts:
+        if row.keys and none:
+            mapped.drop[name] = "None is what the target does anyway"
             return
-        if not keys and row.new in accepts:
+        if row.shape and not none and SHAPES[row.shape][0](value, source) is None:
+            if name not in accepts or name in _warned(new):
+                mapped.unsure[name] = _place(row)
+            return
+        if row.keys and row.new in given:
+            mapped.unsure[name] = _place(row)
+        elif row.keys and name not in accepts:
+            mapped.into[name] = row
+        elif not row.keys and (name not in accepts or row.shape or row.new != name):
+            code = SHAPES[row.shape][0](value, source) if row.shape and not none else None
+            if code is not None and code != source.segment(value):
+                mapped.shape[name] = row.shape
             _rename(mapped, name, row.new, given)
+        if row.keys or row.new != name:
             return
     if new is None:
         return
@@ -104,6 +149,10 @@ def _map_one(
         to = renames[to]
     if to is not None and to in accepts and (name not in accepts or name in new.renamed):
         _rename(mapped, name, to, given)
+    elif name in new.warned and not none and not _said(row, name):
+        mapped.warned[name] = (row.advice if row is not None else "") or (
+            "look the argument up in the provider's documentation: another one took its place"
+        )
     elif name in accepts or new.anything:
         return
     elif row is not None and row.advice and not none:
@@ -115,6 +164,26 @@ def _map_one(
             mapped.drop[name] = "1.10 ignored it as well, with a warning"
     else:
         mapped.unsure[name] = _takes(new)
+
+
+def _said(row: HandRow | None, name: str) -> bool:
+    """Whether the table knows that the warning is about some values only."""
+    return row is not None and row.new == name
+
+
+def _warned(new: Signature | None) -> frozenset[str]:
+    return new.warned | frozenset(new.renamed) if new is not None else frozenset()
+
+
+def _place(row: HandRow) -> str:
+    """Where a value belongs, in words and code."""
+    keys = "".join(f'["{key}"]' for key in row.keys if not key.startswith("@"))
+    makers = [WRAPPERS[k[1:]] for k in row.keys if k.startswith("@")]
+    place = f"{row.new}{keys}"
+    if makers:
+        maker = makers[0]
+        place = f"{row.new}={maker.path.rpartition('.')[2]}({row.keys[-1]}=...){maker.tail}"
+    return f"put it into {place}" + (f" as {SHAPES[row.shape][1]}" if row.shape else "")
 
 
 def _takes(new: Signature) -> str:
@@ -150,32 +219,42 @@ def _map_positional(
     dropped: set[int] = set()
     for place, name in enumerate(old.positional[: len(given)]):
         row = target.constructors.by_hand(lineage, name, new.accepts)
-        to = row.new if row is not None and row.new in new.accepts else new.renamed.get(name, name)
+        plain = row is not None and row.new in new.accepts and not row.keys and not row.shape
+        to = row.new if row is not None and plain else new.renamed.get(name, name)
         if row is not None and row.new == DROP and name not in new.accepts:
             dropped.add(first + place)
         elif to not in new.accepts:
-            return  # what it became is not known: leave the call to its own error
+            if not new.anything:
+                advice = row.advice or _place(row) if row is not None and row.new != DROP else ""
+                mapped.unsure_positional[first + place] = name
+                mapped.unsure[name] = advice or _takes(new)
+            return
         elif keywords or dropped or new.positional[place : place + 1] != (to,):
             keywords[first + place] = to
     mapped.positional |= keywords
     mapped.drop_positional |= dropped
 
 
-def mechanical(target: Target, resolution: Resolution, node: ast.Call) -> bool:
+def mechanical(target: Target, source: Source, resolution: Resolution, node: ast.Call) -> bool:
     """Whether a call can be mapped to the end of its hops without a person."""
-    mapped = map_arguments(target, resolution, node)
+    mapped = map_arguments(target, source, resolution, node)
     new = target.constructors.signature(resolution.path)
-    if mapped.unsure or new is None:
+    if (
+        mapped.unsure
+        or mapped.warned
+        or new is None
+        or any(row.keys for row in mapped.by_default.values())
+    ):
         return False
     given = {mapped.rename.get(k.arg or "", k.arg) for k in node.keywords} - set(mapped.drop)
     if any(k.arg is None for k in node.keywords):
         return True
-    return new.required <= given | set(mapped.add) | {"task_id"} | {
-        v[0] for v in mapped.into.values()
-    } | set(mapped.positional.values()) | set(new.positional[: len(node.args)])
+    have = given | mapped.added | {"task_id"} | set(mapped.positional.values())
+    have |= source.default_arguments[0] | {row.new for row in mapped.by_default.values()}
+    return new.required <= have | set(new.positional[: len(node.args)])
 
 
-def settle(target: Target, path: str, calls: list[ast.Call]) -> Resolution:
+def settle(target: Target, source: Source, path: str, calls: list[ast.Call]) -> Resolution:
     """Where ``path`` goes for these calls.
 
     A class that another one replaced is left for its successor only where every call can be
@@ -184,7 +263,7 @@ def settle(target: Target, path: str, calls: list[ast.Call]) -> Resolution:
     resolution = target.resolve(path)
     if resolution.removed is not None or not resolution.replaced:
         return resolution
-    if calls and all(mechanical(target, resolution, node) for node in calls):
+    if calls and all(mechanical(target, source, resolution, node) for node in calls):
         return resolution
     for index, hop in enumerate(resolution.hops):
         if hop.replaced:
@@ -206,8 +285,8 @@ def missing(
     if any(isinstance(a, ast.Starred) for a in node.args):
         return []
     have = {mapped.rename.get(k.arg or "", k.arg or "") for k in node.keywords} - set(mapped.drop)
-    have |= set(mapped.add) | {path[0] for path in mapped.into.values()}
-    have |= set(mapped.positional.values()) | set(new.positional[: len(node.args)]) | given
+    have |= mapped.added | set(mapped.positional.values()) | given
+    have |= set(new.positional[: len(node.args)])
     return sorted(new.required - have)
 
 
@@ -238,36 +317,69 @@ def _all(source: Source, target: Target) -> Iterator[Change]:
         wanted = target.resolve(made.path)
         if wanted.removed is not None:
             continue
-        resolution = settle(target, made.path, calls[made.path])
+        resolution = settle(target, source, made.path, calls[made.path])
         if wanted.path != resolution.path:
-            yield _replaced_note(target, made, wanted)
+            yield _replaced_note(target, source, made, wanted)
+        elif made.use is not None:
+            yield from _deprecated(target, made, resolution)
         yield from _construction(target, source, made, resolution)
 
 
-def _dicts(
-    source: Source, parts: dict[str, tuple[tuple[str, ...], ast.expr]], include: set[str]
-) -> dict[str, str]:
-    """Argument → code of the dict that gathers what moved into it."""
+def _deprecated(target: Target, made: Construction, resolution: Resolution) -> Iterator[Note]:
+    """A class that warns whenever it is made, and that nothing takes the place of."""
+    signature = target.constructors.signature(resolution.path)
+    if signature is not None and signature.deprecated and resolution.path != _SUBDAG:
+        yield Note(
+            rule=REPLACED,
+            line=made.node.lineno,
+            column=made.node.col_offset,
+            message=f"{resolution.path.rpartition('.')[2]} is deprecated: it warns when it is made",
+            fix="It works until the provider drops it; its warning names what to use instead",
+        )
+
+
+def _gathered(
+    source: Source, mapped: Mapped, at: dict[str, ast.keyword], skip: frozenset[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Argument → code of what moved into it and of what is added; the calls that it needs."""
     tree: dict[str, Any] = {}
-    for name, (path, value) in parts.items():
-        code = source.segment(value)
-        if name in include and isinstance(value, ast.Constant):
-            code = f"\"{{% include '{value.value!s}' %}}\""
+    wrappers: list[str] = []
+
+    def put(name: str, keys: tuple[str, ...], code: str) -> None:
         node = tree
-        for key in path[:-1]:
+        for key in (name, *keys)[:-1]:
             node = node.setdefault(key, {})
-        node[path[-1]] = code
+        node.setdefault((name, *keys)[-1], code)
+
+    for addition in mapped.add:
+        code = _GIVEN.sub(lambda m: source.segment(at[m[1]].value), addition.code)
+        put(addition.name, addition.keys, code)
+    for argument, row in mapped.into.items():
+        if argument not in skip:
+            value = at[argument].value
+            put(row.new, row.keys, _shaped(source, value, row.shape))
 
     def write(node: dict[str, Any] | str) -> str:
         if isinstance(node, str):
             return node
-        return "{" + ", ".join(f'"{key}": {write(inner)}' for key, inner in node.items()) + "}"
+        made = next((key for key in node if key.startswith("@")), None)
+        if made is None:
+            return "{" + ", ".join(f'"{key}": {write(inner)}' for key, inner in node.items()) + "}"
+        wrapper = WRAPPERS[made[1:]]
+        wrappers.append(wrapper.path)
+        inside = ", ".join(f"{key}={write(inner)}" for key, inner in node[made].items())
+        return f"{wrapper.path.rpartition('.')[2]}({inside}){wrapper.tail}"
 
-    return {name: write(node) for name, node in tree.items()}
+    return {name: write(node) for name, node in tree.items()}, wrappers
 
 
-def _replaced_note(target: Target, made: Construction, wanted: Resolution) -> Note:
-    mapped = map_arguments(target, wanted, made.node)
+def _shaped(source: Source, value: ast.expr, shape: str) -> str:
+    made = SHAPES[shape][0](value, source) if shape else None
+    return made if made is not None else source.segment(value)
+
+
+def _replaced_note(target: Target, source: Source, made: Construction, wanted: Resolution) -> Note:
+    mapped = map_arguments(target, source, wanted, made.node)
     new = target.constructors.signature(wanted.path)
     old_name = made.path.rpartition(".")[2]
     parts = [f"from {wanted.path.rpartition('.')[0]} import {wanted.path.rpartition('.')[2]}"]
@@ -291,19 +403,39 @@ def _replaced_note(target: Target, made: Construction, wanted: Resolution) -> No
 def _construction(
     target: Target, source: Source, made: Construction, resolution: Resolution
 ) -> Iterator[Change]:
-    mapped = map_arguments(target, resolution, made.node, made.first)
+    mapped = map_arguments(target, source, resolution, made.node, made.first)
     name = resolution.path.rpartition(".")[2]
     at = {k.arg: k for k in made.node.keywords if k.arg}
+    places: dict[str, ast.keyword | ast.expr] = dict(at)
+    places |= {name: made.node.args[i] for i, name in mapped.unsure_positional.items()}
     for argument, advice in mapped.unsure.items():
         if argument in made.own:
             continue
         yield Note(
             rule=ID,
-            line=at[argument].lineno,
-            column=at[argument].col_offset,
+            line=places[argument].lineno,
+            column=places[argument].col_offset,
             message=f"{name} does not take {argument} on the target",
             fix=advice[:1].upper() + advice[1:],
         )
+    for argument, advice in mapped.warned.items():
+        if argument not in made.own:
+            yield Note(
+                rule=ID,
+                line=at[argument].lineno,
+                column=at[argument].col_offset,
+                message=f"{name} warns about {argument} on the target",
+                fix=advice[:1].upper() + advice[1:],
+            )
+    for argument, row in mapped.by_default.items():
+        if row.keys:
+            yield Note(
+                rule=ID,
+                line=made.node.lineno,
+                column=made.node.col_offset,
+                message=f"{name} takes {argument} out of default_args no more",
+                fix=_place(row)[:1].upper() + _place(row)[1:],
+            )
     lacking = missing(target, source, resolution, made.node, mapped) if made.use else []
     if lacking and baseline().signature(made.path) is not None:
         yield Note(
@@ -315,31 +447,43 @@ def _construction(
         )
     rename = {o: n for o, n in mapped.rename.items() if o not in made.own}
     drop = {o: w for o, w in mapped.drop.items() if o not in made.own}
-    into = {o: w for o, w in mapped.into.items() if o not in made.own}
-    add = dict(mapped.add) if made.use is not None else {}
-    add |= _dicts(source, {o: (path, at[o].value) for o, path in into.items()}, mapped.include)
+    into = {o: row for o, row in mapped.into.items() if o not in made.own}
+    if made.use is None:
+        mapped.add.clear()
+    add, wrappers = _gathered(source, mapped, at, made.own)
+    if wrappers and made.use is None:
+        return
+    values = {o: _shaped(source, at[o].value, shape) for o, shape in mapped.shape.items()}
     positional = mapped.positional
-    if not (rename or drop or into or add or positional or mapped.drop_positional):
+    if not (rename or drop or add or values or positional or mapped.drop_positional):
         return
     said = [f"{o} is {n}" for o, n in rename.items()]
     said += [f"{o} is dropped: {why}" for o, why in drop.items()]
-    said += [f"{o} goes into {path[0]}" for o, path in into.items()]
+    said += [f"{o} goes into {row.new}" for o, row in into.items()]
     said += [f"{n} is given by name" for n in positional.values()]
-    said += [f"{n}={code} was the default" for n, code in mapped.add.items() if n in add]
+    said += [f"{a.name}={add[a.name]} was the default" for a in mapped.add if not a.keys]
+    said += [f"{o} is {code}" for o, code in values.items() if o not in rename]
+    operations: list[EditCall | AddImport] = [
+        EditCall(
+            node=made.node,
+            rename=rename,
+            drop=frozenset({*drop, *into}),
+            values=values,
+            add=add,
+            positional=positional,
+            drop_positional=frozenset(mapped.drop_positional),
+        )
+    ]
+    if made.use is not None:
+        near = made.use.bindings[0]
+        for path in dict.fromkeys(wrappers):
+            module, _, local = path.rpartition(".")
+            operations.append(AddImport(near=near, new=NewImport(module=module, name=local)))
     yield Step(
         rule=ID,
         line=made.node.lineno,
         message=f"{name}: " + "; ".join(said or ["an argument without effect is dropped"]),
-        operations=(
-            EditCall(
-                node=made.node,
-                rename=rename,
-                drop=frozenset({*drop, *into}),
-                add=add,
-                positional=positional,
-                drop_positional=frozenset(mapped.drop_positional),
-            ),
-        ),
+        operations=tuple(operations),
     )
 
 
@@ -417,7 +561,9 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines("from airflow import DAG", "", "DAG('d', schedule='@daily', max_active_tasks=4)"),
+        lines(
+            "from airflow import DAG", "", "DAG('d', schedule='@once', max_active_tasks=4, **more)"
+        ),
         lines("from airflow import DAG", "", "my_dag('d', schedule_interval='@daily')"),
         lines(
             "from airflow.models import BaseOperator",

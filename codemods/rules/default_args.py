@@ -26,9 +26,9 @@ def _outcomes(source: Source, target: Target, key: str) -> set[str]:
         old = baseline().signature(path)
         if old is None or TASK not in old.lineage or key not in old.accepts:
             continue
-        resolution = settle(target, path, calls.get(path, []))
+        resolution = settle(target, source, path, calls.get(path, []))
         if resolution.removed is None:
-            found.add(map_arguments(target, resolution, probe).rename.get(key, key))
+            found.add(map_arguments(target, source, resolution, probe).rename.get(key, key))
     return found
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import Construction, constructions
-from codemods.changes import AddImport, Change, EditCall, NewImport, Replace, Step
+from codemods.changes import AddImport, Change, EditCall, EditDict, NewImport, Replace, Step
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
+from codemods.values import joined, known, pieces_of, split_pieces, text_of
 
 ID = "docker-arguments"
 _PROVIDER = "airflow.providers.docker.operators."
@@ -19,68 +22,194 @@ _PROVIDER = "airflow.providers.docker.operators."
 _REMOVE = {True: '"success"', False: '"never"'}
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Mount:
+    """One volume as code, and whether it is known to be a folder or a named volume."""
+
+    code: str
+    sure: bool
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
-    for made in constructions(source):
-        if not target.resolve(made.path).path.startswith(_PROVIDER):
-            continue
-        for keyword in made.node.keywords:
-            if keyword.arg == "auto_remove" and target.has("apache-airflow-providers-docker>=3.2"):
-                yield from _auto_remove(keyword)
-            elif keyword.arg == "volumes" and target.has("apache-airflow-providers-docker>=2.0"):
-                yield from _volumes(source, made, keyword)
+    made = [c for c in constructions(source) if _docker(target, c)]
+    if not made:
+        return
+    remove = target.has("apache-airflow-providers-docker>=3.2")
+    volumes = target.has("apache-airflow-providers-docker>=2.0")
+    for construction in made:
+        for keyword in construction.node.keywords:
+            if keyword.arg == "auto_remove" and remove:
+                yield from _auto_remove(source, keyword.value)
+            elif keyword.arg == "volumes" and volumes:
+                yield from _volumes(source, construction, keyword)
+    near = next((c for c in made if c.use is not None), None)
+    for node in source.default_dicts:
+        for key, value in zip(node.keys, node.values, strict=True):
+            if not isinstance(key, ast.Constant):
+                continue
+            if key.value == "auto_remove" and remove:
+                yield from _auto_remove(source, value)
+            elif key.value == "volumes" and volumes and near is not None:
+                yield from _default_volumes(source, near, node, value)
 
 
-def _auto_remove(keyword: ast.keyword) -> Iterator[Change]:
-    value = keyword.value
-    if isinstance(value, ast.Constant) and isinstance(value.value, bool):
-        code = _REMOVE[value.value]
+def _docker(target: Target, made: Construction) -> bool:
+    return target.resolve(made.path).path.startswith(_PROVIDER)
+
+
+def _auto_remove(source: Source, value: ast.expr) -> Iterator[Change]:
+    meant = known(value, source)
+    if isinstance(meant, ast.Constant) and isinstance(meant.value, bool):
+        code = _REMOVE[meant.value]
         yield Step(
             rule=ID,
-            line=keyword.lineno,
-            message=f"auto_remove={value.value} is {code}",
+            line=value.lineno,
+            message=f"auto_remove={meant.value} is {code}",
             operations=(Replace(node=value, code=code),),
+        )
+    elif isinstance(meant, ast.Compare | ast.BoolOp) or (
+        isinstance(meant, ast.UnaryOp) and isinstance(meant.op, ast.Not)
+    ):
+        yield Step(
+            rule=ID,
+            line=value.lineno,
+            message='auto_remove takes "success" or "never"',
+            operations=(
+                Replace(node=value, code=f'"success" if {source.segment(value)} else "never"'),
+            ),
+        )
+    elif text_of(meant) is None:
+        yield Note(
+            rule=ID,
+            line=value.lineno,
+            column=value.col_offset,
+            message='auto_remove takes "never", "success" or "force"; True and False are refused',
+            fix=f'If it is a bool: auto_remove="success" if {source.segment(value)} else "never"',
         )
 
 
-def _mount(volume: str, mount: str) -> str | None:
-    source, _, rest = volume.partition(":")
-    target, _, mode = rest.partition(":")
-    if not source or not target or mode not in {"", "ro", "rw"} or "{{" in volume:
+# -- volumes ---------------------------------------------------------------------------------
+
+
+def _mount(source: Source, volume: ast.expr, name: str) -> _Mount | None:
+    """``source:target[:mode]`` as a call; None when the text does not show the three."""
+    pieces = pieces_of(volume, source)
+    if pieces is None or any("{{" in text for text, _ in pieces):
         return None
-    kind = "bind" if source.startswith(("/", "~", ".")) else "volume"
+    parts = [[p for p in group if p[0]] for group in split_pieces(pieces, ":")]
+    if len(parts) not in (2, 3) or not all(parts):
+        return None
+    mode = "".join(text for text, _ in parts[2]) if len(parts) == 3 else ""
+    if mode not in {"", "ro", "rw"} or (mode and not parts[2][0][1]):
+        return None
+    first, literal = parts[0][0]
+    sure = literal
+    if not literal:
+        meant = source.assigned.get(first, [])
+        text = text_of(meant[0]) if len(meant) == 1 else None
+        first, sure = text or "/", text is not None
+    kind = "bind" if first.startswith(("/", "~", ".")) else "volume"
     read_only = ", read_only=True" if mode == "ro" else ""
-    return f'{mount}(source="{source}", target="{target}", type="{kind}"{read_only})'
+    places = f"source={joined(parts[0])}, target={joined(parts[1])}"
+    return _Mount(code=f'{name}({places}, type="{kind}"{read_only})', sure=sure)
+
+
+def _mounts(source: Source, listed: ast.expr, name: str) -> list[_Mount] | None:
+    if not isinstance(listed, ast.List):
+        return None
+    found = [_mount(source, element, name) for element in listed.elts]
+    return [m for m in found if m is not None] if None not in found else None
+
+
+def _only_here(source: Source, name: str) -> bool:
+    """Whether a variable is given once and nothing but ``volumes`` arguments reads it."""
+    said = len(re.findall(rf"\b{re.escape(name)}\b", source.text))
+    given = len(re.findall(rf"\bvolumes\s*=\s*{re.escape(name)}\b", source.text))
+    return said == given + 1
+
+
+def _import(source: Source, made: Construction) -> tuple[str, AddImport | None]:
+    local = source.free_name("Mount")
+    for binding in source.bindings:
+        if binding.path == "docker.types.Mount" and binding.scope is source.module:
+            return binding.name, None
+    new = NewImport(module="docker.types", name="Mount", asname=local if local != "Mount" else "")
+    return local, AddImport(near=made.use.bindings[0], new=new) if made.use is not None else None
+
+
+def _code(mounts: Sequence[_Mount]) -> str:
+    return f"[{', '.join(m.code for m in mounts)}]"
+
+
+def _step(
+    line: int,
+    mounts: Sequence[_Mount],
+    operations: tuple[Replace | EditCall | EditDict, ...],
+    new: AddImport | None,
+) -> Step:
+    sure = all(m.sure for m in mounts)
+    return Step(
+        rule=ID,
+        line=line,
+        message="volumes are mounts"
+        + ("" if sure else "; a source that is not in sight is taken for a folder"),
+        operations=(*operations, *((new,) if new is not None else ())),
+        safe=sure,
+    )
 
 
 def _volumes(source: Source, made: Construction, keyword: ast.keyword) -> Iterator[Change]:
-    listed = keyword.value
-    local = source.free_name("Mount")
-    mounts: list[str | None] = [None]
-    if isinstance(listed, ast.List) and made.use is not None:
-        mounts = [
-            _mount(e.value, local)
-            if isinstance(e, ast.Constant) and isinstance(e.value, str)
-            else None
-            for e in listed.elts
-        ]
-    if made.use is None or None in mounts:
-        yield Note(
-            rule=ID,
-            line=keyword.lineno,
-            column=keyword.col_offset,
-            message="DockerOperator takes no volumes on the target",
-            fix="Pass mounts=[docker.types.Mount(source=..., target=..., type='bind')] for each "
-            "'source:target'",
-        )
-        return
-    new = NewImport(module="docker.types", name="Mount", asname=local if local != "Mount" else "")
-    code = f"[{', '.join(m for m in mounts if m)}]"
-    operations: tuple[Replace | EditCall | AddImport, ...] = (
-        EditCall(node=made.node, rename={"volumes": "mounts"}, values={"volumes": code}),
-        AddImport(near=made.use.bindings[0], new=new),
-    )
-    yield Step(rule=ID, line=keyword.lineno, message="volumes are mounts", operations=operations)
+    value = keyword.value
+    name, new = _import(source, made)
+    operations: tuple[Replace | EditCall, ...] = ()
+    mounts: list[_Mount] | None = None
+    if made.use is not None and isinstance(value, ast.Name) and _only_here(source, value.id):
+        listed = known(value, source)
+        mounts = _mounts(source, listed, name)
+        if mounts is not None:
+            operations = (
+                Replace(node=listed, code=_code(mounts)),
+                EditCall(node=made.node, rename={"volumes": "mounts"}),
+            )
+    elif made.use is not None:
+        mounts = _mounts(source, value, name)
+        if mounts is not None:
+            code = {"volumes": _code(mounts)}
+            operations = (EditCall(node=made.node, rename={"volumes": "mounts"}, values=code),)
+    if mounts is None:
+        yield _note(keyword.lineno, keyword.col_offset)
+    else:
+        yield _step(keyword.lineno, mounts, operations, new)
 
+
+def _default_volumes(
+    source: Source, near: Construction, node: ast.Dict, value: ast.expr
+) -> Iterator[Change]:
+    name, new = _import(source, near)
+    mounts = _mounts(source, value, name)
+    if mounts is None:
+        yield _note(value.lineno, value.col_offset)
+        return
+    operations = (
+        EditDict(node=node, rename={"volumes": "mounts"}),
+        Replace(node=value, code=_code(mounts)),
+    )
+    yield _step(value.lineno, mounts, operations, new)
+
+
+def _note(line: int, column: int) -> Note:
+    return Note(
+        rule=ID,
+        line=line,
+        column=column,
+        message="DockerOperator takes no volumes on the target",
+        fix="Pass mounts=[docker.types.Mount(source=..., target=..., type='bind')] for each "
+        "'source:target'; type='volume' where the source is the name of a volume",
+    )
+
+
+_OLD = "from airflow.operators.docker_operator import DockerOperator"
+_NEW = "from airflow.providers.docker.operators.docker import DockerOperator"
 
 RULE = Rule(
     id=ID,
@@ -89,26 +218,89 @@ RULE = Rule(
     examples=(
         Example(
             before=lines(
-                "from airflow.operators.docker_operator import DockerOperator",
+                _OLD,
                 "",
                 "DockerOperator(task_id='t', image='i', auto_remove=True, volumes=['/a:/b:ro'])",
             ),
             after=lines(
-                "from airflow.providers.docker.operators.docker import DockerOperator",
+                _NEW,
                 "from docker.types import Mount",
                 "",
                 "DockerOperator(task_id='t', image='i', auto_remove=\"success\", "
                 'mounts=[Mount(source="/a", target="/b", type="bind", read_only=True)])',
             ),
         ),
+        Example(
+            before=lines(
+                _OLD,
+                "",
+                "DATA = '/srv/data'",
+                "VOLUMES = ['cache:/cache', f'{DATA}:/data']",
+                "DockerOperator(task_id='t', image='i', volumes=VOLUMES)",
+                "DockerOperator(task_id='u', image='i', volumes=VOLUMES)",
+            ),
+            after=lines(
+                _NEW,
+                "from docker.types import Mount",
+                "",
+                "DATA = '/srv/data'",
+                'VOLUMES = [Mount(source="cache", target="/cache", type="volume"), '
+                'Mount(source=DATA, target="/data", type="bind")]',
+                "DockerOperator(task_id='t', image='i', mounts=VOLUMES)",
+                "DockerOperator(task_id='u', image='i', mounts=VOLUMES)",
+            ),
+        ),
+        Example(
+            before=lines(
+                "import os",
+                "",
+                _NEW,
+                "",
+                "DockerOperator(task_id='t', image='i', volumes=[os.environ['D'] + ':/data'])",
+            ),
+            after=lines(
+                "import os",
+                "",
+                _NEW,
+                "",
+                "DockerOperator(task_id='t', image='i', volumes=[os.environ['D'] + ':/data'])",
+            ),
+            notes=("mounts=[docker.types.Mount(",),
+        ),
+        Example(
+            before=lines(
+                _OLD,
+                "",
+                "default_args = {'auto_remove': False, 'docker_url': 'tcp://d:2375'}",
+                "DockerOperator(task_id='t', image='i', default_args=default_args)",
+                "DockerOperator(task_id='u', image='i', auto_remove=config.remove)",
+            ),
+            after=lines(
+                _NEW,
+                "",
+                "default_args = {'auto_remove': \"never\", 'docker_url': 'tcp://d:2375'}",
+                "DockerOperator(task_id='t', image='i', default_args=default_args)",
+                "DockerOperator(task_id='u', image='i', auto_remove=config.remove)",
+            ),
+            notes=('auto_remove="success" if config.remove else "never"',),
+        ),
     ),
     keeps=(
-        lines(
-            "from airflow.providers.docker.operators.docker import DockerOperator",
-            "",
-            "DockerOperator(task_id='t', image='i', auto_remove='success', mounts=[])",
-        ),
+        lines(_NEW, "", "DockerOperator(task_id='t', image='i', auto_remove='success', mounts=[])"),
         lines("# airflow", "from mylib import DockerOperator", "", "DockerOperator(volumes=['a'])"),
+        lines("# airflow", "from mylib import Docker", "", "Docker(auto_remove=True)"),
+        lines(
+            "from airflow import DAG",
+            "",
+            "args = {'auto_remove': True, 'volumes': ['/a:/b']}",
+            "dag = DAG('d', schedule=None, default_args=args)",
+        ),
+        lines(
+            _NEW,
+            "",
+            "REMOVE = 'force'",
+            "DockerOperator(task_id='t', image='i', auto_remove=REMOVE)",
+        ),
     ),
     find=_find,
 )

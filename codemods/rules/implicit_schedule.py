@@ -8,6 +8,7 @@ from codemods.base import Example, Rule
 from codemods.calls import constructions
 from codemods.changes import AddImport, Change, EditCall, NewImport, Step
 from codemods.constructors import baseline
+from codemods.rules._dag import has_start
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
@@ -43,6 +44,8 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         names = {k.arg for k in node.keywords}
         if None in names or names & _SCHEDULES:
             continue
+        if has_start(source, made) is not True:
+            continue  # with a schedule the target would refuse it
         code, new = _timedelta(source)
         add = () if new is None else (AddImport(near=made.use.bindings[0], new=new),)
         yield Step(
@@ -75,8 +78,10 @@ RULE = Rule(
     ),
     keeps=(
         lines("from airflow import DAG", "", "dag = DAG('d', schedule=None)"),
+        lines("from airflow import DAG", "", "dag = DAG('d')"),
+        lines("from airflow import DAG", "", "dag = DAG('d', default_args=load())"),
         lines("from airflow import DAG", "", "dag = DAG('d', **options)"),
-        lines("from airflow import DAG", "", "dag = DAG('d', 'text', '@daily')"),
+        lines("from airflow import DAG", "", "dag = DAG('d', 'text', '@daily', start_date=START)"),
     ),
     find=_find,
 )

@@ -66,7 +66,7 @@ class _Moves:
         yield from self._strings()
 
     def _end(self, path: str) -> Resolution:
-        return settle(self.target, path, self.calls.get(path, []))
+        return settle(self.target, self.source, path, self.calls.get(path, []))
 
     # -- which branch counts -----------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,6 @@ class Emulator:
         Raises EmulatorError when the package is not installed.
         """
         try:
-            from boto3.session import Session as Boto3Session
             from localstack_client.session import Session
         except ImportError as error:
             raise EmulatorError(f"{error.name} is not installed.", hint=INSTALL) from None
@@ -95,10 +95,17 @@ class Emulator:
         )
         # The package would let our own AWS_ENDPOINT_URL and USE_SSL win, and knows only the
         # services that LocalStack has.
-        services = Boto3Session().get_available_services()
-        session._service_endpoint_mapping = dict.fromkeys(services, self.endpoint)
+        session._service_endpoint_mapping = dict.fromkeys(_services(), self.endpoint)
         return session
 
     def client(self, service: str, **options: Any) -> Any:
         """``session().client(service)``."""
         return self.session().client(service, **options)
+
+
+@functools.cache
+def _services() -> tuple[str, ...]:
+    """Every service that boto3 knows; it looks into hundreds of folders for them."""
+    from boto3.session import Session
+
+    return tuple(Session().get_available_services())

@@ -15,7 +15,6 @@ import os
 import queue
 import threading
 import uuid
-import zoneinfo
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import zoneinfo
 
 import harness.probes
 from harness.errors import HarnessError

@@ -1,0 +1,137 @@
+"""A scheduled DAG says its start date itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from codemods.base import Example, Note, Rule
+from codemods.calls import Construction, constructions
+from codemods.changes import Change, EditCall, Step
+from codemods.constructors import baseline
+from codemods.rules._dag import DAG, has_start
+from codemods.rules._text import lines
+from codemods.source import Source
+from codemods.target import Target
+
+ID = "missing-start-date"
+_SCHEDULES = {"schedule", "schedule_interval", "timetable"}
+
+
+def _scheduled(made: Construction) -> bool:
+    """Whether the target sees a schedule: without one it does not ask for the date."""
+    if len(made.node.args) > 2:
+        value: ast.expr | None = made.node.args[2]
+    else:
+        value = next((k.value for k in made.node.keywords if k.arg in _SCHEDULES), None)
+    return value is not None and not (isinstance(value, ast.Constant) and not value.value)
+
+
+def _tasks_date(source: Source, made: Construction) -> str | None:
+    """The one start date that the tasks of the file are given, as code that can stand anywhere."""
+    given = {
+        ast.unparse(k.value)
+        for call in source.plain_calls
+        for k in call.keywords
+        if k.arg == "start_date"
+    }
+    if len(given) != 1:
+        return None
+    (code,) = given
+    tree = ast.parse(code, mode="eval")
+    before = {b.name for b in source.bindings if b.scope is source.module and b.tower is None} | {
+        name
+        for name, values in source.assigned.items()
+        if all(v.lineno < made.node.lineno for v in values)
+    }
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    return code if names <= before else None
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    if not target.has("apache-airflow>=2.8"):
+        return
+    found = []
+    for made in constructions(source):
+        old = baseline().signature(made.path) or target.constructors.signature(made.path)
+        if old is None or old.lineage[0] != DAG or made.first or made.use is None:
+            continue
+        found.append(made)
+    for made in found:
+        if not _scheduled(made) or has_start(source, made) is not False:
+            continue
+        date = _tasks_date(source, made) if len(found) == 1 else None
+        if date is not None and len(made.node.args) < 4:
+            yield Step(
+                rule=ID,
+                line=made.node.lineno,
+                message=f"the DAG starts when its tasks do: start_date={date}",
+                operations=(EditCall(node=made.node, add={"start_date": date}),),
+            )
+        else:
+            yield Note(
+                rule=ID,
+                line=made.node.lineno,
+                column=made.node.col_offset,
+                message="a scheduled DAG without start_date is refused on the target",
+                fix="Pass start_date=... (the earliest one of its tasks) to the DAG, or put it "
+                "into default_args",
+            )
+
+
+RULE = Rule(
+    id=ID,
+    title="Give a scheduled DAG its start date",
+    why="1.10 was content when the tasks had one; since 2.8 a DAG with a schedule and without "
+    "start_date, in default_args neither, raises when it is made.",
+    examples=(
+        Example(
+            before=lines(
+                "from datetime import datetime",
+                "from airflow import DAG",
+                "from airflow.operators.bash import BashOperator",
+                "",
+                "dag = DAG('d', schedule='@daily', default_args={'owner': 'me'})",
+                "BashOperator(",
+                "    task_id='t', bash_command='true', start_date=datetime(2020, 1, 1), dag=dag",
+                ")",
+            ),
+            after=lines(
+                "from datetime import datetime",
+                "from airflow import DAG",
+                "from airflow.operators.bash import BashOperator",
+                "",
+                "dag = DAG('d', schedule='@daily', default_args={'owner': 'me'}, "
+                "start_date=datetime(2020, 1, 1))",
+                "BashOperator(",
+                "    task_id='t', bash_command='true', start_date=datetime(2020, 1, 1), dag=dag",
+                ")",
+            ),
+        ),
+        Example(
+            before=lines("from airflow import DAG", "", "DAG('d', None, '@daily')"),
+            after=lines("from airflow import DAG", "", "DAG('d', None, '@daily')"),
+            notes=("start_date=...",),
+        ),
+    ),
+    keeps=(
+        lines("from airflow import DAG", "", "DAG('d', schedule='@daily', start_date=START)"),
+        lines("from airflow import DAG", "", "DAG('d', schedule=None)"),
+        lines("from airflow import DAG", "", "DAG('d', schedule='@daily', default_args=load())"),
+        lines(
+            "from airflow import DAG",
+            "",
+            "args = {'start_date': START}",
+            "DAG('d', schedule='@daily', default_args=args)",
+        ),
+        lines(
+            "from airflow import DAG",
+            "",
+            "args = {'owner': 'me'}",
+            "args['start_date'] = START",
+            "DAG('d', schedule='@daily', default_args=args)",
+        ),
+        lines("from airflow import DAG", "", "DAG('d', schedule='@daily', **options)"),
+    ),
+    find=_find,
+)

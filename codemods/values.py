@@ -1,0 +1,228 @@
+"""How the value of an argument is written where the target's class takes another shape.
+
+A row of ``arguments_by_hand.txt`` names one of ``SHAPES``. Each takes the value and the text that
+holds it, and gives the new code, or None when only a person can tell.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from codemods.source import Source
+
+Shape = Callable[[ast.expr, Source], str | None]
+
+_FILES = (".sql", ".json", ".hql", ".q", ".pig", ".pg")
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+# Where Dataproc finds a file by itself; 1.10 uploaded anything else.
+_REMOTE = ("gs://", "hdfs://", "file://", "s3://", "{{")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrapper:
+    """A call that gathers arguments: ``@name`` as a key in a row."""
+
+    path: str
+    tail: str = ""
+
+
+WRAPPERS: Mapping[str, Wrapper] = {
+    "ClusterGenerator": Wrapper(
+        path="airflow.providers.google.cloud.operators.dataproc.ClusterGenerator", tail=".make()"
+    ),
+    "DataflowConfiguration": Wrapper(
+        path="airflow.providers.google.cloud.operators.dataflow.DataflowConfiguration"
+    ),
+}
+
+
+def text_of(value: ast.expr) -> str | None:
+    """The text of a string constant."""
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+
+
+def quoted(text: str) -> str:
+    """A string literal in double quotes."""
+    return '"' + repr("'" + text)[2:-1].replace("\\'", "'").replace('"', '\\"') + '"'
+
+
+def known(value: ast.expr, source: Source) -> ast.expr:
+    """The expression itself, or the one that its name always stands for."""
+    if isinstance(value, ast.Name):
+        values = source.assigned.get(value.id, [])
+        return values[0] if len(values) == 1 else value
+    return value
+
+
+def _included(value: ast.expr, source: Source) -> str | None:
+    """A template that was rendered as a file's name is included where only text is rendered."""
+    meant = known(value, source)
+    text = text_of(meant)
+    if text is not None and text.endswith(_FILES):
+        inside = quoted("{% include '" + text + "' %}")
+        if meant is value:
+            return inside
+        return f'"{{% include \'" + {source.segment(value)} + "\' %}}"'
+    pieces = pieces_of(meant, source)
+    plain = pieces is not None and not pieces[-1][0].endswith(_FILES)
+    if plain or (
+        isinstance(meant, ast.Call)
+        and isinstance(meant.func, ast.Attribute)
+        and meant.func.attr == "read"
+    ):
+        return source.segment(value)
+    return None
+
+
+def _queries(value: ast.expr, source: Source) -> str | None:
+    included = _included(value, source)
+    return f"[{included}]" if included is not None else None
+
+
+def pieces_of(value: ast.expr, source: Source) -> list[tuple[str, bool]] | None:
+    """A string as (text, whether it is literal): constants, f-strings, simple ``.format``."""
+    text = text_of(value)
+    if text is not None:
+        return _literal(text)
+    if isinstance(value, ast.JoinedStr):
+        found: list[tuple[str, bool]] = []
+        for part in value.values:
+            if isinstance(part, ast.FormattedValue):
+                if part.conversion != -1 or part.format_spec is not None:
+                    return None
+                found.append((source.segment(part.value), False))
+            else:
+                found += _literal(text_of(part) or "")
+        return found
+    if (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Attribute)
+        and value.func.attr == "format"
+        and (text := text_of(value.func.value)) is not None
+        and not value.keywords
+        and "{{" not in text
+    ):
+        parts = text.split("{}")
+        if len(parts) != len(value.args) + 1 or any("{" in p for p in parts):
+            return None
+        found = [(parts[0], True)]
+        for argument, rest in zip(value.args, parts[1:], strict=True):
+            found += [(source.segment(argument), False), (rest, True)]
+        return found
+    return None
+
+
+def _literal(text: str) -> list[tuple[str, bool]]:
+    """Jinja expressions count as values: what is inside them is not split."""
+    found: list[tuple[str, bool]] = []
+    at = 0
+    for match in _TEMPLATE.finditer(text):
+        found += [(text[at : match.start()], True), (match[0], True)]
+        at = match.end()
+    return [*found, (text[at:], True)]
+
+
+def joined(pieces: list[tuple[str, bool]]) -> str:
+    """The code of a text made of pieces."""
+    pieces = [p for p in pieces if p[0]]
+    if all(literal for _, literal in pieces):
+        return quoted("".join(text for text, _ in pieces))
+    if len(pieces) == 1:
+        return pieces[0][0]
+    inner = "".join(
+        text.replace("{", "{{").replace("}", "}}") if literal else "{" + text + "}"
+        for text, literal in pieces
+    )
+    if ('"' in inner and "'" in inner) or "\\" in inner:
+        return " + ".join(quoted(t) if literal else f"str({t})" for t, literal in pieces)
+    return f"f'{inner}'" if '"' in inner else f'f"{inner}"'
+
+
+def split_pieces(pieces: list[tuple[str, bool]], at: str) -> list[list[tuple[str, bool]]]:
+    """The pieces between the separators that ``at`` matches in the literal parts."""
+    groups: list[list[tuple[str, bool]]] = [[]]
+    for text, literal in pieces:
+        if not literal or _TEMPLATE.fullmatch(text):
+            groups[-1].append((text, literal))
+            continue
+        first, *more = re.split(at, text)
+        groups[-1].append((first, True))
+        groups += [[(part, True)] for part in more]
+    return groups
+
+
+def _table(value: ast.expr, source: Source) -> str | None:
+    """``project.dataset.table`` as BigQuery's TableReference; the project must be in sight."""
+    pieces = pieces_of(known(value, source), source)
+    if pieces is None:
+        return None
+    groups = split_pieces(pieces, r"[.:]")
+    if len(groups) != 3 or not all(any(t for t, _ in g) for g in groups):
+        return None
+    names = ("projectId", "datasetId", "tableId")
+    inside = (f'"{n}": {joined(g)}' for n, g in zip(names, groups, strict=True))
+    return "{" + ", ".join(inside) + "}"
+
+
+def _remote(value: ast.expr, source: Source) -> str | None:
+    """A file that Dataproc can read by itself."""
+    pieces = pieces_of(value, source)
+    head = next((text for text, literal in pieces or () if text and literal), "")
+    if pieces and text_of(value) is None and not pieces[0][1]:
+        return source.segment(value)  # starts with a value that is not in sight
+    return source.segment(value) if head.startswith(_REMOTE) else None
+
+
+def _listed(value: ast.expr, source: Source) -> str | None:
+    return f"[{source.segment(value)}]"
+
+
+def _fields(value: ast.expr, source: Source) -> str | None:
+    return f'{{"fields": {source.segment(value)}}}'
+
+
+def _suffix_glob(value: ast.expr, source: Source) -> str | None:
+    """What 1.10 called a delimiter was the end of the name."""
+    pieces = pieces_of(value, source)
+    return joined([("**/*", True), *pieces]) if pieces is not None else None
+
+
+def _text(value: ast.expr, source: Source) -> str | None:
+    """A number as the text that it was read as."""
+    if pieces_of(known(value, source), source) is not None:
+        return source.segment(value)
+    if isinstance(value, ast.Constant) and isinstance(value.value, int | float):
+        return None if isinstance(value.value, bool) else f'"{value.value}"'
+    return None
+
+
+def _dill(value: ast.expr, _: Source) -> str | None:
+    if isinstance(value, ast.Constant) and isinstance(value.value, bool):
+        return '"dill"' if value.value else '"pickle"'
+    return None
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(value: ast.expr, _: Source) -> str | None:
+    """``10m`` as a Duration."""
+    match = re.fullmatch(r"(\d+)([smhd])", text_of(value) or "")
+    return f'{{"seconds": {int(match[1]) * _UNITS[match[2]]}}}' if match else None
+
+
+SHAPES: Mapping[str, tuple[Shape, str]] = {
+    "include": (_included, "a file as {% include %}"),
+    "queries": (_queries, "a list of texts, a file as {% include %}"),
+    "table": (_table, '{"projectId": ..., "datasetId": ..., "tableId": ...}, all three given'),
+    "remote": (_remote, "a file that Dataproc can read (gs://...): 1.10 uploaded local ones"),
+    "list": (_listed, "a list"),
+    "fields": (_fields, '{"fields": [...]}'),
+    "glob": (_suffix_glob, '"**/*" and the end of the name'),
+    "dill": (_dill, '"dill" or "pickle"'),
+    "seconds": (_seconds, '{"seconds": ...}'),
+    "text": (_text, "a string"),
+}

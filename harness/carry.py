@@ -1,0 +1,161 @@
+"""The commands of ``metadata``: the engine of ``harness.metadata`` with what this machine has.
+
+The engine knows neither runtimes nor files with keys, so that it can travel into a DAG; here the
+bridge's Python is found, keys are read, and progress is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.launch import launched
+from harness.metadata.bundle import Manifest
+from harness.metadata.databases import opened
+from harness.metadata.export import ExportOptions, export, no_steps
+from harness.metadata.load import LoadOptions, LoadReport, load
+from harness.metadata.sealing import Fernet, new_seal, read_secret
+from harness.metadata.stores import store_of
+from harness.metadata.values import Decoder
+from harness.metadata.verify import VerifyReport, verify
+from harness.model import Config, Side
+from harness.runtimes.venv import VenvRuntime
+from harness.targets import default_bridge, get_target
+
+DECODE = Path(__file__).parent / "probes" / "decode.py"
+OnStep = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One end of a transfer: a database's URL (or ``env:NAME``), a bundle, keys in files."""
+
+    url: str
+    bundle: str
+    fernet_key_file: Path | None = None
+    passphrase_file: Path | None = None
+    kms_key: str = ""
+
+
+def database_url(text: str) -> str:
+    """The URL itself, or what an environment variable holds (``env:NAME`` keeps it out of ``ps``).
+
+    Raises UsageError for a variable that is not set.
+    """
+    if not text.startswith("env:"):
+        return text
+    name = text.removeprefix("env:")
+    if name not in os.environ:
+        raise UsageError(f"{text}: the environment variable {name} is not set.")
+    return os.environ[name]
+
+
+def fernet_of(place: Place, whose: str) -> Fernet:
+    """The Fernet of a place; without a file nothing is decrypted or encrypted."""
+    if place.fernet_key_file is None:
+        return Fernet("", f"{whose} without --fernet-key-file")
+    path = str(place.fernet_key_file)
+    keys = read_secret(path, "the Fernet key").decode("utf-8", "replace")
+    return Fernet(keys, path)
+
+
+def passphrase_of(place: Place) -> bytes | None:
+    """The passphrase, if one was given. Raises UsageError for an empty one."""
+    if place.passphrase_file is None:
+        return None
+    passphrase = read_secret(str(place.passphrase_file), "the passphrase")
+    if not passphrase:
+        raise UsageError(f"{place.passphrase_file}: the passphrase is empty.")
+    return passphrase
+
+
+@contextmanager
+def decoder_of(python: Path | None, sys_path: Sequence[str] = ()) -> Iterator[Decoder]:
+    """What reads pickled values: ``python``, or that of the embedded bridge.
+
+    The process has no network and cannot outlive this one. It starts with the first value.
+    """
+    decoder = _Lazy(python, sys_path)
+    try:
+        yield decoder
+    finally:
+        decoder.close()
+
+
+class _Lazy(Decoder):
+    """Finds the bridge's Python when the first value asks for it: making one takes minutes."""
+
+    def __init__(self, python: Path | None, sys_path: Sequence[str]) -> None:
+        super().__init__(
+            str(python or ""),
+            str(DECODE),
+            sys_path,
+            lambda command: launched(tuple(command), no_network=True),
+        )
+
+    def _start(self) -> None:
+        if not self.python:
+            runtime, bridge = VenvRuntime(), default_bridge()
+            constraints = runtime.constraints(bridge, Config())
+            self.python = str(runtime.environment(bridge, Side.BRIDGE, constraints).python)
+        super()._start()
+
+
+def run_export(
+    place: Place,
+    options: ExportOptions,
+    bridge_python: Path | None = None,
+    on_step: OnStep = no_steps,
+) -> Manifest:
+    """Export the place's database into its bundle; see ``harness.metadata.export``."""
+    fernet = fernet_of(place, "the source")
+    passphrase = passphrase_of(place)
+    store = store_of(place.bundle, place.kms_key)
+    with opened(database_url(place.url)) as database, decoder_of(bridge_python) as decoder:
+        seal = new_seal(passphrase) if passphrase else None
+        return export(database, store, options, fernet, seal, decoder, on_step)
+
+
+def run_import(place: Place, options: LoadOptions, on_step: OnStep = no_steps) -> LoadReport:
+    """Import the place's bundle into its database; see ``harness.metadata.load``."""
+    get_target(options.target)
+    fernet = fernet_of(place, "the target")
+    passphrase = passphrase_of(place)
+    store = store_of(place.bundle)
+    with opened(database_url(place.url)) as database:
+        return load(database, store, options, fernet, passphrase, on_step)
+
+
+def run_verify(place: Place, options: LoadOptions, on_step: OnStep = no_steps) -> VerifyReport:
+    """Compare the place's database with its bundle; see ``harness.metadata.verify``."""
+    get_target(options.target)
+    fernet = fernet_of(place, "the target")
+    passphrase = passphrase_of(place)
+    store = store_of(place.bundle)
+    with opened(database_url(place.url)) as database:
+        return verify(database, store, options, fernet, passphrase, on_step)
+
+
+@contextmanager
+def steps() -> Iterator[OnStep]:
+    """A callback that draws a bar a table on stderr; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield no_steps
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    drawn: dict[str, TaskID] = {}
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+
+        def draw(table: str, done: int, total: int) -> None:
+            if table not in drawn:
+                drawn[table] = bars.add_task(table, total=total or 1)
+            bars.update(drawn[table], completed=done if total else 1)
+
+        yield draw

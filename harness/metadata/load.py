@@ -591,9 +591,9 @@ def _reserve(work: _Work, table: Table, last: int, offset: Optional[int]) -> int
     if not sequence:
         return offset or 0
     used, called = database.rows(f"SELECT last_value, is_called FROM {sequence}")[0]
-    base = 0
-    if offset is not None:
-        base = max(_highest(work, table), int(used) if called else 0)
+    # Nobody is inserting now: the lock waits for those who were. The sequence itself says nothing,
+    # since an import that was killed here has moved it already.
+    base = 0 if offset is None else _highest(work, table)
     highest = max(base + last, int(used) if called else 0)
     if highest:
         database.rows("SELECT setval(?, ?)", (sequence, highest))

@@ -43,10 +43,16 @@ class Database:
         """All rows of a query whose answer is small."""
         cursor = self.connection.cursor()
         try:
-            cursor.execute(sql.replace("?", self.placeholder) if parameters else sql, parameters)
+            self._run(cursor, sql, parameters)
             return list(cursor.fetchall()) if cursor.description else []
         finally:
             cursor.close()
+
+    def _run(self, cursor: Any, sql: str, parameters: Sequence[Any]) -> None:
+        if parameters:
+            cursor.execute(sql.replace("?", self.placeholder), parameters)
+        else:
+            cursor.execute(sql)  # in which no % is a placeholder
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The only value of a query."""
@@ -56,7 +62,7 @@ class Database:
         """Run a statement; how many rows it touched."""
         cursor = self.connection.cursor()
         try:
-            cursor.execute(sql.replace("?", self.placeholder) if parameters else sql, parameters)
+            self._run(cursor, sql, parameters)
             return int(cursor.rowcount)
         finally:
             cursor.close()

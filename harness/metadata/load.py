@@ -437,6 +437,12 @@ def _same(database: Database, one: str, other: str) -> str:
     return f"{one} {word} {other}"
 
 
+def _plain(database: Database, side: str, name: str, kinds: Mapping[str, str]) -> str:
+    """SQL: a column as something that can be compared."""
+    column = f"{side}.{database.name(name)}"
+    return f"CAST({column} AS text)" if kinds[name] == "json" else column
+
+
 def _compared(table: Table, columns: Sequence[Column]) -> List[str]:
     """The columns in which two rows with the same key may differ in what they say."""
     flags = {column.flag for column in table.columns if column.flag}
@@ -466,10 +472,9 @@ def _conflicts(work: _Work, table: Table, entry: TableEntry) -> List[str]:
         + [f"{side}.{database.name(name)}" for name in sorted(secret) for side in "st"]
         + [f"t.{database.name(c.flag)}" for c in shape.columns if c.name in secret and c.flag]
     )
-    differs = " OR ".join(
-        f"NOT ({_same(database, 's.' + database.name(name), 't.' + database.name(name))})"
-        for name in others
-    )
+    kinds = {column.name: column.type for column in shape.columns}
+    pairs = [[_plain(database, side, name, kinds) for side in "st"] for name in others]
+    differs = " OR ".join(f"NOT ({_same(database, *pair)})" for pair in pairs)
     source = f"FROM {stage} s JOIN {database.name(table.name)} t ON {join}"
     rows: List[Tuple[Any, ...]] = []
     if work.options.policy == "skip-identical" and not secret:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from harness.aws.emulator import INSTALL
+from harness.aws.localstack import default_image
+from harness.aws.moto import moto_version
 from harness.cache import VARIABLE, cache_folder
 from harness.errors import HarnessError
 from harness.model import Target
@@ -64,6 +67,8 @@ def _diagnoses(cache: Path, *, offline: bool) -> Iterator[Diagnosis]:
         yield package_index()
         yield _official_constraints(default_target())
     yield _docker()
+    yield _moto()
+    yield _localstack()
 
 
 def _uv() -> Diagnosis:
@@ -183,6 +188,34 @@ def _docker() -> Diagnosis:
     if done.returncode != 0 or not done.stdout.strip():
         return Diagnosis(name=name, ok=True, detail="not running (the venv runtime needs none)")
     return Diagnosis(name=name, ok=True, detail=done.stdout.strip())
+
+
+def _moto() -> Diagnosis:
+    """Information only: nothing but an emulated AWS needs it."""
+    found = moto_version()
+    return Diagnosis(
+        name="moto server",
+        ok=True,
+        detail=found or f"not installed (only --aws moto needs it). {INSTALL}",
+    )
+
+
+def _localstack() -> Diagnosis:
+    """Information only, like ``_moto``."""
+    name, image = "LocalStack", default_image()
+    binary = shutil.which("docker")
+    if binary is None:
+        return Diagnosis(name=name, ok=True, detail=f"{image} needs a Docker engine")
+    try:
+        done = run(
+            (binary, "image", "inspect", "--format", "{{.Id}}", image), timeout=DOCKER_SECONDS
+        )
+    except OSError as error:
+        return Diagnosis(name=name, ok=True, detail=f"{binary} cannot be run: {error.strerror}")
+    if done.returncode != 0:
+        detail = f"{image} is not here; --aws localstack pulls it, or names another one"
+        return Diagnosis(name=name, ok=True, detail=detail)
+    return Diagnosis(name=name, ok=True, detail=f"{image} ({done.stdout.strip()})")
 
 
 def _minor_number(minor: str) -> int:

@@ -32,6 +32,10 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--mwaa-assume-missing",
         {"action": "store_true", "help": "let placeholders stand in for missing Variables"},
     ),
+    (
+        "--mwaa-aws",
+        {"choices": ["moto", "localstack", "none"], "help": "the emulated AWS DAGs may reach"},
+    ),
 )
 
 
@@ -115,7 +119,10 @@ def _items(session: pytest.Session, config: pytest.Config) -> Iterator[Item]:
 def _options(config: pytest.Config) -> Any:
     from harness.pipeline import Options
 
-    overrides = {"assume-missing": True} if config.getoption("--mwaa-assume-missing") else {}
+    overrides = {
+        "assume-missing": config.getoption("--mwaa-assume-missing") or None,
+        "aws": config.getoption("--mwaa-aws"),
+    }
     return Options(
         path=Path(config.getoption("--mwaa-repo")),
         bridge=config.getoption("--mwaa-bridge"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,28 +83,16 @@ class Emulator:
         Raises EmulatorError when the package is not installed.
         """
         try:
-            from localstack_client.session import Session
+            from harness.aws.sessions import EmulatedSession
         except ImportError as error:
             raise EmulatorError(f"{error.name} is not installed.", hint=INSTALL) from None
-        session = Session(
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-            region_name=self.region,
-            localstack_host=self.address,
+        return EmulatedSession(
+            endpoint=self.endpoint,
+            region=self.region,
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
         )
-        # The package would let our own AWS_ENDPOINT_URL and USE_SSL win, and knows only the
-        # services that LocalStack has.
-        session._service_endpoint_mapping = dict.fromkeys(_services(), self.endpoint)
-        return session
 
     def client(self, service: str, **options: Any) -> Any:
         """``session().client(service)``."""
         return self.session().client(service, **options)
-
-
-@functools.cache
-def _services() -> tuple[str, ...]:
-    """Every service that boto3 knows; it looks into hundreds of folders for them."""
-    from boto3.session import Session
-
-    return tuple(Session().get_available_services())

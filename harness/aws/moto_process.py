@@ -1,25 +1,93 @@
 """moto server as a process: ``python moto_process.py FD`` takes a free port, says which, and stays.
 
 The port is written as a line to the file descriptor FD. moto's own command cannot say which
-port it took, and asking for a port that was free a moment ago is a race.
+port it took, and asking for a port that was free a moment ago is a race. It also answers what it
+does not emulate with a page of HTML that boto3 tries three times; here that is an error of AWS'
+own form that says so.
 """
 
+import json
 import os
+import re
 import sys
-import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from xml.sax.saxutils import escape
 
-from moto.server import ThreadedMotoServer
+from moto import __version__
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
+
+SIGNED_FOR = re.compile(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/")
+# Services that speak XML although their requests do not show it.
+SPEAK_XML = {"s3", "route53", "cloudfront"}
 
 
 def main(ready: int) -> None:
     """Serve on the loopback until killed."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
+    server = make_server(
+        "127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler
+    )
+    port = server.server_address[1]
     os.environ["MOTO_PORT"] = str(port)  # for the URLs that moto itself hands out
     os.write(ready, f"{port}\n".encode())
     os.close(ready)
-    threading.Event().wait()
+    server.serve_forever()
+
+
+def backend(service: Any) -> Any:
+    """moto's own application of a service, which lets its exceptions out."""
+    if service is None:  # moto found none for the request
+        raise NotImplementedError("there is no such service in it")
+    app = create_backend_app(service)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    return app
+
+
+emulated = DomainDispatcherApplication(backend)
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """moto, and an answer where it has none."""
+    try:
+        return emulated(environ, start_response)  # type: ignore[no-any-return]
+    except NotImplementedError as error:
+        code, said = "NotEmulated", f"does not emulate it: {error}"
+    except Exception as error:
+        # Whatever moto stumbles over, its caller gets an answer that can be read.
+        code, said = "EmulatorFailed", f"failed: {type(error).__name__}: {error}"
+    match = SIGNED_FOR.search(environ.get("HTTP_AUTHORIZATION", ""))
+    service = match[1] if match else "unsigned"
+    return refuse(environ, start_response, service, code, f"moto {__version__} {said}"[:1000])
+
+
+def refuse(
+    environ: dict[str, Any],
+    start_response: Callable[..., Any],
+    service: str,
+    code: str,
+    message: str,
+) -> Iterable[bytes]:
+    """An error in the form that the service's callers read."""
+    message = f"The emulated AWS cannot do this ({service}): {message}"
+    kind = environ.get("CONTENT_TYPE", "")
+    if service in SPEAK_XML or "x-www-form-urlencoded" in kind:
+        inner = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+        body = f"<Error>{inner}</Error>"
+        if service not in SPEAK_XML:
+            body = f"<ErrorResponse>{body}</ErrorResponse>"
+        kind = "application/xml"
+    else:
+        body, kind = json.dumps({"__type": code, "message": message}), "application/x-amz-json-1.1"
+    # 501: boto3 does not try it again.
+    data = body.encode()
+    headers = [("Content-Type", kind), ("Content-Length", str(len(data)))]
+    start_response("501 Not Implemented", [*headers, ("x-amzn-ErrorType", code)])
+    return [data]
 
 
 if __name__ == "__main__":

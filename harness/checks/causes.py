@@ -352,7 +352,7 @@ def _fix_egress(hit: Hit) -> str:
 
 
 def _fix_aws(hit: Hit) -> str:
-    return aws_fix(hit.scene.pair.config)
+    return aws_fix(hit.scene.pair.config, hit.scene.error.message)
 
 
 # What a line of Python 2 looks like to somebody who has only Python 3.

@@ -21,10 +21,16 @@ def network_fix(hosts: Sequence[str], config: Config) -> str:
     return f"Move the call into a task. To let it through during a run, {allow}."
 
 
-def aws_fix(config: Config) -> str:
-    """The sentences for a call of AWS' that gave nothing."""
+def aws_fix(config: Config, message: str) -> str:
+    """The sentences for a call of AWS' that ended with ``message``."""
     if config.aws.emulator == "none":
         return f"Move the call into a task. {EMULATE}"
+    if "(NotEmulated)" in message or "not yet implemented" in message:
+        other = "localstack" if config.aws.emulator == "moto" else "moto"
+        return (
+            f"Move the call into a task: {config.aws.emulator} does not have what it needs. It may "
+            f"be that {other} has: --aws {other}."
+        )
     return (
         f"Move the call into a task, or give {config.aws.emulator} what the file asks for, under "
         "[aws] of the configuration: s3, secrets, parameters (docs/aws.md)."

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from harness.aws import moto as room
 from harness.aws.emulator import Emulator, EmulatorError
@@ -32,6 +33,27 @@ def test_session_reaches_the_emulator_and_nothing_else(
 
 def test_services_that_localstack_client_does_not_list_are_there(aws: Emulator) -> None:
     assert aws.client("datapipeline").list_pipelines()["pipelineIdList"] == []
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "said"),
+    [
+        ("glue", "list_blueprints", "list_blueprints action has not been implemented"),
+        ("gamelift", "list_builds", "no such service"),
+        ("ses", "list_receipt_filters", "not been implemented"),
+        ("mwaa", "list_environments", "no such service"),
+    ],
+)
+def test_what_it_does_not_emulate_is_said(
+    aws: Emulator, service: str, operation: str, said: str
+) -> None:
+    with pytest.raises(ClientError) as caught:
+        getattr(aws.client(service), operation)()
+    error = caught.value.response["Error"]
+    assert error["Code"] == "NotEmulated"
+    assert error["Message"].startswith("The emulated AWS cannot do this")
+    assert said in error["Message"]
+    assert caught.value.response["ResponseMetadata"]["RetryAttempts"] == 0
 
 
 def test_secrets(aws: Emulator) -> None:

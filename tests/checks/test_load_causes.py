@@ -424,6 +424,8 @@ def test_the_emulated_aws_lacks_what_the_file_asks_for() -> None:
     config = Config(aws=AwsConfig(emulator="moto"))
     found = why(BRIDGE, broken("ClientError", "NoSuchBucket"), config=config)
     assert "give moto what the file asks for" in found.fix
+    unknown = broken("ClientError", "An error occurred (NotEmulated) when calling ListBuilds")
+    assert "--aws localstack" in why(BRIDGE, unknown, config=config).fix
 
 
 def test_a_module_of_the_repository_is_no_package() -> None:

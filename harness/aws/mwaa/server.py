@@ -52,13 +52,8 @@ class Standin:
 
     def client(self, **options: Any) -> Any:
         """A real ``boto3.client("mwaa")`` that comes here."""
-        from botocore.config import Config
-
-        ours = Config(inject_host_prefix=False)
-        given = options.pop("config", None)
-        emulator = Emulator(name=model().service_name, endpoint=self.endpoint, region=self.region)
-        config = given.merge(ours) if given else ours
-        return emulator.client(model().service_name, config=config, **options)
+        emulator = Emulator(name="mwaa", endpoint=self.endpoint, region=self.region)
+        return emulator.client(model().service_name, **options)
 
 
 @contextlib.contextmanager

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from proxy import Proxy, proxy
 
 from harness.aws.emulator import Emulator
 from harness.model import Config, Side
 from harness.runtimes.venv import VenvRuntime
 from harness.targets import get_target
+from tools.aws_proxy import Proxy, proxy
 
 
 @pytest.fixture

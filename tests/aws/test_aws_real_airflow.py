@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy import Proxy
 
 from harness.aws.emulator import SHIM, Emulator
 from harness.config import connection_uri
 from harness.launch import launched
+from tools.aws_proxy import Proxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("moto")]
 

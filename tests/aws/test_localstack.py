@@ -1,0 +1,149 @@
+"""LocalStack: what goes wrong is told in words; with an engine, the real thing is started."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.aws.emulator import EmulatorError
+from harness.aws.localstack import _healthy, default_image, localstack
+from harness.containers.engine import RUN_LABEL as LABEL
+from harness.containers.engine import Engine, EngineError, NoEngine, connect
+
+IMAGE = os.environ.get("MWAA_HARNESS_LOCALSTACK_IMAGE", "mwaa-harness/local-localstack:4.14.0")
+"""Made by .ci/localstack-image where no image registry can be reached."""
+
+
+def test_the_default_image_is_the_last_that_needs_no_account() -> None:
+    assert default_image() == "localstack/localstack:4.14.0"
+
+
+def test_without_an_engine_the_error_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    with pytest.raises(NoEngine, match="No Docker engine answers"), localstack():
+        pass
+
+
+class Wrapped:
+    """docker-py's container, as far as the wait looks at it."""
+
+    def __init__(self, status: str, code: int = 0, log: bytes = b"") -> None:
+        self.status, self.log = status, log
+        self.attrs = {
+            "State": {"Status": status, "ExitCode": code},
+            "NetworkSettings": {"Ports": {"4566/tcp": None}},
+        }
+
+    def get_wrapped_container(self) -> Any:
+        return self
+
+    def reload(self) -> None:
+        pass
+
+    def logs(self, tail: int) -> bytes:
+        assert tail
+        return self.log
+
+
+def test_exit_code_55_is_a_missing_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCALSTACK_AUTH_TOKEN", raising=False)
+    with pytest.raises(EmulatorError) as caught:
+        _healthy("localstack/localstack:2026.3.0", 5).wait_until_ready(Wrapped("exited", 55))
+    assert "needs a token in LOCALSTACK_AUTH_TOKEN" in caught.value.message
+    assert default_image() in caught.value.hint
+    monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", "ls-secret")
+    with pytest.raises(EmulatorError) as caught:
+        _healthy("localstack/localstack:2026.3.0", 5).wait_until_ready(Wrapped("exited", 55))
+    assert "refused the token" in caught.value.message
+    assert "ls-secret" not in str(caught.value)
+
+
+def test_another_end_shows_the_log() -> None:
+    with pytest.raises(EmulatorError, match=r"ended with code 1(?s:.*)no space left"):
+        _healthy("x", 5).wait_until_ready(Wrapped("exited", 1, b"no space left on device\n"))
+
+
+def test_one_that_never_gets_healthy_shows_status_and_log() -> None:
+    with pytest.raises(EmulatorError, match=r"is running and was not healthy(?s:.*)Loading"):
+        _healthy("x", 0.1).wait_until_ready(Wrapped("running", log=b"Loading services\n"))
+
+
+# ------------------------------------------------------------------------------- the real thing
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    try:
+        engine = connect()
+    except EngineError as error:
+        pytest.skip(f"no Docker engine: {error.message}")
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_reaper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ryuk's image may be out of reach; we sweep ourselves."""
+    from testcontainers.core.config import testcontainers_config
+
+    monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)
+
+
+def ours(engine: Engine) -> list[Any]:
+    """The containers of LocalStack's that are there."""
+    found = engine.client.containers.list(all=True, filters={"label": LABEL})
+    return [each for each in found if "localstack" in str(each.image.tags)]
+
+
+@pytest.mark.docker
+def test_it_starts_answers_and_is_gone(engine: Engine) -> None:
+    if not engine.client.images.list(IMAGE):
+        pytest.skip(f"{IMAGE} is not here: .ci/localstack-image makes it")
+    with localstack(image=IMAGE) as aws:
+        (container,) = ours(engine)
+        bindings = container.attrs["HostConfig"]["PortBindings"]["4566/tcp"]
+        assert [binding["HostIp"] for binding in bindings] == ["127.0.0.1"]
+        assert not container.attrs["Mounts"] or all(
+            "docker.sock" not in str(mount) for mount in container.attrs["Mounts"]
+        )
+        s3 = aws.client("s3")
+        s3.create_bucket(Bucket="data")
+        s3.put_object(Bucket="data", Key="a", Body=b"hello")
+        assert s3.get_object(Bucket="data", Key="a")["Body"].read() == b"hello"
+        secrets = aws.client("secretsmanager")
+        secrets.create_secret(Name="db", SecretString="kept")
+        assert secrets.get_secret_value(SecretId="db")["SecretString"] == "kept"
+        assert aws.client("sts").get_caller_identity()["Account"] == "000000000000"
+    assert ours(engine) == []
+
+
+@pytest.mark.docker
+def test_an_image_that_is_nowhere_is_named(engine: Engine) -> None:
+    image = "localhost:1/no/localstack:0"
+    with pytest.raises(EngineError) as caught, localstack(image=image):
+        pass
+    assert image in caught.value.message
+    assert ours(engine) == []
+
+
+@pytest.mark.docker
+def test_a_container_that_ends_leaves_its_words_and_nothing_else(
+    engine: Engine, tmp_path: Path
+) -> None:
+    if not engine.client.images.list(IMAGE):
+        pytest.skip(f"{IMAGE} is not here: .ci/localstack-image makes it")
+    image = "mwaa-harness/test-localstack-ends:0"
+    (tmp_path / "Dockerfile").write_text(
+        f'FROM {IMAGE}\nCMD ["python3", "-c", "print(\'License activation failed\'); exit(55)"]\n'
+    )
+    engine.client.images.build(path=str(tmp_path), tag=image)
+    try:
+        with pytest.raises(EmulatorError, match="exit code 55"), localstack(image=image):
+            pass
+        assert ours(engine) == []
+    finally:
+        engine.client.images.remove(image, force=True)

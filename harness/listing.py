@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from harness.doctor import Diagnosis
 from harness.model import Resolution
 from harness.targets import default_bridge, default_target, load_targets
+
+if TYPE_CHECKING:
+    from harness.containers.pair import Member
 
 
 def target_lines() -> Iterator[str]:
@@ -40,3 +44,17 @@ def resolution_lines(resolution: Resolution) -> Iterator[str]:
         yield f"  {place}{conflict.requirement} against {conflict.against}: {conflict.message}"
     for name, (image, wanted) in sorted(resolution.changed.items()):
         yield f"  {name}: the image has {image}, the requirements bring {wanted}"
+
+
+def member_lines(members: Iterable[Member]) -> Iterator[str]:
+    """One line per container of the pair: what it is, how it does, where and how to log in."""
+    empty = True
+    for member in members:
+        empty = False
+        mark = "ok" if member.healthy else "--"
+        yield f"{mark}  {member.service:<10} {member.about:<28} {member.state}"
+        if member.url:
+            login = f"   log in: {member.login}" if member.login else ""
+            yield f"    {'':<10} {member.url}{login}"
+    if empty:
+        yield "no pair is up; `mwaa-harness up` starts one"

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,17 +47,35 @@ def aws(aws_server: Emulator) -> Emulator:
 # Set it where docker tests must not be passed over: without an engine they fail.
 DOCKER_REQUIRED = "MWAA_HARNESS_DOCKER_REQUIRED"
 
+# A file that appears when somebody has done preparing the engine; its lines are variables for us.
+DOCKER_READY = "MWAA_HARNESS_DOCKER_READY"
+READY_SECONDS = 900.0
+
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """The Docker engine. Where there is none, the tests that need it are skipped and counted as
     such, or fail where they are demanded (``tox -e docker``)."""
+    _wait_for_engine()
     try:
         found = connect()
     except NoEngine as error:
         if os.environ.get(DOCKER_REQUIRED):
             raise
         pytest.skip(f"no Docker engine: {error.message}")
-    yield found
-    sweep_run(found)
-    found.close()
+    try:
+        yield found
+    finally:
+        sweep_run(found)
+        found.close()
+
+
+def _wait_for_engine() -> None:
+    named = os.environ.get(DOCKER_READY)
+    deadline = time.monotonic() + READY_SECONDS
+    while named and not Path(named).exists() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    if named and Path(named).exists():
+        for line in Path(named).read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition("=")
+            os.environ.setdefault(name, value)

@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import socket
+import sys
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ PAIR_LABEL = "io.mwaa-harness.pair"
 
 # 1.40 is Docker 19.03, the oldest that knows all that is asked of it here (init, exec, archives).
 OLDEST_API = "1.40"
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
 
 ANSWER_SECONDS = 15.0
 # Between two words of the engine. An install in a build may be silent for long.
@@ -149,8 +152,9 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
     import docker
 
     where = address(environ)
-    shown = where or "/var/run/docker.sock"
+    shown = where or DEFAULT_SOCKET
     try:
+        _knock(where)
         client = docker.DockerClient(
             base_url=where or None, timeout=int(SILENCE_SECONDS), version=_negotiated(where)
         )
@@ -165,6 +169,17 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
         api_version=said["ApiVersion"],
         architecture=said.get("Arch", ""),
     )
+
+
+def _knock(where: str) -> None:
+    """Raise what the system says of a socket on this machine: docker-py's own error hides it."""
+    scheme, _, path = where.partition("://")
+    if not where and sys.platform != "win32":
+        scheme, path = "unix", DEFAULT_SOCKET
+    if scheme in ("unix", "http+unix") and hasattr(socket, "AF_UNIX"):
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(ANSWER_SECONDS)
+            knocking.connect(f"/{path.lstrip('/')}")
 
 
 def _negotiated(where: str) -> str:

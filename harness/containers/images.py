@@ -43,6 +43,7 @@ FORMAT = 1
 
 BASE_VARIABLE = "MWAA_HARNESS_BASE_IMAGE"
 REPOSITORY = "mwaa-harness/airflow"
+AWS_REPOSITORY = "mwaa-harness/aws"
 IMAGE_LABEL = "io.mwaa-harness.image"
 
 # The engine's word for a processor → uv's for its wheels.
@@ -80,7 +81,7 @@ def compose_folder() -> Path:
     return installed if installed.is_dir() else Path(__file__).parents[2] / "compose"
 
 
-def docker_data() -> Mapping[str, str]:
+def docker_data() -> Mapping[str, Any]:
     """The table of images that are not made here."""
     return tomllib.loads((DATA / "docker.toml").read_text(encoding="utf-8"))
 
@@ -126,10 +127,14 @@ def build_context(target: Target, constraints: Constraints) -> dict[str, bytes]:
 
 def image_tag(context: Mapping[str, bytes], target: Target, base: str) -> str:
     """The name under which the image of that context is kept."""
-    digest = hashlib.sha256(msgspec.json.encode((FORMAT, base, target.airflow)))
+    return f"{REPOSITORY}:{target.airflow}-{_hash(context, base)}"
+
+
+def _hash(context: Mapping[str, bytes], base: str) -> str:
+    digest = hashlib.sha256(msgspec.json.encode((FORMAT, base)))
     for name in sorted(context):
         digest.update(msgspec.json.encode((name, hashlib.sha256(context[name]).hexdigest())))
-    return f"{REPOSITORY}:{target.airflow}-{digest.hexdigest()[:12]}"
+    return digest.hexdigest()[:12]
 
 
 def linux_uv(engine: Engine, cache: Path) -> Path:
@@ -248,18 +253,47 @@ def provide_image(
     base = base_image(target, environ)
     context = build_context(target, constraints)
     name = image_tag(context, target, base)
+    arguments = {"AIRFLOW_VERSION": target.airflow}
+    what = f"Airflow {target.airflow}"
+    return _built(engine, context, name, base, arguments, what, cache, on_step)
+
+
+def provide_aws_image(
+    engine: Engine, *, cache: Path, on_step: OnStep, environ: Mapping[str, str] = os.environ
+) -> Image:
+    """The image of the emulated AWS, built when the engine does not have it."""
+    data = docker_data()
+    pattern = environ.get(BASE_VARIABLE) or data["base_image"]
+    base = pattern.replace("{python}", data["aws_python"])
+    context = {
+        "Dockerfile": (compose_folder() / "aws.Dockerfile").read_bytes(),
+        "requirements.txt": "".join(f"{line}\n" for line in data["aws_requirements"]).encode(),
+    }
+    name = f"{AWS_REPOSITORY}:{_hash(context, base)}"
+    return _built(engine, context, name, base, {}, "the emulated AWS", cache, on_step)
+
+
+def _built(
+    engine: Engine,
+    context: Mapping[str, bytes],
+    name: str,
+    base: str,
+    arguments: Mapping[str, str],
+    what: str,
+    cache: Path,
+    on_step: OnStep,
+) -> Image:
+    """The image of that name; one process builds it while the others wait for it."""
     image = find_image(engine, name)
     if image is not None:
         return image
-    lock = cache / "docker" / f"{name.rpartition(':')[2]}.lock"
-    with locked(lock, on_step):
+    with locked(cache / "docker" / f"{name.rpartition(':')[2]}.lock", on_step):
         image = find_image(engine, name)
         if image is None:
             need_image(engine, base, on_step)
-            on_step(f"building the image of Airflow {target.airflow}")
+            on_step(f"building the image of {what}")
             packed = pack_context(context, linux_uv(engine, cache))
-            arguments = {"BASE_IMAGE": base, "AIRFLOW_VERSION": target.airflow}
-            build(engine, packed, name, arguments, what=f"Airflow {target.airflow}")
+            build(engine, packed, name, {"BASE_IMAGE": base, **arguments}, what=what)
             image = find_image(engine, name)
     if image is None:
         raise BuildFailed(f"The image {name} was built and is not there.")

@@ -1,0 +1,540 @@
+"""The pair in Docker: bridge and target side by side, a database each, and an emulated AWS.
+
+A pair is a plan first – services as values – and then containers. ``up`` leaves it running until
+``down``; ``running`` is the same for as long as a block lasts.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from harness.aws.emulator import SHIM, Emulator
+from harness.cache import cache_folder
+from harness.config import load_config
+from harness.containers.engine import (
+    PAIR_LABEL,
+    Engine,
+    EngineError,
+    PortTaken,
+    explaining,
+    sweep_all,
+    sweep_gone,
+    sweep_run,
+)
+from harness.containers.images import (
+    Image,
+    OnStep,
+    docker_data,
+    need_image,
+    provide_aws_image,
+    provide_image,
+)
+from harness.containers.readiness import (
+    AirflowHealthy,
+    EngineHealthy,
+    Ready,
+    published,
+    unhealthy,
+)
+from harness.model import Config, Repo, Side, Target
+from harness.repo import copy_tree, load
+from harness.rewrite import rewrite
+from harness.runtimes.constraints import find_constraints
+from harness.runtimes.surroundings import option_variable
+from harness.targets import default_bridge, default_target, get_target
+
+POSTGRES_VARIABLE = "MWAA_HARNESS_POSTGRES_IMAGE"
+SERVICE_LABEL = "io.mwaa-harness.service"
+SECRET_LABEL = "io.mwaa-harness.secret"  # noqa: S105
+ABOUT_LABEL = "io.mwaa-harness.about"
+
+WEB_PORT = 8080
+AWS_PORT = 5000
+HOME = "/usr/local/airflow"
+SHIM_INSIDE = "/opt/mwaa-harness/shim"
+ADMIN = "admin"
+
+# From the engine's start of a container to a healthy Airflow: the database's migration and two
+# imports of Airflow, on a slow machine. Requirements may take MWAA's nine minutes on top.
+WAIT_SECONDS = 900.0
+
+STOP_SECONDS = 15
+
+# An idle Airflow takes some 500 MiB; a runaway task must not take the machine.
+AIRFLOW_MEMORY = "4g"
+SMALL_MEMORY = "1g"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the user asks for. Ports 0 = a free one; images "" = the row's own, built; ``repo`` None
+    = no DAGs."""
+
+    bridge: str = ""
+    target: str = ""
+    repo: Path | None = None
+    bridge_image: str = ""
+    target_image: str = ""
+    bridge_port: int = 0
+    target_port: int = 0
+    wait: float = WAIT_SECONDS
+    name: str = "mwaa-harness"
+    offline: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One container of the pair. ``mounts`` are folders of this machine, read-only; ``volumes``
+    named ones that outlive it; ``port`` is published on the loopback as ``host_port``; ``health``
+    is a command that ends with 0 when it is healthy, where its image has none."""
+
+    name: str
+    image: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] = ()
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
+    host_port: int = 0
+    health: Sequence[str] = ()
+    capabilities: Sequence[str] = ()
+    memory: str = SMALL_MEMORY
+    about: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One container of a pair that is there: what it is and how it does ("healthy", or why not).
+    ``login`` is user and password of its web page, "" = it needs none or they are not ours."""
+
+    service: str
+    about: str
+    state: str
+    url: str = ""
+    login: str = ""
+    image: str = ""
+
+    @property
+    def healthy(self) -> bool:
+        return self.state == "healthy"
+
+
+# --------------------------------------------------------------------------------------- the plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secrets:
+    """All secrets of a pair, out of one that its databases' volumes keep with them."""
+
+    seed: str
+
+    def _derived(self, what: str) -> bytes:
+        return hashlib.sha256(f"{self.seed} {what}".encode()).digest()
+
+    @property
+    def fernet_key(self) -> str:
+        return base64.urlsafe_b64encode(self._derived("fernet")).decode()
+
+    @property
+    def admin(self) -> str:
+        return base64.b32encode(self._derived("admin")).decode()[:16].lower()
+
+    def word(self, what: str) -> str:
+        """A secret that nobody has to type."""
+        return self._derived(what).hex()[:32]
+
+
+def airflow_service(
+    side: Side, target: Target, image: str, secrets_: Secrets, *, host_port: int = 0
+) -> Service:
+    """The Airflow of one side; what it needs of a repository is added by ``with_repository``."""
+    database = f"{side}-db"
+    word = secrets_.word(database)
+    conn = f"postgresql+psycopg2://airflow:{word}@{database}:5432/airflow"
+    section = "database" if Version(target.airflow) >= Version("2.3.0") else "core"
+    options = {
+        ("core", "executor"): "LocalExecutor",
+        ("core", "load_examples"): "False",
+        ("core", "fernet_key"): secrets_.fernet_key,
+        (section, "sql_alchemy_conn"): conn,
+        ("webserver", "secret_key"): secrets_.word("web"),
+        ("webserver", "workers"): "2",
+        ("scheduler", "dag_dir_list_interval"): "10",
+    }
+    if side is Side.BRIDGE:
+        options["webserver", "rbac"] = "True"
+    else:
+        options["core", "lazy_load_plugins"] = "False"
+    emulator = Emulator(name="moto", endpoint=f"http://aws:{AWS_PORT}")
+    return Service(
+        name=str(side),
+        image=image,
+        command=("local-runner",),
+        env={
+            **{option_variable(*option): value for option, value in options.items()},
+            **emulator.environment(),
+            "PYTHONPATH": SHIM_INSIDE,
+            "MWAA_HARNESS_USER": ADMIN,
+            "MWAA_HARNESS_PASSWORD": secrets_.admin,
+            # For ready-made images: what the entrypoint of aws-mwaa-local-runner reads.
+            "POSTGRES_HOST": database,
+            "POSTGRES_PORT": "5432",
+            "POSTGRES_USER": "airflow",
+            "POSTGRES_PASSWORD": word,
+            "POSTGRES_DB": "airflow",
+            "LOAD_EX": "n",
+            "EXECUTOR": "Local",
+        },
+        mounts={str(SHIM): SHIM_INSIDE},
+        port=WEB_PORT,
+        host_port=host_port,
+        memory=AIRFLOW_MEMORY,
+        about=f"Airflow {target.airflow}",
+    )
+
+
+def database_service(side: Side, image: str, secrets_: Secrets, volume: str) -> Service:
+    """The PostgreSQL of one side."""
+    return Service(
+        name=f"{side}-db",
+        image=image,
+        env={
+            "POSTGRES_USER": "airflow",
+            "POSTGRES_PASSWORD": secrets_.word(f"{side}-db"),
+            "POSTGRES_DB": "airflow",
+        },
+        volumes={volume: "/var/lib/postgresql/data"},
+        health=("pg_isready", "-h", "127.0.0.1", "-U", "airflow", "-d", "airflow"),
+        # The official image starts as root, gives its folder to its user and becomes that user.
+        capabilities=("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"),
+        about="PostgreSQL",
+    )
+
+
+def with_repository(service: Service, repo: Repo) -> Service:
+    """The service with a repository's parts where MWAA has them."""
+    parts = (
+        (repo.dags or ".", "dags"),
+        (repo.plugins, "plugins"),
+        (repo.requirements, "requirements/requirements.txt"),
+        (repo.startup, "startup/startup.sh"),
+    )
+    mounts = {str(repo.root / path): f"{HOME}/{inside}" for path, inside in parts if path}
+    return replace(service, mounts={**service.mounts, **mounts})
+
+
+# ----------------------------------------------------------------------------------- up and down
+
+
+def up(engine: Engine, asked: Asked, on_step: OnStep) -> tuple[Member, ...]:
+    """Bring the pair up and leave it running; what an earlier ``up`` left running is replaced, its
+    databases are kept. What fails or is interrupted leaves nothing new behind.
+
+    Raises EngineError: see the classes of engine and readiness.
+    """
+    return _start(engine, asked, on_step, kept=True)
+
+
+@contextlib.contextmanager
+def running(engine: Engine, asked: Asked, on_step: OnStep) -> Iterator[tuple[Member, ...]]:
+    """A pair for as long as the block lasts; containers, networks and volumes go with it."""
+    try:
+        yield _start(engine, asked, on_step, kept=False)
+    finally:
+        sweep_run(engine)
+
+
+def down(engine: Engine, *, name: str = "mwaa-harness", wipe: bool = False) -> tuple[str, ...]:
+    """Stop and remove the pair; with ``wipe`` its databases too. What was removed, by name."""
+    removed = []
+    client = engine.client
+    filters = {"label": f"{PAIR_LABEL}={name}"}
+    with explaining("Taking the pair down"):
+        for container in client.containers.list(all=True, filters=filters):
+            container.stop(timeout=STOP_SECONDS)
+            container.remove(v=True, force=True)
+            removed.append(container.name)
+        for network in client.networks.list(filters=filters):
+            network.remove()
+            removed.append(network.name)
+        for volume in client.volumes.list(filters=filters) if wipe else ():
+            volume.remove(force=True)
+            removed.append(volume.name)
+    if wipe:
+        shutil.rmtree(_folder(name), ignore_errors=True)
+    return tuple(removed)
+
+
+def down_all(engine: Engine) -> tuple[str, ...]:
+    """Remove everything of ours that any run has left, pairs and their databases included."""
+    return sweep_all(engine).names
+
+
+def members(engine: Engine, *, name: str = "mwaa-harness") -> tuple[Member, ...]:
+    """The containers of the pair, in the order in which they were started; empty = none is up."""
+    with explaining("Looking for the pair"):
+        found = engine.client.containers.list(all=True, filters={"label": f"{PAIR_LABEL}={name}"})
+        return tuple(_member(each) for each in sorted(found, key=lambda c: c.attrs["Created"]))
+
+
+def logs(
+    engine: Engine, service: str, *, name: str = "mwaa-harness", lines: int = 200
+) -> Iterator[str]:
+    """The end of the log of one service, or of all ("")."""
+    filters = {"label": [f"{PAIR_LABEL}={name}"]}
+    with explaining("Reading the logs"):
+        found = engine.client.containers.list(all=True, filters=filters)
+    chosen = [each for each in found if service in ("", each.labels[SERVICE_LABEL])]
+    if not chosen:
+        there = ", ".join(sorted(each.labels[SERVICE_LABEL] for each in found))
+        raise EngineError(
+            f"There is no service {service!r} in the pair." if service else "The pair is not up.",
+            hint=f"There are: {there}." if there else "`mwaa-harness up` starts it.",
+        )
+    for container in sorted(chosen, key=lambda each: each.attrs["Created"]):
+        prefix = "" if service else f"{container.labels[SERVICE_LABEL]:<10} "
+        text = container.logs(tail=lines).decode("utf-8", errors="replace")
+        yield from (f"{prefix}{line}" for line in text.splitlines())
+
+
+def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tuple[Member, ...]:
+    _no_reaper()
+    sweep_gone(engine)
+    rows = {
+        Side.BRIDGE: get_target(asked.bridge or default_bridge().airflow),
+        Side.TARGET: get_target(asked.target or default_target().airflow),
+    }
+    images = _images(engine, asked, rows, on_step)
+    if kept:
+        down(engine, name=asked.name)
+    labels = engine.labels(**({PAIR_LABEL: asked.name} if kept else {}))
+    made: list[str] = []
+    try:
+        volumes, seed = _volumes(engine, asked, rows, labels, made)
+        services = list(plan(asked, rows, images, Secrets(seed=seed), volumes))
+        network = _network(engine, asked, labels)
+        on_step("starting " + ", ".join(service.name for service in services))
+        started = [_run(engine, service, asked, network, labels) for service in services]
+        for container, service in zip(started, services, strict=True):
+            on_step(f"waiting for the {service.name}")
+            _ready(service, asked).wait_until_ready(container)
+    except BaseException:
+        if kept:
+            _undo(engine, asked, made)
+        raise
+    return tuple(_member(each.get_wrapped_container()) for each in started)
+
+
+def plan(
+    asked: Asked,
+    rows: Mapping[Side, Target],
+    images: Mapping[str, Image],
+    secrets_: Secrets,
+    volumes: Mapping[Side, str],
+) -> Iterator[Service]:
+    """The services in the order in which they are started."""
+    for side in Side:
+        yield database_service(side, images["postgres"].name, secrets_, volumes[side])
+    yield Service(
+        name="aws", image=images["aws"].name, port=AWS_PORT, about="emulated AWS (moto server)"
+    )
+    ports = {Side.BRIDGE: asked.bridge_port, Side.TARGET: asked.target_port}
+    repos = _repositories(asked, rows)
+    for side, row in rows.items():
+        service = airflow_service(side, row, images[side].name, secrets_, host_port=ports[side])
+        yield with_repository(service, repos[side]) if side in repos else service
+
+
+def _images(
+    engine: Engine, asked: Asked, rows: Mapping[Side, Target], on_step: OnStep
+) -> Mapping[str, Image]:
+    named = {Side.BRIDGE: asked.bridge_image, Side.TARGET: asked.target_image}
+    postgres = os.environ.get(POSTGRES_VARIABLE) or docker_data()["postgres_image"]
+    cache = cache_folder()
+    images: dict[str, Image] = {"postgres": need_image(engine, postgres, on_step)}
+    images["aws"] = provide_aws_image(engine, cache=cache, on_step=on_step)
+    for side, row in rows.items():
+        if named[side]:
+            images[side] = need_image(engine, named[side], on_step)
+        else:
+            constraints = find_constraints(row, offline=asked.offline)
+            images[side] = provide_image(engine, row, constraints, cache=cache, on_step=on_step)
+    return images
+
+
+def _repositories(asked: Asked, rows: Mapping[Side, Target]) -> Mapping[Side, Repo]:
+    """The bridge reads the repository itself, the target a rewritten copy of it."""
+    if asked.repo is None:
+        return {}
+    config: Config = load_config(asked.repo, overrides={})
+    repo = load(asked.repo, config=config)
+    row = rows[Side.TARGET]
+    folder = _folder(asked.name) / row.airflow
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    copy = copy_tree(repo, folder)
+    constraints = find_constraints(row, offline=asked.offline)
+    rewritten = rewrite(copy, target=row, constraints=constraints, config=config).repo
+    for path in folder.rglob("*"):
+        # The container's user is another one than we are.
+        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+    return {Side.BRIDGE: repo, Side.TARGET: rewritten}
+
+
+def _folder(name: str) -> Path:
+    return cache_folder("pairs") / name
+
+
+def _volumes(
+    engine: Engine,
+    asked: Asked,
+    rows: Mapping[Side, Target],
+    labels: Mapping[str, str],
+    made: list[str],
+) -> tuple[Mapping[Side, str], str]:
+    """A database volume a side and version, and the secret that all of them carry."""
+    import docker
+
+    names = {side: f"{asked.name}-{side}-{row.airflow}" for side, row in rows.items()}
+    if PAIR_LABEL not in labels:
+        names = {side: f"{name}-{engine.run}" for side, name in names.items()}
+    with explaining("Making the databases' volumes"):
+        ours = engine.client.volumes.list(filters={"label": f"{PAIR_LABEL}={asked.name}"})
+        if PAIR_LABEL not in labels:
+            ours = []
+        known = [(v.attrs["Labels"] or {}).get(SECRET_LABEL, "") for v in ours]
+        seed = next(filter(None, known), "") or secrets.token_hex(16)
+        for name in names.values():
+            try:
+                engine.client.volumes.get(name)
+            except docker.errors.NotFound:
+                engine.client.volumes.create(name, labels={**labels, SECRET_LABEL: seed})
+                made.append(name)
+    return names, seed
+
+
+def _network(engine: Engine, asked: Asked, labels: Mapping[str, str]) -> str:
+    name = f"{asked.name}-{engine.run}"
+    with explaining("Making the pair's network"):
+        engine.client.networks.create(name, driver="bridge", labels=dict(labels))
+    return name
+
+
+def _run(
+    engine: Engine, service: Service, asked: Asked, network: str, labels: Mapping[str, str]
+) -> Any:
+    """Start one service as a container of Testcontainers'."""
+    from docker.types import EndpointConfig, Mount
+    from testcontainers.core.container import DockerContainer
+
+    name = f"{asked.name}-{service.name}" if PAIR_LABEL in labels else None
+    mounts = [
+        *(
+            Mount(inside, host, type="bind", read_only=True)
+            for host, inside in service.mounts.items()
+        ),
+        *(Mount(inside, volume, type="volume") for volume, inside in service.volumes.items()),
+    ]
+    container = DockerContainer(service.image).with_envs(**service.env)
+    if name:
+        container.with_name(name)
+    if service.command:
+        container.with_command(list(service.command))
+    if service.port:
+        # A host and no port takes a free one of that host.
+        container.ports[str(service.port)] = ("127.0.0.1", service.host_port or None)  # type: ignore[assignment]
+    container.with_kwargs(
+        network=network,
+        networking_config={network: EndpointConfig(engine.api_version, aliases=[service.name])},
+        labels={**labels, SERVICE_LABEL: service.name, ABOUT_LABEL: service.about},
+        mounts=mounts,
+        init=True,
+        cap_drop=["ALL"],
+        cap_add=list(service.capabilities),
+        healthcheck=_health(service),
+        security_opt=["no-new-privileges"],
+        mem_limit=service.memory,
+        pids_limit=2048,
+    )
+    try:
+        with explaining(f"Starting the {service.name}"):
+            container.start()
+    except PortTaken as error:
+        raise PortTaken(
+            f"The port {service.host_port} for the {service.name} is taken: somebody else listens"
+            " on it.",
+            hint=f"Name another one with --{service.name}-port, or 0 for a free one.",
+        ) from error
+    return container
+
+
+def _health(service: Service) -> dict[str, Any] | None:
+    if not service.health:
+        return None
+    second = 1_000_000_000
+    return {
+        "test": ["CMD", *service.health],
+        "interval": 2 * second,
+        "timeout": 5 * second,
+        "retries": 30,
+    }
+
+
+def _ready(service: Service, asked: Asked) -> Ready:
+    kind = AirflowHealthy if service.port == WEB_PORT else EngineHealthy
+    return kind(service=service.name, seconds=asked.wait)
+
+
+def _member(container: Any) -> Member:
+    container.reload()
+    labels, state = container.labels, container.attrs["State"]
+    service = labels[SERVICE_LABEL]
+    pairs = (entry.partition("=") for entry in container.attrs["Config"]["Env"] or ())
+    env = {key: value for key, _, value in pairs}
+    airflow = service in list(Side)
+    web = published(container, WEB_PORT if airflow else AWS_PORT)
+    if state["Status"] != "running":
+        how = f"{state['Status']} (exit code {state['ExitCode']})"
+    elif airflow:
+        how = (unhealthy(web) if web else "not published") or "healthy"
+    else:
+        health = (state.get("Health") or {}).get("Status", "healthy")
+        how = health
+    login = ""
+    if airflow and env.get("MWAA_HARNESS_PASSWORD"):
+        login = f"{env['MWAA_HARNESS_USER']} / {env['MWAA_HARNESS_PASSWORD']}"
+    return Member(
+        service=service,
+        about=labels[ABOUT_LABEL],
+        state=how,
+        url=f"http://127.0.0.1:{web}" if web else "",
+        login=login,
+        image=container.attrs["Config"]["Image"],
+    )
+
+
+def _undo(engine: Engine, asked: Asked, made: Sequence[str]) -> None:
+    """Remove what a failed ``up`` has made, and no database that was there before."""
+    down(engine, name=asked.name)
+    with contextlib.suppress(EngineError), explaining("Removing volumes"):
+        for name in made:
+            engine.client.volumes.get(name).remove(force=True)
+
+
+def _no_reaper() -> None:
+    """A pair that ``up`` starts must outlive us; and a reaper would need the engine's socket in a
+    container and a port beyond the loopback. Our own sweep does its work."""
+    from testcontainers.core.config import testcontainers_config
+
+    testcontainers_config.ryuk_disabled = True

@@ -1,0 +1,139 @@
+"""When a service of the pair is ready, as objects; and what is said when it never is.
+
+Each is a wait strategy of Testcontainers: ``missing`` says what is still to come, in words, and
+``wait_until_ready`` asks it until nothing is, the container ends, or time is up.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
+
+from harness.containers.engine import EngineError, tail
+from harness.processes import check_running
+
+GLANCE_SECONDS = 0.5
+ANSWER_SECONDS = 10.0
+LAST_LINES = 30
+
+
+class ContainerDied(EngineError):
+    """A container ended while it should have come up."""
+
+
+class NeverHealthy(EngineError):
+    """A container runs, and did not become ready in time."""
+
+
+class Ready(WaitStrategy):
+    """Ready when ``missing`` has nothing to say. ``hint`` says what to look at when it never is."""
+
+    hint = ""
+
+    def __init__(self, *, service: str, seconds: float) -> None:
+        super().__init__()
+        self.service = service
+        self.seconds = seconds
+
+    def missing(self, container: Any) -> str:
+        """What is still to come, "" = nothing. ``container`` is docker-py's, looked at afresh."""
+        raise NotImplementedError
+
+    def wait_until_ready(self, container: WaitStrategyTarget) -> None:
+        """Raises ContainerDied and NeverHealthy: both show the last lines of the log."""
+        wrapped: Any = container.get_wrapped_container()
+        deadline = time.monotonic() + self.seconds
+        while True:
+            check_running()
+            wrapped.reload()
+            state = wrapped.attrs["State"]
+            if state["Status"] in ("exited", "dead"):
+                raise ContainerDied(
+                    f"The {self.service} ended while it was starting (exit code"
+                    f" {state['ExitCode']}{', out of memory' if state['OOMKilled'] else ''})."
+                    f" The end of its log:\n{last_lines(wrapped)}",
+                    hint=self.hint,
+                )
+            what = self.missing(wrapped)
+            if not what:
+                return
+            if time.monotonic() > deadline:
+                raise NeverHealthy(
+                    f"The {self.service} is {state['Status']} and was not ready after"
+                    f" {self.seconds:.0f} s: {what}. The end of its log:\n{last_lines(wrapped)}",
+                    hint=self.hint,
+                )
+            time.sleep(GLANCE_SECONDS)
+
+
+class AirflowHealthy(Ready):
+    """Airflow's own /health, through the port that is published: database and scheduler."""
+
+    hint = (
+        "`mwaa-harness logs` shows all of it. A slow machine needs more time (--wait); requirements"
+        " may take MWAA's nine minutes."
+    )
+
+    def missing(self, container: Any) -> str:
+        """The parts that are not healthy."""
+        port = published(container, 8080)
+        return unhealthy(port) if port else "no port is published"
+
+
+class EngineHealthy(Ready):
+    """The engine's own health check of the image."""
+
+    hint = "`mwaa-harness logs` shows all of it."
+
+    def missing(self, container: Any) -> str:
+        """The engine's word, and what the check printed last."""
+        health = container.attrs["State"].get("Health")
+        if health is None or health["Status"] == "healthy":
+            return ""
+        said = [entry["Output"].strip() for entry in health.get("Log") or () if entry["Output"]]
+        return f"its health is {health['Status']}" + (f" ({said[-1][-200:]})" if said else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One part of an Airflow's health."""
+
+    name: str
+    status: str
+
+
+def unhealthy(port: int) -> str:
+    """What of the Airflow behind a port of our loopback is not healthy, "" = all is."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/health")
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return "its web server does not answer yet"
+    finally:
+        connection.close()
+    parts = [
+        Part(name=name, status=str((answer.get(name) or {}).get("status") or "unknown"))
+        for name in ("metadatabase", "scheduler")
+    ]
+    return ", ".join(
+        f"the {part.name} is {part.status}" for part in parts if part.status != "healthy"
+    )
+
+
+def published(container: Any, port: int) -> int:
+    """The port of our loopback behind which a container's port is, 0 = none."""
+    ports = container.attrs["NetworkSettings"]["Ports"] or {}
+    bindings = ports.get(f"{port}/tcp") or []
+    return int(bindings[0]["HostPort"]) if bindings else 0
+
+
+def last_lines(container: Any, count: int = LAST_LINES) -> str:
+    """The end of a container's log."""
+    logs = container.logs(tail=count).decode("utf-8", errors="replace")
+    return tail(logs, count) or "  (nothing)"

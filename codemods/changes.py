@@ -27,9 +27,12 @@ class Replace:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Compose:
-    """Put code in the place of an expression that holds parts of it, with what changes in them."""
+    """Put code in the place of an expression that holds parts of it, with what changes in them.
 
-    node: ast.expr
+    An expression that is a statement may become several.
+    """
+
+    node: ast.expr | ast.Expr
     parts: tuple[str | ast.expr, ...]
 
 

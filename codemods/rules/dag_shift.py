@@ -1,0 +1,157 @@
+"""``dag >> task`` gave the task its DAG; 2.x takes only tasks there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from codemods.base import Example, Note, Rule
+from codemods.changes import Change, Compose, Step
+from codemods.rules._text import lines
+from codemods.source import Source
+from codemods.target import Target
+
+ID = "dag-shift"
+_SHIFTS = (ast.RShift, ast.LShift)
+
+
+def _dag_names(source: Source) -> set[str]:
+    """Names that a DAG is given to, by ``=`` or by ``with``."""
+
+    def is_dag(value: ast.expr) -> bool:
+        path = source.path_of(value.func) if isinstance(value, ast.Call) else None
+        return path is not None and path.startswith("airflow.") and path.endswith(".DAG")
+
+    found = {name for name, values in source.assigned.items() if any(map(is_dag, values))}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.With):
+            found |= {
+                item.optional_vars.id
+                for item in node.items
+                if isinstance(item.optional_vars, ast.Name) and is_dag(item.context_expr)
+            }
+    return found
+
+
+def _chain(node: ast.expr) -> tuple[list[ast.expr], list[str]]:
+    """The operands of ``a >> b << c`` and the operators between them."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, _SHIFTS):
+        operands, operators = _chain(node.left)
+        sign = " >> " if isinstance(node.op, ast.RShift) else " << "
+        return [*operands, node.right], [*operators, sign]
+    return [node], []
+
+
+def _find(source: Source, _: Target) -> Iterator[Change]:
+    if ">>" not in source.text and "<<" not in source.text:
+        return
+    dags = _dag_names(source)
+    statements = set()
+    for node in ast.walk(source.tree) if dags else ():
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.BinOp):
+            statements |= {id(n) for n in ast.walk(node.value)}
+            operands, operators = _chain(node.value)
+            if any(_is_dag(o, dags) for o in operands):
+                yield _change(source, node, operands, operators, dags)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, _SHIFTS):
+            passed_on = id(node) not in statements
+            if passed_on and any(_is_dag(side, dags) for side in (node.left, node.right)):
+                yield _note(node)
+
+
+def _is_dag(node: ast.expr, dags: set[str]) -> bool:
+    return isinstance(node, ast.Name) and node.id in dags
+
+
+def _note(node: ast.expr) -> Note:
+    return Note(
+        rule=ID,
+        line=node.lineno,
+        column=node.col_offset,
+        message="2.x does not give a task its DAG by >> or <<",
+        fix="Construct the task with dag=…, or below `with dag:`",
+    )
+
+
+def _change(
+    source: Source,
+    statement: ast.Expr,
+    operands: list[ast.expr],
+    operators: list[str],
+    dags: set[str],
+) -> Change:
+    """``dag >> a >> b`` is ``a.dag = dag`` and ``a >> b``."""
+    given: list[tuple[str | ast.expr, ...]] = []
+    edges: list[list[str | ast.expr]] = [[]]
+    for index, operand in enumerate(operands):
+        if _is_dag(operand, dags):
+            near = [operands[i] for i in (index - 1, index + 1) if 0 <= i < len(operands)]
+            for task in near:
+                if _is_dag(task, dags):
+                    continue
+                if isinstance(task, ast.List | ast.Tuple):
+                    return _note(statement.value)  # 1.10 refused it as well
+                given.append((task, ".dag = ", operand))
+            edges.append([])
+        else:
+            edges[-1] += [operators[index - 1], operand] if edges[-1] else [operand]
+    chains = [tuple(edge) for edge in edges if len(edge) > 1]
+    made_twice = any(
+        not isinstance(part, str | ast.Name | ast.Attribute | ast.Subscript)
+        for row in given
+        for part in row[:1]
+        if any(part is other for chain in chains for other in chain)
+    )
+    if made_twice or not given:
+        return _note(statement.value)
+    start = source.span(statement)[0]
+    indent = source.text[source.text.rfind("\n", 0, start) + 1 : start]
+    between = "; " if indent.strip() or statement in source.unsplittable else f"\n{indent}"
+    if "\r\n" in source.text:
+        between = between.replace("\n", "\r\n")
+    parts: list[str | ast.expr] = []
+    for row in [*dict.fromkeys(given), *chains]:
+        parts += [between, *row] if parts else [*row]
+    return Step(
+        rule=ID,
+        line=statement.lineno,
+        message="2.x does not give a task its DAG by >> or <<",
+        operations=(Compose(node=statement, parts=tuple(parts)),),
+    )
+
+
+_DAG = ("from airflow import DAG", "from airflow.operators.bash import BashOperator", "")
+_HEAD = (
+    *_DAG,
+    "dag = DAG('d', schedule=None)",
+    "a = BashOperator(task_id='a', bash_command='true')",
+    "b = BashOperator(task_id='b', bash_command='true')",
+)
+_PASSED = lines(*_HEAD, "last = dag >> a")
+
+RULE = Rule(
+    id=ID,
+    title="Give a task its DAG by assignment",
+    why="In 1.10 `dag >> task` assigned the DAG. 2.x takes the DAG for a task and fails while the "
+    "file is loaded.",
+    examples=(
+        Example(
+            before=lines(*_HEAD, "dag >> a >> b"),
+            after=lines(*_HEAD, "a.dag = dag", "a >> b"),
+        ),
+        Example(
+            before=lines(*_HEAD, "a >> dag", "b << dag"),
+            after=lines(*_HEAD, "a.dag = dag", "b.dag = dag"),
+        ),
+        Example(
+            before=lines(*_HEAD, "(", "    dag", "    >> a", "    >> [b]", ")"),
+            after=lines(*_HEAD, "a.dag = dag", "a >> [b]"),
+        ),
+        Example(before=_PASSED, after=_PASSED, notes=("with dag:",)),
+    ),
+    keeps=(
+        lines(*_HEAD, "a >> b", "a << [b]", "b.dag = dag"),
+        lines("from airflow import DAG", "", "dag = 1", "dag >> 2"),
+    ),
+    find=_find,
+)

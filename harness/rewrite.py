@@ -31,10 +31,11 @@ from harness.model import (
     Target,
 )
 from harness.requirements.rewrite import rewrite_requirements
+from harness.rewrite_needs import needed
 from harness.rewrite_plugins import lay_out, read_plugins
 from harness.rewrite_templates import rewrite_templates
 from harness.rewrite_worker import Job, Migrated, Settings, migrate_all
-from harness.targets import lock_pins
+from harness.targets import default_bridge, lock_pins
 
 # For fewer files the start of one more worker costs more than it saves.
 FILES_A_WORKER = 16
@@ -66,7 +67,16 @@ def rewrite(
         python2=python2,
         on_file=on_file,
     )
-    return _rewrite_requirements(sources, target, constraints)
+    pins, bridge = target_pins(target, constraints), default_bridge()
+    reasons = needed(
+        sources.repo,
+        {job.name: job.data for job in _sources(sources.repo, config)},
+        target=target,
+        pins=pins,
+        brought={**lock_pins(bridge), **bridge.preinstalled},
+    )
+    needs = tuple(sorted({*sources.needs, *reasons}))
+    return _rewrite_requirements(replace(sources, needs=needs), target, constraints, reasons)
 
 
 def target_pins(target: Target, constraints: Constraints) -> Mapping[str, str]:
@@ -83,11 +93,15 @@ def requirements_text(repo: Repo) -> str:
 
 
 def _rewrite_requirements(
-    rewritten: Rewritten, target: Target, constraints: Constraints
+    rewritten: Rewritten, target: Target, constraints: Constraints, reasons: Mapping[str, str]
 ) -> Rewritten:
     repo, before = rewritten.repo, requirements_text(rewritten.repo)
     changed = rewrite_requirements(
-        before, target=target, constraints=constraints, needs=rewritten.needs
+        before,
+        target=target,
+        constraints=constraints,
+        needs=rewritten.needs,
+        reasons=reasons,
     )
     if changed.text == before and not changed.notes:
         return rewritten

@@ -48,7 +48,8 @@ BACKPORT = Rule(
 PROVIDER = Rule(
     id="requirements-missing-provider",
     title="A provider that the image lacks is required",
-    why="Operators of 1.10 moved into provider distributions, and MWAA's image has only some.",
+    why="Operators of 1.10 moved into provider distributions, and MWAA's image has only some; of "
+    "what 1.10's constraint set brought besides (pandas, numpy …) it has little.",
     fix="Require the provider with the version of the target's constraints.",
     example="# (no line for apache-airflow-providers-slack, and a DAG imports its hook)",
     keeps="apache-airflow-providers-slack==8.9.0",
@@ -93,13 +94,18 @@ class _Step:
 
 
 def rewrite_requirements(
-    text: str, *, target: Target, constraints: Constraints, needs: Iterable[str]
+    text: str,
+    *,
+    target: Target,
+    constraints: Constraints,
+    needs: Iterable[str],
+    reasons: Mapping[str, str] | None = None,
 ) -> RequirementsRewrite:
     """The file for ``target``: comments, order, markers and line ends stay; twice = once.
 
-    ``constraints`` is Airflow's constraint file for the target, ``needs`` the provider
-    distributions that the rewritten DAGs import. A file that asks for nothing stays as it is
-    unless something is needed; ``text`` "" makes a new file.
+    ``constraints`` is Airflow's constraint file for the target, ``needs`` the distributions that
+    the rewritten DAGs import, ``reasons`` where they do. A file that asks for nothing stays as it
+    is unless something is needed; ``text`` "" makes a new file.
     """
     lines = parse(text)
     asked = {line.name.replace(_BACKPORT, _PROVIDER) for line in lines}
@@ -109,7 +115,9 @@ def rewrite_requirements(
         line.raw if step.rows is None else "".join(f"{row}{newline}" for row in step.rows)
         for line, step in zip(lines, steps, strict=True)
     )
-    added = _needed(body, needs, target, constraints.pins, last=len(text.splitlines()))
+    added = _needed(
+        body, needs, reasons or {}, target, constraints.pins, last=len(text.splitlines())
+    )
     if added.rows:
         body += newline if body and not body.endswith(("\n", "\r")) else ""
         # A backslash on the last line would join what follows to it.
@@ -241,19 +249,21 @@ def _backport(line: Line, pins: Mapping[str, str]) -> _Step:
 def _needed(
     body: str,
     needs: Iterable[str],
+    reasons: Mapping[str, str],
     target: Target,
     pins: Mapping[str, str],
     *,
     last: int,
 ) -> _Step:
-    """Lines for the needed providers that neither the image nor the file has."""
+    """Lines for the needed distributions that neither the image nor the file has."""
     asked = {line.name for line in parse(body) if line.kind == "requirement"}
     missing = sorted({canonicalize_name(need) for need in needs} - asked - {*target.preinstalled})
     added, edits, notes = [], [], []
     for name in missing:
         pin = f"=={pins[name]}" if name in pins else ""
-        added.append(f"{name}{pin}  # imported by the rewritten DAGs, not in MWAA's image")
-        edits.append(_edit(PROVIDER, last or 1, f"{name} is added: the DAGs import it."))
+        why = reasons.get(name, "imported by the rewritten DAGs")
+        added.append(f"{name}{pin}  # {why}; not in MWAA's image")
+        edits.append(_edit(PROVIDER, last or 1, f"{name} is added: {why}."))
         if not pin:
             message = f"The constraints of Airflow {target.airflow} do not know {name}."
             notes.append(_note(PROVIDER, last or 1, message))

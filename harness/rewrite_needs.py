@@ -1,0 +1,177 @@
+"""What the rewritten code imports and MWAA's image lacks: providers and other distributions.
+
+Airflow 1.10 was one distribution that had everything; what its constraint set brought besides
+(pandas, pymongo …) was there as well. On the target each must be required.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from packaging.version import Version
+
+from harness.checks.modules import EXTRA_OF, distribution_for, provider_for
+from harness.model import Repo, Target
+
+TABLE = Path(__file__).parent / "data" / "provider_needs.txt"
+PROVIDERS = "airflow.providers."
+
+_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import\b|import[ \t]+([^\n#;]+))", re.M)
+
+
+def needed(
+    repo: Repo,
+    sources: Mapping[str, bytes],
+    *,
+    target: Target,
+    pins: Mapping[str, str],
+    brought: Mapping[str, str],
+) -> dict[str, str]:
+    """Distribution → why it is needed, for all that the rewritten ``sources`` import.
+
+    ``pins`` are those of the target, ``brought`` what the environment of 1.10 had. What the image
+    has, what the repository has itself and what nobody brought before is none of it.
+    """
+    own = frozenset(_own_modules(repo))
+    found: dict[str, str] = {}
+    mentioned = {path: tuple(_mentioned(data)) for path, data in sources.items()}
+    used = {part for names in mentioned.values() for name in names for part in name.split(".")}
+    for path in sorted(sources):
+        names = mentioned[path]
+        if not _runs_here(path, sources[path], used):
+            continue
+        if not any(_wanted(n, own, target, pins, brought) for n in names):
+            continue
+        for dotted in dict.fromkeys(_imports(sources[path])):
+            if dotted.startswith(PROVIDERS):
+                for dist, why in _providers(dotted, pins):
+                    found.setdefault(dist, f"{why} in {path}")
+            elif dist := _other(dotted, own, target, pins, brought):
+                found.setdefault(dist, f"imported by {path}, came with Airflow 1.10")
+    return {d: why for d, why in found.items() if d not in target.preinstalled}
+
+
+def _runs_here(path: str, data: bytes, used: set[str]) -> bool:
+    """Whether Airflow runs the file: no test, and no script that only another machine runs."""
+    place = PurePosixPath(path)
+    if {"test", "tests"} & set(place.parts) or re.match(r"test_|conftest\.py", place.name):
+        return False
+    return b"airflow" in data or place.stem in used or place.parent.name in used
+
+
+def _wanted(
+    name: str,
+    own: frozenset[str],
+    target: Target,
+    pins: Mapping[str, str],
+    brought: Mapping[str, str],
+) -> bool:
+    if name.startswith("airflow"):
+        return name.startswith(PROVIDERS)
+    return bool(_other(name, own, target, pins, brought))
+
+
+def _other(
+    dotted: str,
+    own: frozenset[str],
+    target: Target,
+    pins: Mapping[str, str],
+    brought: Mapping[str, str],
+) -> str:
+    """The distribution of a third-party module that the image lacks and 1.10 had; else ""."""
+    root = dotted.partition(".")[0]
+    if root in own or root in sys.stdlib_module_names or root == "airflow":
+        return ""
+    if distribution_for(dotted, target.preinstalled):
+        return ""
+    had = distribution_for(dotted, brought)
+    if not had and root not in EXTRA_OF:
+        return ""
+    return distribution_for(dotted, pins) or had
+
+
+def _providers(dotted: str, pins: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The provider of a path, and those that its module imports in turn."""
+    own = provider_for(dotted, pins)
+    if not own:
+        return
+    yield own, "imported"
+    for module in (dotted, dotted.rpartition(".")[0]):
+        for dist in _table_for(own, pins[own]).get(module, ()):
+            yield dist, f"needed by {module}"
+
+
+@cache
+def _table_for(dist: str, version: str) -> Mapping[str, tuple[str, ...]]:
+    """Module → the other providers that it needs, in one version of its distribution."""
+    found: dict[str, tuple[str, ...]] = {}
+    counts = False
+    for line in TABLE.read_text("utf-8").splitlines():
+        if line.startswith("["):
+            name, _, since = line.strip("[]").partition(">=")
+            counts = name == dist and Version(since) <= Version(version)
+        elif counts and line and not line.startswith("#"):
+            module, *needs = line.split()
+            found[module] = () if needs == ["-"] else tuple(needs)
+    return found
+
+
+def _mentioned(data: bytes) -> Iterator[str]:
+    """The modules that lines of a source seem to import: cheap, and may be wrong."""
+    for match in _IMPORT.finditer(data):
+        said = (match[1] or match[2]).decode("latin-1")
+        for part in said.split(","):
+            words = part.split()
+            if words:
+                yield words[0]
+
+
+def _imports(data: bytes) -> Iterator[str]:
+    """What a source imports absolutely, but for imports whose absence it survives."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    guarded = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Try) and any(map(_survives, node.handlers))
+        for statement in node.body
+        for inner in ast.walk(statement)
+    } | {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if id(node) in guarded:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _survives(handler: ast.ExceptHandler) -> bool:
+    caught = ast.unparse(handler.type) if handler.type else "ImportError"
+    return bool(re.search(r"\b(?:ImportError|ModuleNotFoundError|Exception)\b", caught))
+
+
+def _own_modules(repo: Repo) -> Iterator[str]:
+    """The names at the top of a folder that is on ``sys.path`` (or may be)."""
+    folders = [PurePosixPath(f) for f in (repo.dags, repo.plugins or repo.dags, ".")]
+    for path in map(PurePosixPath, repo.files):
+        if path.suffix == ".py":
+            for folder in folders:
+                if path.is_relative_to(folder):
+                    yield path.relative_to(folder).parts[0].removesuffix(".py")

@@ -1,0 +1,81 @@
+"""What the rewritten code needs that the image lacks, and what it does not need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.model import Repo
+from harness.rewrite_needs import needed
+from harness.targets import default_bridge, get_target, lock_pins
+
+BRIDGE = default_bridge()
+BROUGHT = {**lock_pins(BRIDGE), **BRIDGE.preinstalled}
+
+
+def needs(code: str, target: str = "2.11.0", path: str = "dags/d.py", **others: str) -> set[str]:
+    files = {path: f"# airflow\n{code}\n", **{f"dags/{n}.py": t for n, t in others.items()}}
+    row = get_target(target)
+    paths = {"requirements": None, "startup": None, "airflow_cfg": None, "plugins": None}
+    repo = Repo(root=Path("r"), dags="dags", files=tuple(files), dag_files=(), **paths)
+    sources = {name: text.encode() for name, text in files.items()}
+    return set(needed(repo, sources, target=row, pins=lock_pins(row), brought=BROUGHT))
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        ("import pandas as pd", {"pandas"}),
+        ("from pymongo import MongoClient", {"pymongo"}),
+        ("def f():\n    import numpy", {"numpy"}),
+        ("import MySQLdb", {"mysqlclient"}),
+        ("from google.cloud import storage", {"google-cloud-storage"}),
+        ("import boto3, requests", set()),
+        ("import json, os.path", set()),
+        ("import nobody_knows_this", set()),
+        ("try:\n    import pandas\nexcept ImportError:\n    pandas = None", set()),
+        ("if TYPE_CHECKING:\n    import pandas", set()),
+        ("'''\nimport pandas\n'''", set()),
+        (
+            "from airflow.providers.slack.hooks.slack import SlackHook",
+            {"apache-airflow-providers-slack"},
+        ),
+        (
+            "from airflow.providers.amazon.aws.transfers.mysql_to_s3 import MySQLToS3Operator",
+            set(),
+        ),
+        (
+            "from airflow.providers.amazon.aws.transfers import gcs_to_s3",
+            {"apache-airflow-providers-google"},
+        ),
+        (
+            "from airflow.providers.apache.hive.transfers.s3_to_hive import S3ToHiveOperator",
+            {"apache-airflow-providers-apache-hive"},
+        ),
+    ],
+)
+def test_what_an_import_needs(code: str, wanted: set[str]) -> None:
+    assert needs(code) == wanted
+
+
+def test_the_image_of_each_target_counts() -> None:
+    """Pandas is in the image of 2.0.2, not in that of 2.11.0."""
+    assert needs("import pandas", "2.0.2") == set()
+    assert needs("import pandas", "2.5.1") == (
+        set() if "pandas" in get_target("2.5.1").preinstalled else {"pandas"}
+    )
+
+
+def test_modules_of_the_repository_are_its_own() -> None:
+    assert needs("import pandas", pandas="") == set()
+
+
+@pytest.mark.parametrize("path", ["dags/tests/d.py", "dags/test_d.py", "dags/conftest.py"])
+def test_tests_need_nothing_of_the_environment(path: str) -> None:
+    assert needs("import pandas", path=path) == set()
+
+
+def test_a_script_that_no_dag_imports_runs_elsewhere() -> None:
+    assert needs("", job="import pandas") == set()
+    assert needs("from job import run", job="import pandas") == {"pandas"}

@@ -74,7 +74,8 @@ def _wanted(
 ) -> bool:
     if name.startswith("airflow"):
         return name.startswith(PROVIDERS)
-    return bool(_other(name, own, target, pins, brought))
+    # ``from google.cloud import storage``: the line alone does not say which distribution.
+    return name.partition(".")[0] in EXTRA_OF or bool(_other(name, own, target, pins, brought))
 
 
 def _other(

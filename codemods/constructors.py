@@ -152,7 +152,7 @@ def _lines() -> Mapping[str, tuple[tuple[str, Version, str], ...]]:
 
 
 @lru_cache(maxsize=4096)
-def _constructor(line: str) -> Constructor:
+def parse_line(line: str) -> Constructor:
     return _parse(line)[1]
 
 
@@ -209,7 +209,7 @@ class Constructors:
         for dist, since, line in _lines().get(path, ()):
             past = dist in self._versions and since <= self._versions[dist]
             if past and "(" in line:
-                found |= _constructor(line).renamed
+                found |= parse_line(line).renamed
         return found
 
     def signature(self, path: str) -> Signature | None:
@@ -227,7 +227,7 @@ class Constructors:
             return self.signature(line.partition(_SAME)[2])
         if not line:
             return None
-        own = _constructor(line)
+        own = parse_line(line)
         bases = [s for b in own.bases if (s := self.signature(b)) is not None]
         lineage = tuple(dict.fromkeys([path, *(p for b in bases for p in b.lineage)]))
         if own.inherited:

@@ -11,6 +11,7 @@ from packaging.version import Version
 from codemods.base import PluginModules
 from codemods.constructors import Constructors
 from codemods.hops import CORE, Hops, Resolution
+from codemods.methods import Methods
 
 
 class Target:
@@ -23,6 +24,7 @@ class Target:
         self.plugin_modules = {path.rpartition(".")[0] for path in self.plugins}
         self.airflow = Version(self.pins[CORE])
         self.constructors = Constructors(pins)
+        self.methods = Methods(pins)
 
     def resolve(self, path: str) -> Resolution:
         """Where a 1.10 path lives on the target; plugin modules come first."""

@@ -64,6 +64,7 @@ class Def:
     advice: str = ""  # text of the deprecation message
     passthrough: bool = False  # a class that only warns and hands everything to its base
     init: Signature | None = None
+    methods: tuple[tuple[str, Signature | None], ...] = ()  # None for a property
 
 
 @dataclass(kw_only=True)
@@ -133,9 +134,9 @@ def _copies(body: list[ast.stmt], tested: set[str]) -> Iterator[tuple[str, str]]
                 yield olds.pop(), target
 
 
-def _signature(init: ast.FunctionDef) -> Signature:
+def _signature(init: ast.FunctionDef, skip: int = 1) -> Signature:
     a = init.args
-    positional = [*a.posonlyargs, *a.args][1:]
+    positional = [*a.posonlyargs, *a.args][skip:]
     free = len(positional) - len(a.defaults)
     params = [
         Param(name=p.arg, required=i < free, positional=True) for i, p in enumerate(positional)
@@ -235,7 +236,24 @@ def _class(node: ast.ClassDef) -> Def:
         advice=advice or (ast.get_docstring(node) or "" if deprecated else ""),
         passthrough=passthrough,
         init=_signature(init) if init else None,
+        methods=tuple(_methods(node)),
     )
+
+
+def _methods(node: ast.ClassDef) -> Iterator[tuple[str, Signature | None]]:
+    """The public methods of a class, and its properties."""
+    for method in node.body:
+        if not isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(method, ast.Assign):  # an old name for a method
+                yield from ((t.id, None) for t in method.targets if isinstance(t, ast.Name))
+            continue
+        if method.name.startswith("_"):
+            continue
+        marks = {(_dotted(d) or "").rpartition(".")[2] for d in method.decorator_list}
+        if marks & {"property", "cached_property", "setter"}:
+            yield method.name, None
+        elif isinstance(method, ast.FunctionDef):
+            yield method.name, _signature(method, 0 if "staticmethod" in marks else 1)
 
 
 def _function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Def:

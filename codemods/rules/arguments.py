@@ -21,7 +21,15 @@ from codemods.values import SHAPES, WRAPPERS
 ID = "arguments"
 REPLACED = "replaced-class"
 # What other rules see to: (where the class lives on the target, argument).
-_ELSEWHERE = (("airflow.providers.docker.operators.", {"volumes", "auto_remove"}),)
+_ELSEWHERE = (
+    ("airflow.operators.trigger_dagrun.TriggerDagRunOperator", {"python_callable"}),
+    ("airflow.providers.docker.operators.", {"volumes", "auto_remove"}),
+    ("airflow.providers.cncf.kubernetes.operators.", {"resources", "is_delete_operator_pod"}),
+    (
+        "airflow.providers.google.cloud.operators.kubernetes_engine.GKEStartPodOperator",
+        {"resources", "is_delete_operator_pod"},
+    ),
+)
 _GIVEN = re.compile(r"\{(\w+)\}")  # in the code of an addition: the code of that argument
 _SUBDAG = "airflow.operators.subdag.SubDagOperator"  # a rule of its own speaks of it
 TASK = "airflow.models.baseoperator.BaseOperator"

@@ -132,7 +132,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         path = re.sub(r"^airflow\.(?:contrib\.)?kubernetes\.", "", made.path)
         if path in _OLD and path != made.path:
             yield from _model(source, made, path)
-        elif path.endswith("PodOperator") and ".kubernetes." in target.resolve(made.path).path:
+        elif path.endswith("PodOperator") and "kubernetes" in target.resolve(made.path).path:
             yield from _resources(source, target, made)
 
 

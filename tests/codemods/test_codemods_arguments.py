@@ -83,7 +83,7 @@ def test_what_is_not_mechanical_is_a_note(newest: dict[str, str]) -> None:
         ")\n"
     )
     (note,) = migrate_source(source, pins=newest).notes
-    assert (note.rule, note.line, note.column) == ("arguments", 6, 4)
+    assert (note.rule, note.line, note.column) == ("trigger-dag-run", 6, 4)
     assert "conf={...}" in note.fix
 
 

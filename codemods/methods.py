@@ -1,0 +1,141 @@
+"""The method table: what the methods of hooks and models take, release by release.
+
+``methods.txt`` is mined. ``methods_by_hand.txt`` says what mining cannot know; its rows hold for
+the class and everything that inherits from it::
+
+    [apache-airflow>=2.0]
+    airflow.x.Hook.method -> other             the method has another name
+    airflow.x.Hook.method argument name        an argument has another name
+    airflow.x.Hook.method argument - why       dropped, it had no effect
+    airflow.x.Hook.method ! advice             a person must decide
+    airflow.x.Hook.method argument ! advice
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from codemods.constructors import Constructor, parse_line
+
+_PROPERTY = "() @"
+_GONE = " gone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodRow:
+    """One row by hand."""
+
+    when: Requirement
+    new: str  # a name, or "-"; empty when ``advice`` says what to do
+    advice: str
+
+
+@lru_cache(maxsize=1)
+def _lines() -> Mapping[str, tuple[tuple[str, Version, str], ...]]:
+    """path.method → its lines with distribution and first version, oldest first."""
+    text = (files("codemods") / "data" / "methods.txt").read_text("utf-8")
+    table: dict[str, list[tuple[str, Version, str]]] = {}
+    dist, since = "", Version("0")
+    for line in text.splitlines():
+        if line.startswith("["):
+            dist, _, version = line.strip("[]").partition(">=")
+            since = Version(version)
+        elif line and not line.startswith("#"):
+            path = line.partition(" ")[0].removesuffix("()")
+            table.setdefault(path, []).append((dist, since, line))
+    return {path: tuple(rows) for path, rows in table.items()}
+
+
+@lru_cache(maxsize=1)
+def _hand_rows() -> Mapping[tuple[str, str], tuple[MethodRow, ...]]:
+    """(path.method, argument or ``->`` or ``!``) → rows."""
+    text = (files("codemods") / "data" / "methods_by_hand.txt").read_text("utf-8")
+    table: dict[tuple[str, str], list[MethodRow]] = {}
+    when = Requirement("apache-airflow")
+    for line in text.splitlines():
+        if line.startswith("["):
+            when = Requirement(line.strip("[]"))
+        elif line and not line.startswith("#"):
+            path, what, *rest = line.split(" ", 2)
+            new = rest[0] if rest else ""
+            if what == "!" or new.startswith("!"):
+                row = MethodRow(when=when, new="", advice=new.lstrip("! "))
+            elif new.startswith("-"):
+                row = MethodRow(when=when, new="-", advice=new[1:].strip())
+            else:
+                row = MethodRow(when=when, new=new, advice="")
+            table.setdefault((path, what), []).append(row)
+    return {key: tuple(rows) for key, rows in table.items()}
+
+
+class Methods:
+    """The method table as one set of pins sees it."""
+
+    def __init__(self, pins: Mapping[str, str]) -> None:
+        self._versions: dict[str, Version] = {}
+        for name, version in pins.items():
+            try:
+                self._versions[canonicalize_name(name)] = Version(version)
+            except InvalidVersion:
+                continue
+
+    def _line(self, path: str) -> str:
+        rows = [
+            line
+            for dist, since, line in _lines().get(path, ())
+            if dist in self._versions and since <= self._versions[dist]
+        ]
+        return rows[-1] if rows and not rows[-1].endswith(_GONE) else ""
+
+    def knows(self, path: str) -> bool:
+        """Whether the table lists the methods of the class at ``path``."""
+        return any(self._line(p) for p in _by_class().get(path, ()))
+
+    def names(self, lineage: tuple[str, ...]) -> frozenset[str]:
+        """The methods of a class with this lineage."""
+        return frozenset(
+            method.rpartition(".")[2]
+            for path in lineage
+            for method in _by_class().get(path, ())
+            if self._line(method)
+        )
+
+    def find(self, lineage: tuple[str, ...], name: str) -> Constructor | None:
+        """What a method takes; ``anything`` for properties and the like; None without one."""
+        for path in lineage:
+            line = self._line(f"{path}.{name}")
+            if line.endswith(_PROPERTY):
+                return parse_line(line.replace("@", "***"))
+            if line:
+                return parse_line(line)
+        return None
+
+    def by_hand(self, lineage: tuple[str, ...], name: str, what: str) -> MethodRow | None:
+        """The row by hand for an argument of a method, or for the method itself."""
+        for path in lineage:
+            for row in reversed(_hand_rows().get((f"{path}.{name}", what), ())):
+                version = self._versions.get(canonicalize_name(row.when.name))
+                if version is not None and row.when.specifier.contains(version, prereleases=True):
+                    return row
+        return None
+
+
+@lru_cache(maxsize=1)
+def _by_class() -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for path in _lines():
+        found.setdefault(path.rpartition(".")[0], []).append(path)
+    return {path: tuple(methods) for path, methods in found.items()}
+
+
+@lru_cache(maxsize=1)
+def baseline_methods() -> Methods:
+    """The table of Airflow 1.10.15."""
+    return Methods({"apache-airflow": "1.10.15"})

@@ -1,0 +1,282 @@
+"""Methods of hooks take the arguments, and bear the names, that they have on the target."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from codemods.base import Example, Note, Rule
+from codemods.calls import constructions
+from codemods.changes import Change, EditCall, Operation, Replace, Step
+from codemods.constructors import DROP, Constructor, baseline
+from codemods.methods import baseline_methods
+from codemods.rules._text import lines
+from codemods.source import Source
+from codemods.target import Target
+
+ID = "hook-methods"
+
+
+@dataclass(kw_only=True)
+class _Mapped:
+    """What becomes of the arguments of one call of a method."""
+
+    rename: dict[str, str] = field(default_factory=dict)
+    drop: set[str] = field(default_factory=set)
+    positional: dict[int, str] = field(default_factory=dict)
+    unsure: dict[str, str] = field(default_factory=dict)  # argument → advice
+
+
+# -- whose method it is ------------------------------------------------------------------------
+
+
+def _hooks(source: Source) -> dict[int, str]:
+    """id of a construction → the 1.10 path of the class it makes, where methods are known."""
+    found: dict[int, str] = {}
+    for made in constructions(source):
+        old = baseline().signature(made.path)
+        if made.use is None or made.first or old is None:
+            continue
+        if any(baseline_methods().knows(path) for path in old.lineage):
+            found[id(made.node)] = made.path
+    return found
+
+
+def _variables(source: Source, hooks: Mapping[int, str]) -> dict[str, str]:
+    """Names and attributes of ``self`` that never stand for anything but one class of hook."""
+    given: dict[str, set[str]] = {}
+    others: set[str] = set()
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                if node.value is not None and (name := _name(target)):
+                    given.setdefault(name, set()).add(hooks.get(id(node.value), ""))
+                else:
+                    others |= {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
+        elif isinstance(node, ast.arg):
+            others.add(node.arg)
+        elif isinstance(node, ast.For | ast.comprehension):
+            others |= {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            others |= {n.id for n in ast.walk(node.optional_vars) if isinstance(n, ast.Name)}
+        elif isinstance(node, ast.NamedExpr):
+            others.add(node.target.id)
+    return {
+        name: path
+        for name, paths in given.items()
+        if len(paths) == 1 and name not in others and (path := next(iter(paths)))
+    }
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"self.{node.attr}" if node.value.id == "self" else ""
+    return ""
+
+
+# -- what becomes of a call --------------------------------------------------------------------
+
+
+def _akin(old: str, new: str) -> bool:
+    """Whether two names of the argument at one place mean the same."""
+    one, other = set(old.split("_")), set(new.split("_"))
+    return one <= other or other <= one
+
+
+def _map(
+    target: Target,
+    lineage: tuple[str, ...],
+    name: str,
+    node: ast.Call,
+    old: Constructor,
+    new: Constructor,
+) -> _Mapped:
+    mapped = _Mapped()
+    given = {k.arg for k in node.keywords if k.arg}
+
+    def successor(argument: str) -> tuple[str, str]:
+        """(name on the target or ``-`` or empty, advice)."""
+        row = target.methods.by_hand(lineage, name, argument)
+        if row is not None:
+            return row.new, row.advice
+        if argument in new.renamed:
+            return new.renamed[argument], ""
+        if argument in new.accepts:
+            return argument, ""
+        if argument in old.positional:
+            place = old.positional.index(argument)
+            there = new.positional[place : place + 1]
+            if there and there[0] not in old.accepts and _akin(argument, there[0]):
+                return there[0], ""
+        close = [n for n in new.accepts - old.accepts if _akin(argument, n)]
+        return (close[0], "") if len(close) == 1 else ("", "")
+
+    for keyword in node.keywords:
+        if keyword.arg is None or keyword.arg not in old.accepts:
+            continue
+        to, advice = successor(keyword.arg)
+        none = isinstance(keyword.value, ast.Constant) and keyword.value.value is None
+        if to == DROP or (not to and none and not new.anything):
+            mapped.drop.add(keyword.arg)
+        elif to and to in given - {keyword.arg}:
+            mapped.unsure[keyword.arg] = f"{to} is given as well"
+        elif to and to != keyword.arg:
+            mapped.rename[keyword.arg] = to
+        elif not to and (advice or not new.anything):
+            takes = ", ".join(sorted(new.accepts)) or "no arguments"
+            mapped.unsure[keyword.arg] = advice or f"it takes {takes}"
+    if any(isinstance(a, ast.Starred) for a in node.args) or len(node.args) > len(old.positional):
+        return mapped
+    for place, argument in enumerate(old.positional[: len(node.args)]):
+        to, advice = successor(argument)
+        if new.positional[place : place + 1] == (to,) and to and not mapped.positional:
+            continue
+        if to and to != DROP and to in new.accepts and to not in given:
+            mapped.positional[place] = to
+        elif not new.anything or advice:
+            takes = ", ".join(sorted(new.accepts)) or "no arguments"
+            mapped.unsure[argument] = advice or f"it takes {takes}"
+            break
+    return mapped
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    hooks = _hooks(source)
+    if not hooks:
+        return
+    variables = _variables(source, hooks)
+    for node in source.plain_calls:
+        func = node.func
+        if not isinstance(func, ast.Attribute):
+            continue
+        path = hooks.get(id(func.value)) or variables.get(_name(func.value))
+        if path:
+            yield from _call(source, target, path, node, func)
+
+
+def _call(
+    source: Source, target: Target, path: str, node: ast.Call, func: ast.Attribute
+) -> Iterator[Change]:
+    resolution = target.resolve(path)
+    before, after = baseline().signature(path), target.constructors.signature(resolution.path)
+    if resolution.removed is not None or before is None or after is None:
+        return
+    old = baseline_methods().find(before.lineage, func.attr)
+    if old is None or not any(target.methods.knows(p) for p in after.lineage):
+        return
+    lineage = tuple(dict.fromkeys([*after.lineage, *before.lineage]))
+    cls = resolution.path.rpartition(".")[2]
+    moved = target.methods.by_hand(lineage, func.attr, "->")
+    name = moved.new if moved is not None else func.attr
+    new = target.methods.find(after.lineage, name)
+    told = target.methods.by_hand(lineage, func.attr, "!")
+    if new is None or told is not None:
+        near = difflib.get_close_matches(func.attr, sorted(target.methods.names(after.lineage)), 3)
+        advice = f"It has {', '.join(near)}" if near else "See the hook's methods on the target"
+        yield Note(
+            rule=ID,
+            line=node.lineno,
+            column=node.col_offset,
+            message=f"{cls} has no {func.attr} on the target"
+            if new is None
+            else f"{cls}.{func.attr} is another method on the target",
+            fix=told.advice[:1].upper() + told.advice[1:] if told is not None else advice,
+        )
+        return
+    mapped = _map(target, lineage, func.attr, node, old, new)
+    for argument, advice in mapped.unsure.items():
+        yield Note(
+            rule=ID,
+            line=node.lineno,
+            column=node.col_offset,
+            message=f"{cls}.{name} does not take {argument} on the target",
+            fix=advice[:1].upper() + advice[1:],
+        )
+    have = {mapped.rename.get(k.arg or "", k.arg or "") for k in node.keywords} - mapped.drop
+    have |= set(new.positional[: len(node.args)]) | set(mapped.positional.values())
+    starred = any(isinstance(a, ast.Starred) for a in node.args) or "" in have
+    lacking = sorted(new.required - have) if not starred and not mapped.unsure else []
+    if lacking:
+        yield Note(
+            rule=ID,
+            line=node.lineno,
+            column=node.col_offset,
+            message=f"{cls}.{name} needs {', '.join(lacking)} on the target",
+            fix=f"Pass {', '.join(f'{n}=...' for n in lacking)}",
+        )
+    operations: list[Operation] = []
+    if mapped.rename or mapped.drop or mapped.positional:
+        operations.append(
+            EditCall(
+                node=node,
+                rename=mapped.rename,
+                drop=frozenset(mapped.drop),
+                positional=mapped.positional,
+            )
+        )
+    said = [f"{o} is {n}" for o, n in mapped.rename.items()]
+    said += [f"{o} has no effect" for o in sorted(mapped.drop)]
+    said += [f"{n} is given by name" for n in mapped.positional.values()]
+    if name != func.attr:
+        operations.append(Replace(node=func, code=f"{source.segment(func.value)}.{name}"))
+        said.insert(0, f"{func.attr} is {name}")
+    if operations:
+        yield Step(
+            rule=ID,
+            line=node.lineno,
+            message=f"{cls}.{name}: {'; '.join(said)}",
+            operations=tuple(operations),
+        )
+
+
+_GCS = "from airflow.providers.google.cloud.hooks.gcs import GCSHook"
+_S3 = "from airflow.providers.amazon.aws.hooks.s3 import S3Hook"
+
+RULE = Rule(
+    id=ID,
+    title="Call hooks as the target's have it",
+    why="Providers renamed methods of hooks and their arguments; a call fails when the task runs, "
+    "long after the DAG parsed.",
+    examples=(
+        Example(
+            before=lines(
+                "from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook",
+                "",
+                "",
+                "def upload():",
+                "    hook = GoogleCloudStorageHook()",
+                "    hook.upload(bucket='b', object='o', filename='/tmp/f')",
+                "    return hook.download('b', object='o')",
+            ),
+            after=lines(
+                _GCS,
+                "",
+                "",
+                "def upload():",
+                "    hook = GCSHook()",
+                "    hook.upload(bucket_name='b', object_name='o', filename='/tmp/f')",
+                "    return hook.download('b', object_name='o')",
+            ),
+        ),
+    ),
+    keeps=(
+        lines(_GCS, "", "GCSHook().upload(bucket_name='b', object_name='o', filename='f')"),
+        lines(_S3, "", "S3Hook('aws').load_file('f', key='k', bucket_name='b', replace=True)"),
+        lines(
+            "from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook  # noqa: F401",
+            "",
+            "",
+            "def upload(hook):",
+            "    hook.upload(bucket='b', object='o', filename='f')",
+        ).replace(
+            "contrib.hooks.gcs_hook import GoogleCloudStorageHook", "hooks.base import BaseHook"
+        ),
+        lines(_S3, "", "hook = S3Hook()", "client.upload(bucket='b', object='o')"),
+    ),
+    find=_find,
+)

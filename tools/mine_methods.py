@@ -1,0 +1,139 @@
+"""Mine the method table: what each public method of a hook takes, release by release.
+
+    python tools/mine_methods.py CONSTRAINTS... [--cache DIR]
+
+Covers the hooks of Airflow 1.10.15 and the classes of its models that DAG code calls, in 1.10.15
+and in each environment, with the classes they inherit from. A method is listed again only when it
+changed. One line a method, in the words of ``mine_arguments.py``::
+
+    path.method() positional required! * keyword_only old>new warned? **
+
+``path.method gone`` says that the class has it no more, ``path.method() @`` that it is a property
+or another name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from packaging.version import Version
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from codemods.hops import Hops
+from tools.mine_imports import names
+from tools.mine_wheels import (
+    BASELINE,
+    CORE,
+    Home,
+    Signature,
+    World,
+    default_cache,
+    dist_of,
+    fetch,
+    local_wheels,
+    worlds,
+)
+
+DATA = Path(__file__).resolve().parent.parent / "codemods" / "data"
+_HOOKS = re.compile(r"airflow\.(?:contrib\.)?hooks\.")
+_MODELS = (
+    "airflow.models.dag.DAG",
+    "airflow.models.dagrun.DagRun",
+    "airflow.models.taskinstance.TaskInstance",
+    "airflow.models.variable.Variable",
+    "airflow.models.connection.Connection",
+    "airflow.models.xcom.XCom",
+    "airflow.models.xcom.BaseXCom",
+    "airflow.models.baseoperator.BaseOperator",
+)
+
+
+def tokens(signature: Signature | None) -> str:
+    """A signature in the words of the table."""
+    if signature is None:
+        return "@"
+    parts: list[str] = []
+    star = False
+    for param in signature.params:
+        if not param.positional and not star:
+            parts.append("*")
+            star = True
+        parts.append(param.name + ("!" if param.required else ""))
+    renamed = {o: n for o, n in signature.renamed if o != n}
+    parts += [f"{old}>{new}" for old, new in renamed.items()]
+    parts += [f"{old}?" for old in sorted({*signature.warned} - {*renamed}) if old.isidentifier()]
+    if signature.kwargs or signature.args:
+        parts.append("***")
+    return " ".join(parts)
+
+
+def methods(world: World, paths: list[str]) -> dict[str, tuple[str, str]]:
+    """path.method → (distribution, line) for the classes at ``paths`` and their bases."""
+    found: dict[str, tuple[str, str]] = {}
+    queue = [h for p in paths if (h := world.find(*p.rpartition(".")[::2])) is not None]
+    seen: set[str] = set()
+    while queue:
+        home: Home = queue.pop()
+        if home.path in seen or home.definition.kind != "class":
+            continue
+        if not home.module.startswith("airflow"):
+            continue
+        seen.add(home.path)
+        for name, signature in home.definition.methods:
+            row = f"{home.path}.{name}() {tokens(signature)}".rstrip()
+            found[f"{home.path}.{name}"] = dist_of(world, home.module), row
+        queue += [b for e in home.definition.bases if (b := world.base(home, e)) is not None]
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("constraints", nargs="+", type=Path)
+    parser.add_argument("--cache", type=Path, default=default_cache())
+    parser.add_argument("--offline", action="store_true", help="use the cache only")
+    options = parser.parse_args()
+    if not options.offline:
+        fetch({CORE: BASELINE}, options.cache)
+    baseline = World({CORE: BASELINE}, local_wheels(options.cache))
+    targets = worlds(options.constraints, options.cache, download=not options.offline)
+    targets = [w for w in targets if Version("2") <= Version(w.airflow) < Version("3")]
+    hooks = {n for n in names(baseline, providers=False) if _HOOKS.match(n)}
+    start = sorted({*hooks, *_MODELS})
+    latest: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for world in (baseline, *targets):
+        hops = Hops(world.pins)
+        ends = start if world is baseline else [hops.resolve(p).path for p in start]
+        found = methods(world, [*ends, *_MODELS])
+        classes = {path.rpartition(".")[0] for path in found}
+        for path, (dist, text) in sorted(found.items()):
+            owners[path] = dist
+            if latest.get(path) != text:
+                latest[path] = text
+                grouped[dist, world.pins[dist]].append(text)
+        for path in sorted(set(latest) - set(found)):
+            if path.rpartition(".")[0] in classes and not latest[path].endswith(" gone"):
+                latest[path] = f"{path} gone"
+                grouped[owners[path], world.pins[owners[path]]].append(latest[path])
+    lines = [
+        "# Generated by tools/mine_methods.py; do not edit. Hand rows: methods_by_hand.txt.",
+        f"# Source: the wheels of Airflow {BASELINE} and of the constraint sets of Airflow",
+        "# " + ", ".join(w.airflow for w in targets) + ".",
+    ]
+    for (dist, version), rows in sorted(
+        grouped.items(), key=lambda item: (item[0][0], Version(item[0][1]))
+    ):
+        lines += ["", f"[{dist}>={version}]", *rows]
+    (DATA / "methods.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    print(sum(map(len, grouped.values())), "lines of", len(latest), "methods")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

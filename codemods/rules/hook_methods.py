@@ -17,6 +17,7 @@ from codemods.source import Source
 from codemods.target import Target
 
 ID = "hook-methods"
+_CONNECTIONS = "airflow.hooks.base.BaseHook"
 
 
 @dataclass(kw_only=True)
@@ -60,6 +61,9 @@ def _variables(source: Source, hooks: Mapping[int, str]) -> dict[str, str]:
             others.add(node.arg)
         elif isinstance(node, ast.For | ast.comprehension):
             others |= {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
+        elif isinstance(node, ast.withitem) and id(node.context_expr) in hooks:
+            name = _name(node.optional_vars) if node.optional_vars is not None else ""
+            given.setdefault(name, set()).add(hooks[id(node.context_expr)])
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
             others |= {n.id for n in ast.walk(node.optional_vars) if isinstance(n, ast.Name)}
         elif isinstance(node, ast.NamedExpr):
@@ -69,6 +73,16 @@ def _variables(source: Source, hooks: Mapping[int, str]) -> dict[str, str]:
         for name, paths in given.items()
         if len(paths) == 1 and name not in others and (path := next(iter(paths)))
     }
+
+
+def _class(source: Source, func: ast.Attribute) -> str | None:
+    """The class whose own method is called: ``Variable.get``, ``BaseHook.get_connection``."""
+    path = (source.path_of(func) or "").rpartition(".")[0]
+    if not path.startswith("airflow."):
+        return None
+    signature = baseline().signature(path)
+    known = signature is not None and any(baseline_methods().knows(p) for p in signature.lineage)
+    return path if known else None
 
 
 def _name(node: ast.expr) -> str:
@@ -147,14 +161,12 @@ def _map(
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
     hooks = _hooks(source)
-    if not hooks:
-        return
-    variables = _variables(source, hooks)
+    variables = _variables(source, hooks) if hooks else {}
     for node in source.plain_calls:
         func = node.func
         if not isinstance(func, ast.Attribute):
             continue
-        path = hooks.get(id(func.value)) or variables.get(_name(func.value))
+        path = hooks.get(id(func.value)) or variables.get(_name(func.value)) or _class(source, func)
         if path:
             yield from _call(source, target, path, node, func)
 
@@ -175,6 +187,17 @@ def _call(
     name = moved.new if moved is not None else func.attr
     new = target.methods.find(after.lineage, name)
     told = target.methods.by_hand(lineage, func.attr, "!")
+    plain = isinstance(func.value, ast.Name) and path.rpartition(".")[2] in {cls, func.value.id}
+    if plain and func.attr == "get_connections" and _CONNECTIONS in after.lineage:
+        arguments = source.text[source.span(func)[1] : source.span(node)[1]]
+        code = f"[{source.segment(func.value)}.get_connection{arguments}]"
+        yield Step(
+            rule=ID,
+            line=node.lineno,
+            message="a connection id names one connection: get_connections is get_connection",
+            operations=(Replace(node=node, code=code),),
+        )
+        return
     if new is None or told is not None:
         near = difflib.get_close_matches(func.attr, sorted(target.methods.names(after.lineage)), 3)
         advice = f"It has {', '.join(near)}" if near else "See the hook's methods on the target"
@@ -263,6 +286,29 @@ RULE = Rule(
                 "    return hook.download('b', object_name='o')",
             ),
         ),
+        Example(
+            before=lines(
+                "from airflow.contrib.hooks.gcp_dataproc_hook import DataProcHook",
+                "from airflow.hooks.base_hook import BaseHook",
+                "from airflow.hooks.slack_hook import SlackHook",
+                "",
+                "hosts = [c.host for c in BaseHook.get_connections('web')]",
+                "slack = SlackHook(slack_conn_id='s')",
+                "slack.call('chat.postMessage', api_params={'text': 'hello'})",
+                "DataProcHook().submit('p', job, 'r')",
+            ),
+            after=lines(
+                "from airflow.providers.google.cloud.hooks.dataproc import DataprocHook",
+                "from airflow.hooks.base import BaseHook",
+                "from airflow.providers.slack.hooks.slack import SlackHook",
+                "",
+                "hosts = [c.host for c in [BaseHook.get_connection('web')]]",
+                "slack = SlackHook(slack_conn_id='s')",
+                "slack.call('chat.postMessage', json={'text': 'hello'})",
+                "DataprocHook().submit('p', job, 'r')",
+            ),
+            notes=("hook.submit_job(",),
+        ),
     ),
     keeps=(
         lines(_GCS, "", "GCSHook().upload(bucket_name='b', object_name='o', filename='f')"),
@@ -277,6 +323,11 @@ RULE = Rule(
             "contrib.hooks.gcs_hook import GoogleCloudStorageHook", "hooks.base import BaseHook"
         ),
         lines(_S3, "", "hook = S3Hook()", "client.upload(bucket='b', object='o')"),
+        lines(
+            "from airflow.models import Variable",
+            "",
+            "Variable.get('a', default_var=None, deserialize_json=True)",
+        ),
     ),
     find=_find,
 )

@@ -26,8 +26,11 @@ recorded while foreign code runs, how it is contained, how Airflow is asked, and
 Standard library and Airflow only; Python 3.6 syntax, one file: it is copied into the runtime.
 """
 
+import ast
+import builtins
 import collections
 import contextlib
+import copy
 import ctypes
 import datetime
 import enum
@@ -45,6 +48,7 @@ import itertools
 import json
 import logging
 import math
+import operator
 import os
 import re
 import resource
@@ -52,15 +56,15 @@ import select
 import signal
 import socket
 import sys
-import threading
 import time
+import tokenize
 import traceback
 import types
 import warnings
 
 # Bound before foreign code runs: a DAG file may replace json.dumps or time.time for itself.
 to_json = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(",", ":")).encode
-now, clock, cpu_clock = time.time, time.monotonic, time.process_time
+now, clock = time.time, time.monotonic
 exit_now, kill, killpg, getpid, write = os._exit, os.kill, os.killpg, os.getpid, os.write
 
 PROBE = __file__
@@ -461,6 +465,7 @@ class Seen:
         self.path, self.tell = path, tell
         self.notes = {kind: {} for kind in NOTES}
         self.loud = set()
+        self.warned = False  # by a library, which may do so only once
 
     def note(self, kind, record):
         notes, text = self.notes[kind], to_json(record)
@@ -550,6 +555,7 @@ def note_warning(message, issuer):
     category = message.category
     airflow = is_airflows(category, text_of(message.message), issuer)
     issued_by_own = PATHS.own(issuer.f_code.co_filename)
+    SEEN.warned = SEEN.warned or not issued_by_own
     if not airflow and not issued_by_own and is_brought_by_import(issuer.f_back):
         return
     SEEN.note(
@@ -1123,10 +1129,13 @@ PLUGIN_STEPS = (
 )
 
 
-Airflow = collections.namedtuple("Airflow", "version plugins bag safe_mode serialize timeout")
+Airflow = collections.namedtuple(
+    "Airflow", "version plugins bag safe_mode serialize timeout settings contexts masker loggers"
+)
 Airflow.__doc__ = """The Airflow of this environment, imported once: its version, the ``plugins``
 record, an empty DagBag, whether DagBag looks into files first, how 2.x serialises a DAG (None in
-1.10) and the exception of its own time limit."""
+1.10), the exception of its own time limit, and what a file may leave something in: the settings,
+the classes that know in which DAG and group a task is made, the masker of secrets, the loggers."""
 
 
 def import_airflow(plugins_folder):
@@ -1157,9 +1166,28 @@ def import_airflow(plugins_folder):
         safe_mode=conf.getboolean("core", "dag_discovery_safe_mode", fallback=True),
         serialize=serialize,
         timeout=importlib.import_module("airflow.exceptions").AirflowTaskTimeout,
+        settings=importlib.import_module("airflow.settings"),
+        contexts=list(contexts()),
+        masker=masker(),
+        loggers=[it for it in logging.root.manager.loggerDict.values() if hasattr(it, "level")],
     )
     warm_up(airflow)
     return airflow
+
+
+def contexts():
+    """The classes of 2.x that hold the DAG and the group that tasks are made in; 1.10 has that in
+    its settings."""
+    for module, name in (("models.dag", "DagContext"), ("utils.task_group", "TaskGroupContext")):
+        with contextlib.suppress(ImportError, AttributeError):
+            yield getattr(importlib.import_module(f"airflow.{module}"), name)
+
+
+def masker():
+    """What 2.x knows of secrets that logs must not show, or None."""
+    with contextlib.suppress(ImportError, AttributeError):
+        return importlib.import_module("airflow.utils.log.secrets_masker")._secrets_masker()
+    return None
 
 
 def warm_up(airflow):
@@ -1256,7 +1284,341 @@ def installed():
     return found
 
 
-# ------------------------------------------------------------------------ in the child: one file
+# ------------------------------------------- does a file leave the process as it found it?
+
+# A process may go on to another file only if all that it has run so far has left it as it was. What
+# can be compared afterwards is compared (see Base); for the rest the sources are read, and whatever
+# is not known to be harmless counts as harmful: it costs one fork, nothing else. What only runs
+# with a task does not count.
+
+# Libraries whose functions give back new values and leave nothing behind, but for those below.
+HARMLESS_LIBRARIES = frozenset(
+    re.findall(
+        r"\w+",
+        """__future__ abc airflow attr base64 builtins calendar collections configparser contextlib
+        copy croniter csv dataclasses datetime dateutil decimal enum fractions functools glob
+        hashlib io itertools jinja2 json logging math numbers operator os packaging pathlib pendulum
+        pprint pytz random re statistics string sys tempfile textwrap time traceback typing
+        typing_extensions urllib uuid warnings yaml zoneinfo""",
+    )
+)
+# What nobody uses who only wants to say what his DAG looks like.
+HARMFUL_LIBRARIES = frozenset(
+    re.findall(
+        r"\w+",
+        """_thread asyncio atexit concurrent ctypes faulthandler gc gevent imp importlib
+        inspect mock multiprocessing pytest resource runpy signal socket subprocess threading
+        unittest weakref""",
+    )
+)
+# Functions and methods of libraries that change something there; so does every call that is a
+# statement, for nobody takes what it gives back. What logging is told can be compared.
+CHANGES = re.compile(
+    r"(?:_?set|add|append|apply|chdir|clear|config|del|disable|enable|extend|filter|init|insert"
+    r"|install|monkey|patch|pop|put|register|reload|remove|reset|seed|simplefilter|sort|start"
+    r"|umask|unset|update|use)"
+)
+STATEMENTS = frozenset(["airflow", "logging", "pprint", "time"])
+HARMFUL_BUILTINS = frozenset(
+    ["__import__", "breakpoint", "compile", "delattr", "eval", "exec", "locals", "setattr", "vars"]
+)
+HARMLESS_DUNDERS = frozenset(
+    ["__doc__", "__file__", "__init__", "__name__", "__qualname__", "__version__"]
+)
+# Keyword arguments that name functions for later.
+LATER = re.compile(r"call(?:able|back)|_(?:fn|check|filter|func)$|macros|filters")
+RUN_AT_ONCE = re.compile(r"\.(?:dag|task_group)$")  # what other decorators of Airflow take, is not
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class Unit:
+    """The body of a module or of its functions of one name: which names it calls, and the line of
+    the first thing in it that may change something beyond its own module (0: there is none)."""
+
+    def __init__(self):
+        self.calls, self.harm = set(), 0
+
+
+class Source(ast.NodeVisitor):
+    """A module's source, read into ``units``: "" is what runs when it is imported, the others are
+    its functions and methods. ``is_own`` tells the repository's own top-level modules."""
+
+    def __init__(self, text, is_own):
+        tree = ast.parse(text)
+        self.units = collections.defaultdict(Unit)
+        self.unit, self.parameters, self.in_class = self.units[""], frozenset(), False
+        self.foreign, self.bound = {}, set()  # names: of libraries' things; of all others
+        for node in ast.walk(tree):
+            self.bind(node, is_own)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign):
+                self.alias(node.targets, node.value)
+            elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+                self.alias([node.target], node.iter)
+            elif isinstance(node, ast.withitem):
+                self.alias([node.optional_vars], node.context_expr)
+        self.visit(tree)
+
+    def bind(self, node, is_own):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            module = getattr(node, "module", None)
+            for name in node.names:
+                path = f"{module}.{name.name}" if module else name.name
+                bound = name.asname or (name.name if module else name.name.partition(".")[0])
+                if getattr(node, "level", 0) or is_own(path.partition(".")[0]):
+                    self.bound.add(bound)
+                else:
+                    self.foreign[bound] = path if name.asname or module else bound
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            self.bound.add(node.id)
+        elif isinstance(node, (ast.ClassDef, *FUNCTIONS)):
+            self.bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            self.bound.add(node.arg)
+
+    def alias(self, targets, value):
+        """Names that are given a library's thing are that library's."""
+        origin = self.origin(value)
+        for target in targets if origin else ():
+            for node in ast.walk(target) if target else ():
+                if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+                    self.foreign[node.id] = origin
+
+    def origin(self, node):
+        """The dotted path of a library's thing, or "" of what is the module's own or new."""
+        if isinstance(node, ast.Name):
+            return self.foreign.get(node.id, "")
+        if isinstance(node, ast.Attribute):
+            origin = self.origin(node.value)
+            return origin and f"{origin}.{node.attr}"
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id == "getattr" and node.args:
+                return self.origin(node.args[0])
+            origin = self.origin(node.func)
+            return "" if is_class(origin) or library_of(origin) in HARMLESS_LIBRARIES else origin
+        if isinstance(node, (ast.Subscript, ast.Starred, ast.Await)):
+            return self.origin(node.value)
+        parts = ()
+        if isinstance(node, ast.IfExp):
+            parts = (node.body, node.orelse)
+        elif isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+            parts = node.elts
+        elif isinstance(node, ast.BoolOp):
+            parts = node.values
+        return next(filter(None, map(self.origin, parts)), "")
+
+    def harms(self, node):
+        self.unit.harm = self.unit.harm or node.lineno
+
+    def visit_FunctionDef(self, node):
+        decorators = (getattr(made, "func", made) for made in node.decorator_list)
+        origins = [self.origin(decorator) for decorator in decorators]
+        for decorator, origin in zip(node.decorator_list, origins):
+            self.visit(decorator)
+            if origin and library_of(origin) not in HARMLESS_LIBRARIES:
+                self.harms(node)
+        self.visit(node.args)
+        if any(library_of(o) == "airflow" and not RUN_AT_ONCE.search(o) for o in origins):
+            return  # it has become a task
+        outer = self.unit, self.parameters, self.in_class
+        # Python calls special methods, and decorators whatever they like.
+        special = node.decorator_list or (self.in_class and node.name.startswith("__"))
+        self.unit = self.unit if special else self.units[node.name]
+        names = [argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
+        self.parameters = self.parameters.union(names[1:] if self.in_class else names)
+        self.in_class = False
+        for statement in node.body:
+            self.visit(statement)
+        self.unit, self.parameters, self.in_class = outer
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_ClassDef(self, node):
+        outer, self.in_class = self.in_class, True
+        self.generic_visit(node)
+        self.in_class = outer
+
+    def visit_ImportFrom(self, node):
+        if node.names[0].name == "*" and "*" in self.foreign:
+            self.harms(node)
+
+    def visit_Name(self, node):
+        if library_of(self.origin(node)) in HARMFUL_LIBRARIES or node.id == "__builtins__":
+            self.harms(node)
+
+    def visit_Attribute(self, node):
+        dunder = node.attr.startswith("__") and node.attr not in HARMLESS_DUNDERS
+        if dunder or (not isinstance(node.ctx, ast.Load) and not self.is_own_place(node)):
+            self.harms(node)
+        self.generic_visit(node)
+
+    def visit_Subscript(self, node):
+        if not isinstance(node.ctx, ast.Load) and not self.is_own_place(node):
+            self.harms(node)
+        self.generic_visit(node)
+
+    def is_own_place(self, node):
+        """Whether what is stored in an attribute or item stays in this module."""
+        called = False
+        while not isinstance(node, ast.Name):
+            if not isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
+                return False
+            called = isinstance(node, ast.Call)
+            node = node.func if called else node.value
+        if called and node.id == "globals":
+            return True
+        return node.id in self.bound and node.id not in self.parameters and not self.origin(node)
+
+    def visit_Expr(self, node):
+        if isinstance(node.value, ast.Call):
+            origin = self.origin(node.value.func)
+            if origin and library_of(origin) not in STATEMENTS:
+                self.harms(node)
+        self.generic_visit(node)
+
+    def visit_Call(self, node):
+        origin, name = self.origin(node.func), ""
+        if isinstance(node.func, (ast.Name, ast.Attribute)):
+            name = getattr(node.func, "id", None) or node.func.attr
+        self.unit.calls.add(name)
+        passed = node.args + [k.value for k in node.keywords if not LATER.search(k.arg or "")]
+        self.unit.calls.update(p.id for p in passed if isinstance(p, ast.Name))
+        library = library_of(origin)
+        known = library in HARMLESS_LIBRARIES or is_class(origin)
+        if origin and not (known and (library == "logging" or not CHANGES.match(name))):
+            self.harms(node)
+        if isinstance(node.func, ast.Name) and name in HARMFUL_BUILTINS - self.bound:
+            self.harms(node)
+        self.generic_visit(node)
+
+
+def library_of(origin):
+    return origin.partition(".")[0]
+
+
+def is_class(origin):
+    return origin.rpartition(".")[2][:1].isupper()
+
+
+def harm_in(sources):
+    """Where what runs when modules are imported may change something beyond them, as (number of
+    the source, line), or None. What one calls may be defined in any other."""
+    called, waiting = {""}, [""]
+    while waiting:
+        name = waiting.pop()
+        for number, source in enumerate(sources):
+            if name in source.units:
+                unit = source.units[name]
+                if unit.harm:
+                    return number, unit.harm
+                waiting += unit.calls - called
+                called |= unit.calls
+    return None
+
+
+State = collections.namedtuple("State", "facts things finders")
+State.__doc__ = """What can be compared of a process: plain values, and objects that must be the
+same ones, because their own ``__eq__`` may say anything; ``finders`` are those that libraries bring
+which find modules for themselves."""
+
+
+def state_of_process(airflow):
+    """The state that a file may have changed; None when that cannot be told."""
+    root = logging.getLogger()
+    try:
+        facts = [os.getcwd(), dict(os.environ._data), sys.getrecursionlimit(), gc.isenabled()]
+        facts += [os.listdir("/proc/self/task"), sorted(os.listdir("/proc/self/fd"))]
+        facts += [signal.getitimer(signal.ITIMER_REAL), socket.getdefaulttimeout(), time.tzname]
+        facts += [len(read(airflow.masker, "patterns") or ()), has_children()]
+    except OSError:
+        return None
+    things = [os.environ, sys.path, sys.stdin, sys.stdout, sys.stderr, sys.excepthook]
+    things += [sys.gettrace(), sys.getprofile(), os._exit, os.kill, logging.getLoggerClass()]
+    things += itertools.chain(sys.path, warnings.filters)
+    things += [warnings.showwarning, warnings._showwarnmsg, root.manager.disable]
+    # DagBag leaves a handler of its own time limit; without a timer it does nothing.
+    signals = (number for number in range(1, signal.NSIG) if number != signal.SIGALRM)
+    things += map(signal._signal.getsignal, signals)
+    things += vars(builtins).values()
+    things += vars(airflow.settings).values()
+    for logger in airflow.loggers:
+        things += (logger.level, logger.propagate, logger.disabled, *logger.handlers)
+    for context in airflow.contexts:
+        for name, value in vars(context).items():
+            if "autoregister" not in name:  # DagBag sets those anew for each file
+                things += value if isinstance(value, (list, collections.deque)) else [value]
+    return State(facts, things, [*sys.meta_path, *sys.path_hooks])
+
+
+def are_same(before, after):
+    """Whether two lists hold the same objects."""
+    return len(before) == len(after) and all(map(operator.is_, before, after))
+
+
+def has_children():
+    """Whether this process has a child, alive or dead."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+class Tidiness:
+    """Tells of file after file whether it has left this process as it was at the beginning."""
+
+    def __init__(self, airflow, known):
+        self.airflow, self.known = airflow, known
+        self.before = state_of_process(airflow)
+        self.sources = {}  # of modules that one file after the other may import
+
+    def after(self, filename, text, seen):
+        """Forget the repository's modules that a file has brought, ``text`` being its source.
+        Gives back whether all is as it was, and else the library modules that are the reason, if
+        they are the only one."""
+        new = list(itertools.islice(sys.modules, len(self.known), None))
+        own = {name: own_file(sys.modules[name]) for name in new}
+        told = seen.loud or seen.warned or seen.notes["egress"]
+        if told or self.harm(filename, text, filter(None, own.values())):
+            return False, []
+        for name in new:
+            if own[name]:
+                forget(name)
+        gc.collect()  # here, and not beside the next file, for the sake of any __del__
+        before, now = self.before, state_of_process(self.airflow)
+        if None in (before, now) or before.facts != now.facts:
+            return False, []
+        if not are_same(before.things, now.things):
+            return False, []
+        libraries = [name for name in new if not own[name]]
+        tidy = len(sys.modules) == len(self.known) and are_same(before.finders, now.finders)
+        return tidy, [name for name in libraries if is_library(name, sys.modules[name])]
+
+    def harm(self, filename, text, imported):
+        """Whether something in these sources may change more than their own modules."""
+        try:
+            sources = [Source(text, is_own_module)]
+            for path in set(imported) - {filename}:
+                if path not in self.sources:
+                    with tokenize.open(path) as file:
+                        self.sources[path] = Source(file.read(), is_own_module)
+                sources.append(self.sources[path])
+        except Exception:  # what cannot be read is not known to be harmless
+            return True
+        return harm_in(sources) is not None
+
+
+def own_file(module):
+    """The file of one of the repository's modules, the folder of a package without one, or ""."""
+    places = [read(module, "__file__"), *(read(module, "__path__") or ())]
+    return next((place for place in places if type(place) is str and PATHS.own(place)), "")
+
+
+def is_own_module(name):
+    return bool(own_file(sys.modules.get(name)))
+
+
+# ------------------------------------------------------------------------ in the child: its files
 
 
 class Listener(logging.Logger):
@@ -1275,17 +1637,16 @@ class Listener(logging.Logger):
         """Say nothing: the output belongs to the file."""
 
 
-def load(airflow, root, path, seen):
+def load(airflow, filename, path, seen):
     """Load one DAG file the way Airflow does; a dict with most of FileObservation's fields."""
     at = now()
-    bag, listener = airflow.bag, Listener()
+    bag, listener = copy.copy(airflow.bag), Listener()
+    vars(bag).update((name, {}) for name, value in vars(bag).items() if type(value) is dict)
     bag._log = listener
     errors = listener.errors
     with recording(seen):
         try:
-            bag.process_file(
-                os.path.join(root, path), only_if_updated=False, safe_mode=airflow.safe_mode
-            )
+            bag.process_file(filename, only_if_updated=False, safe_mode=airflow.safe_mode)
         except BaseException as error:  # SystemExit among them
             errors.append(error)
     lift_memory_limit()
@@ -1332,51 +1693,80 @@ def error_of(errors, bag, path):
 
 # A child tells its parent what it sees as it sees it, in lines: a letter, and JSON.
 NOTE_LETTERS = {"warnings": b"w", "lookups": b"l", "egress": b"e"}
-OBSERVATION_LETTER, MODULES_LETTER = b"o", b"m"
+OBSERVATION_LETTER, DONE_LETTER = b"o", b"d"
 
 
-def run_child(airflow, root, path, parent, pipe, base):
-    """The whole life of a child: load ``path``, tell what came of it through ``pipe``, end.
+class Child:
+    """A process that loads one file after the other, as long as each leaves it as it was.
 
-    A file that forks comes back here twice: only this process may say something.
+    It tells what came of each through ``result``. A file that forks comes back here twice: only
+    this process may say something.
     """
-    me, began = getpid(), cpu_clock()
-    faulthandler.register(STACK_SIGNAL, file=os.dup(pipe.end), all_threads=False)
-    protect_ancestors(parent)
 
-    def tell(letter, text):
-        if getpid() == me:
-            send(pipe.reach(parent), letter + text.encode("ascii") + b"\n")
+    def __init__(self, airflow, payload, parent, result, orders, base):
+        self.airflow, self.payload, self.base = airflow, payload, base
+        self.me, self.parent, self.result, self.orders = getpid(), parent, result, orders
+        self.path = ""
+        faulthandler.register(STACK_SIGNAL, file=os.dup(result.end), all_threads=False)
+        protect_ancestors(parent)
+        os._exit = self.exit_with_a_word
+        hear_all_warnings()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-    def answer(observed, modules=()):
-        tell(OBSERVATION_LETTER, to_json(observed))
-        tell(MODULES_LETTER, to_json(modules))
+    def tell(self, letter, text):
+        if getpid() == self.me:
+            send(self.result.reach(self.parent), letter + text.encode("ascii") + b"\n")
 
-    def exit_with_a_word(status):
+    def note(self, kind, text):
+        self.tell(NOTE_LETTERS[kind], text)
+
+    def exit_with_a_word(self, status):
         """os._exit, after saying where it was called."""
         sys.stdout.flush()
-        if getpid() == me:
+        if getpid() == self.me:
             stack = traceback.extract_stack(sys._getframe(1))
             frames = [describe_frame(f.filename, f.lineno, f.name) for f in stack]
             frames = [frame for frame in frames if frame["own"]]
-            error = plain_error("os._exit", f"the process ended with status {status}", path, frames)
-            answer(observation(path, "exit", error))
+            message = f"the process ended with status {status}"
+            error = plain_error("os._exit", message, self.path, frames)
+            self.tell(OBSERVATION_LETTER, to_json(observation(self.path, "exit", error)))
         exit_now(status)
 
-    seen = Seen(path, lambda kind, text: tell(NOTE_LETTERS[kind], text))
-    os._exit = exit_with_a_word
-    hear_all_warnings()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for limit in base.limits:
-        resource.setrlimit(*limit)
-    try:
-        observed = load(airflow, root, path, seen)
-    except BaseException as error:
-        observed = observation(path, "error", describe_error(error, path))
-    # To look through the modules costs a fork dearly, for it copies every page that it touches.
-    costly = cpu_clock() - began > WORTH_A_LESSON
-    answer(observed, library_modules(base.modules, seen) if costly else ())
-    exit_now(0)
+    def run(self, path):
+        """Load ``path``, and what is ordered after it. Never comes back."""
+        tidiness = Tidiness(self.airflow, self.base.modules)
+        limits = self.base.limits
+        tidy = True
+        while tidy and path:
+            for limit in limits:
+                resource.setrlimit(*limit)
+            tidy = self.load(path, tidiness)
+            if tidy:
+                path = os.read(self.orders, PIPE_SIZE).decode()
+                limits = memory_limits(self.payload["memory"])
+        exit_now(0)
+
+    def load(self, path, tidiness):
+        """Load one file and tell of it; True when another may be loaded."""
+        self.path, seen = path, Seen(path, self.note)
+        filename = os.path.join(self.payload["repo_root"], path)
+        text = ""  # harmless, if it is one that Airflow does not load
+        with contextlib.suppress(OSError), open(filename, "rb") as file:
+            text = file.read()
+        try:
+            observed = load(self.airflow, filename, path, seen)
+        except BaseException as error:
+            observed = observation(path, "error", describe_error(error, path))
+        self.tell(OBSERVATION_LETTER, to_json(observed))
+        ok, tidy, modules = observed["outcome"] == "ok", False, []
+        observed = None
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            if ok and getpid() == self.me:
+                tidy, modules = tidiness.after(filename, text, seen)
+        self.tell(DONE_LETTER, to_json({"ok": ok, "tidy": tidy, "modules": modules}))
+        return tidy and getpid() == self.me
 
 
 class Pipe:
@@ -1395,18 +1785,6 @@ class Pipe:
             pass
         self.end = os.open(f"/proc/{parent}/fd/{self.start}", os.O_WRONLY)
         return self.end
-
-
-def library_modules(known, seen):
-    """Modules not in ``known`` that come from libraries and said nothing while they were loaded;
-    none when threads run: whatever started them must not be loaded before a fork."""
-    if threading.active_count() > 1:
-        return []
-    return [
-        name
-        for name, module in list(sys.modules.items())
-        if name not in known and name not in seen.loud and is_library(name, module)
-    ]
 
 
 def is_library(name, module):
@@ -1434,22 +1812,36 @@ TAIL = 4096  # bytes of a child's output that are kept
 PRINT_PAUSE = 0.005  # seconds between two looks at the output of a child that prints
 NEAR_LIMIT = 0.9  # of the memory limit: a death there is taken to be the limit's work
 SWEEP = 0.5  # seconds between two looks for orphans
-WORTH_A_LESSON = 0.1  # seconds of a processor from which on a file may be slow with libraries
+FILES_A_PROCESS = 64  # at most, also when each leaves it as it was
 LESSON = 2  # files that had to load a library before the parent loads it for the next ones
 AIRFLOW_IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t]+(airflow(?:\.[A-Za-z_]\w*)+)", re.M)
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + "/"
 
 
 class Worker:
-    """A child at work: its process, what has come from it so far, and when it has to be done."""
+    """A child at work: its process, the file that it loads, what has come from it of that file so
+    far, and when it has to be done."""
 
-    def __init__(self, path, pid, result, output, timeout):
-        self.path, self.pid = path, pid
-        self.received = {result: bytearray(), output: bytearray()}  # by descriptor
-        self.result, self.output = result, output
+    def __init__(self, pid, result, output, orders, timeout):
+        self.pid, self.timeout, self.loaded = pid, timeout, 0
+        self.result, self.output, self.orders = result, output, orders
+        self.prints = False
+
+    def begins(self, path):
+        """Note which file it loads from now on."""
+        self.path, self.loaded = path, self.loaded + 1
+        self.received = {self.result: bytearray(), self.output: bytearray()}  # by descriptor
         self.started = clock()
-        self.deadline = self.started + timeout
-        self.late = self.prints = False
+        self.deadline = self.started + self.timeout
+        self.late = False
+
+    def order(self, path):
+        """Have it load one more file."""
+        self.begins(path)
+        with contextlib.suppress(OSError), open(f"/proc/{self.pid}/clear_refs", "w") as file:
+            file.write("5")  # its memory peak starts anew: proc(5)
+        with contextlib.suppress(OSError):  # it has just been killed, and that will show
+            send(self.orders, path.encode())
 
     def take(self, descriptor):
         """Read what is there; False when there is no more."""
@@ -1464,20 +1856,26 @@ class Worker:
         return bool(data)
 
     def answered(self):
-        """Whether the last line that a child sends is there."""
+        """Whether the last line that a child sends of a file is there."""
         received = self.received[self.result]
         last = received.rfind(b"\n", 0, -1) + 1
-        return received.endswith(b"\n") and received.startswith(MODULES_LETTER, last)
+        return received.endswith(b"\n") and received.startswith(DONE_LETTER, last)
 
     def told(self, letter):
         """The JSON texts of the lines that begin with ``letter``."""
         lines = bytes(self.received[self.result]).split(b"\n")[:-1]
         return [line[1:] for line in lines if line.startswith(letter)]
 
+    def done(self):
+        """What the last line says; as if it said that all went wrong when there is none."""
+        if not self.answered():
+            return {"ok": False, "tidy": False, "modules": ()}
+        return json.loads(self.told(DONE_LETTER)[-1].decode())
+
 
 def start_worker(airflow, payload, path, base, private):
     """Fork a child for ``path``; ``private`` are descriptors that it must not hold."""
-    result, output = Pipe(), Pipe()
+    result, output, orders = Pipe(), Pipe(), Pipe()
     parent = getpid()
     pid = os.fork()
     if pid == 0:
@@ -1486,12 +1884,13 @@ def start_worker(airflow, payload, path, base, private):
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setpgid(0, 0)
             die_with(parent)
-            for descriptor in itertools.chain(private, (result.start, output.start)):
+            mine = (result.start, output.start, orders.end)
+            for descriptor in itertools.chain(private, mine):
                 os.close(descriptor)
             os.dup2(output.end, 1)
             os.dup2(output.end, 2)
             os.close(output.end)
-            run_child(airflow, payload["repo_root"], path, parent, result, base)
+            Child(airflow, payload, parent, result, orders.start, base).run(path)
         except BaseException:
             traceback.print_exc()  # this script's own fault
         finally:
@@ -1501,9 +1900,12 @@ def start_worker(airflow, payload, path, base, private):
     for pipe in (result, output):
         os.close(pipe.end)
         os.set_blocking(pipe.start, False)
+    os.close(orders.start)
     with contextlib.suppress(OSError):  # a little luxury, for files that print a lot
         fcntl.fcntl(output.start, F_SETPIPE_SZ, PIPE_SIZE)
-    return Worker(path, pid, result.start, output.start, payload["timeout"])
+    worker = Worker(pid, result.start, output.start, orders.end, payload["timeout"])
+    worker.begins(path)
+    return worker
 
 
 def ended(worker):
@@ -1525,18 +1927,34 @@ def check_time(worker):
 
 
 def finish(worker, payload):
-    """End a child's process group, and give back its ``file`` record as bytes of JSON, and the
-    library modules it had loaded."""
+    """End a child's process group, and give back its ``file`` record."""
+    reset = worker.loaded > 1
+    peak = peak_memory(worker.pid) if reset else 0.0
     with contextlib.suppress(OSError):
         killpg(worker.pid, signal.SIGKILL)
     _, status, usage = os.wait4(worker.pid, 0)
-    for descriptor in worker.received:
+    peak = peak or usage.ru_maxrss / (1024.0 if sys.platform == "linux" else 1024.0 * 1024.0)
+    record = record_of(worker, peak, status, payload)
+    for descriptor in (worker.result, worker.output, worker.orders):
+        os.close(descriptor)
+    return record
+
+
+def peak_memory(pid):
+    """The most MiB that a process has held since that was reset, or 0 when it is gone."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/status", "rb") as status:
+        found = re.search(rb"VmHWM:\s*(\d+)", status.read())
+        return int(found.group(1)) / 1024.0 if found else 0.0
+    return 0.0
+
+
+def record_of(worker, peak, status, payload):
+    """The ``file`` record of the file that a child has loaded, as bytes of JSON."""
+    for descriptor in (worker.result, worker.output):
         for _ in range(64):  # something that got away may still be writing
             if not worker.take(descriptor):
                 break
-        os.close(descriptor)
-    peak = usage.ru_maxrss / (1024.0 if sys.platform == "linux" else 1024.0 * 1024.0)
-    observed = worker.told(OBSERVATION_LETTER) if worker.answered() else []
+    observed = worker.told(OBSERVATION_LETTER)
     if not observed:
         observed = [to_json(post_mortem(worker, status, peak, payload)).encode("ascii")]
     for kind, letter in NOTE_LETTERS.items():
@@ -1550,10 +1968,7 @@ def finish(worker, payload):
         "memory": round(peak, 1),
     }
     observed.append(to_json(rest).encode("ascii"))
-    record = b"{" + b",".join(part[1:-1] for part in observed) + b"}"
-    return record, [
-        name for text in worker.told(MODULES_LETTER) for name in json.loads(text.decode())
-    ]
+    return b"{" + b",".join(part[1:-1] for part in observed) + b"}"
 
 
 def post_mortem(worker, status, peak, payload):
@@ -1606,7 +2021,6 @@ Base = collections.namedtuple("Base", "modules limits")
 
 def prepare_to_fork(mebibytes):
     """Make forks cheap, and take down what they start from."""
-    gc.collect()
     getattr(gc, "freeze", lambda: None)()  # from 3.7 on: keeps children from copying pages
     return Base(modules=frozenset(sys.modules), limits=memory_limits(mebibytes))
 
@@ -1644,8 +2058,13 @@ def reap(keep):
 
 
 def fan_out(airflow, payload, emit, close):
-    """Load all files, ``workers`` at a time, and emit ``begin`` and ``file`` records."""
-    waiting = collections.deque(payload["files"])
+    """Load all files, ``workers`` at a time, and emit ``begin`` and ``file`` records.
+
+    What does not load in the company of others is loaded again, alone: whatever went wrong, it was
+    the file's own doing.
+    """
+    waiting, again = collections.deque(payload["files"]), collections.deque()
+    company = payload.get("files_a_process", FILES_A_PROCESS)
     residents = children()  # a plugin's own processes, if it has any
     woken, wake = os.pipe()
     for descriptor in (woken, wake):
@@ -1654,26 +2073,43 @@ def fan_out(airflow, payload, emit, close):
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     active, swept, wanted = {}, clock(), collections.Counter()
     preload(airflow_imports(payload["repo_root"], payload["files"]))
+    gc.collect()
     base = prepare_to_fork(payload["memory"])
-    while waiting or active:
-        while waiting and len(active) < max(1, payload["workers"]):
-            path = waiting.popleft()
-            emit(to_json({"kind": "begin", "path": path}).encode("ascii"))
+
+    def next_file(queue):
+        path = queue.popleft()
+        emit(to_json({"kind": "begin", "path": path}).encode("ascii"))
+        return path
+
+    while waiting or again or active:
+        while (waiting or again) and len(active) < max(1, payload["workers"]):
+            path = next_file(again or waiting)
             sys.stdout.flush()
             sys.stderr.flush()
-            held = [d for worker in active.values() for d in worker.received]
+            held = [d for w in active.values() for d in (w.result, w.output, w.orders)]
             private = [*close, woken, wake, *held]
             worker = start_worker(airflow, payload, path, base, private)
             active[worker.pid] = worker
         listen(active, woken)
         for worker in list(active.values()):
-            if worker.answered() or ended(worker) or check_time(worker):
+            if not (worker.answered() or ended(worker) or check_time(worker)):
+                continue
+            done = worker.done()
+            goes_on = done["tidy"] and worker.loaded < company and waiting and not again
+            if goes_on:
+                record = record_of(worker, peak_memory(worker.pid), None, payload)
+            else:
                 del active[worker.pid]
-                record, modules = finish(worker, payload)
+                record = finish(worker, payload)
+            if done["ok"] or worker.loaded == 1:
                 emit(record)
-                wanted.update(modules)
-                if preload(name for name in modules if wanted[name] == LESSON):
-                    base = prepare_to_fork(payload["memory"])
+            else:
+                again.append(worker.path)
+            if goes_on:
+                worker.order(next_file(waiting))
+            wanted.update(done["modules"])
+            if preload(name for name in done["modules"] if wanted[name] == LESSON):
+                base = prepare_to_fork(payload["memory"])
         if clock() - swept > SWEEP or not active:
             reap(residents | set(active))
             swept = clock()

@@ -10,38 +10,19 @@ from dataclasses import replace
 from functools import lru_cache
 
 import libcst as cst
-from packaging.utils import canonicalize_name
 
 from codemods import python2 as old
-from codemods.base import Edit, Migration, Note, PluginModules, Removed
+from codemods.base import Edit, Migration, Note, PluginModules
 from codemods.changes import AddImport, Operation, Rebind, Step, expression_splices
-from codemods.hops import CORE, distribution_of, hops_for
+from codemods.hops import CORE, distribution_of
 from codemods.imports import Plan
 from codemods.rules import RULES, python_names
 from codemods.source import Source
+from codemods.symbols import key_of
 from codemods.target import Target
 from codemods.templates import rewrite_template
 
-__all__ = [
-    "RULES",
-    "concerns",
-    "migrate_bytes",
-    "migrate_source",
-    "migrate_template",
-    "resolve_symbol",
-]
-
-
-def resolve_symbol(dotted: str, *, pins: Mapping[str, str]) -> str | Removed | None:
-    """Follow a 1.10 path to the target.
-
-    Gives the new path, ``Removed`` with advice when the target has none, or None when the path
-    did not change (or is not one of Airflow's).
-    """
-    resolution = hops_for(_key(pins)).resolve(dotted)
-    if resolution.removed is not None:
-        return resolution.removed
-    return resolution.path if resolution.moved else None
+__all__ = ["RULES", "concerns", "migrate_bytes", "migrate_source", "migrate_template"]
 
 
 def migrate_source(
@@ -101,7 +82,7 @@ def _without_airflow(text: str, path: str, pins: Mapping[str, str]) -> Migration
         return Migration(notes=(note,))
     except (ValueError, RecursionError):
         return Migration()
-    found = python_names.RULE.find(source, _target(_key(pins), ()))
+    found = python_names.RULE.find(source, _target(key_of(pins), ()))
     notes = [
         change
         if isinstance(change, Note)
@@ -131,7 +112,7 @@ def _migrate(
         return Migration(error=old.what_is_wrong(text, error))
     except (ValueError, RecursionError) as error:  # null bytes; nesting beyond the parser
         return Migration(error=f"line 1: {error}")
-    target = _target(_key(pins), tuple(sorted((plugins or {}).items())))
+    target = _target(key_of(pins), tuple(sorted((plugins or {}).items())))
     steps: list[Step] = []
     notes: list[Note] = []
     for rule in RULES:
@@ -172,7 +153,7 @@ def _migrate(
 
 def migrate_template(text: str, *, pins: Mapping[str, str], unsafe: bool = False) -> Migration:
     """Rewrite a Jinja template, as an operator loads it from a file or a field."""
-    return rewrite_template(text, _target(_key(pins), ()), unsafe=unsafe)
+    return rewrite_template(text, _target(key_of(pins), ()), unsafe=unsafe)
 
 
 def migrate_bytes(
@@ -229,12 +210,6 @@ def _needs(operations: list[Operation]) -> tuple[str, ...]:
     ]
     found = {distribution_of(new.module) for new in imports}
     return tuple(sorted(found - {"", CORE}))
-
-
-def _key(pins: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Only what the tables can ask for: the rest of a constraint file does not matter here."""
-    ours = ((k, v) for k, v in pins.items() if "airflow" in k.lower())
-    return tuple(sorted((canonicalize_name(k), v) for k, v in ours))
 
 
 @lru_cache(maxsize=32)

@@ -41,6 +41,9 @@ from harness.targets import default_bridge, lock_pins
 FILES_A_WORKER = 16
 NEW_REQUIREMENTS = "requirements.txt"
 
+# Counts the forms that a cached answer has had.
+CACHE_FORMAT = 2
+
 
 def rewrite(
     copy: Repo,
@@ -188,7 +191,8 @@ def _migrate_all(
     """Each job with its answer: out of the cache, passed over, or through the codemods."""
     fresh = []
     for job in jobs:
-        if not settings.python2 and not codemods.concerns(job.data):
+        # The codemods have to be imported to be asked, and most files that they know by their name.
+        if not (settings.python2 or b"airflow" in job.data or codemods.concerns(job.data)):
             yield job, Migrated()
         elif (cached := _recall(folder, job)) is not None:
             yield job, cached
@@ -219,12 +223,13 @@ def _repacked(archive: Path, changed: Mapping[str, bytes | None]) -> bytes:
 
 
 def _describe(job: Job, migrated: Migrated) -> Rewrite:
-    entry = Rewrite(path=job.name, edits=migrated.edits, notes=migrated.notes, error=migrated.error)
-    if migrated.data is None:
-        return entry
-    before, after = (data.decode("utf-8", errors="replace") for data in (job.data, migrated.data))
-    return replace(
-        entry, diff=unified_diff(job.name, before, after), lines=line_origins(before, after)
+    return Rewrite(
+        path=job.name,
+        edits=migrated.edits,
+        notes=migrated.notes,
+        error=migrated.error,
+        diff=migrated.diff,
+        lines=migrated.lines,
     )
 
 
@@ -243,7 +248,7 @@ def _codemods_version() -> str:
 
 
 def _salt(settings: Settings) -> str:
-    parts = (_codemods_version(), settings)
+    parts = (CACHE_FORMAT, _codemods_version(), settings)
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:32]
 
 

@@ -21,6 +21,7 @@ from typing import IO, cast
 import msgspec
 
 import codemods
+from harness.diffs import line_origins, unified_diff
 from harness.model import RewriteEdit, RewriteNote
 from harness.processes import finish, start
 
@@ -50,9 +51,12 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Migrated:
-    """What the codemods made of one source: the new bytes (None = unchanged) and the protocol."""
+    """What the codemods made of one source: the new bytes (None = unchanged), how they differ and
+    which lines they stand for (see ``harness.diffs``), and the protocol."""
 
     data: bytes | None = None
+    diff: str = ""
+    lines: tuple[int, ...] = ()
     edits: tuple[RewriteEdit, ...] = ()
     notes: tuple[RewriteNote, ...] = ()
     needs: tuple[str, ...] = ()
@@ -79,8 +83,11 @@ def migrate(job: Job, settings: Settings) -> Migrated:
         unsafe=settings.unsafe,
         python2=settings.python2,
     )
+    before, after = (text.decode("utf-8", errors="replace") for text in (job.data, data or b""))
     return Migrated(
         data=data,
+        diff=unified_diff(job.name, before, after) if data is not None else "",
+        lines=line_origins(before, after) if data is not None else (),
         edits=tuple(msgspec.convert(migration.edits, list[RewriteEdit], from_attributes=True)),
         notes=tuple(msgspec.convert(migration.notes, list[RewriteNote], from_attributes=True)),
         needs=migration.needs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 
 from harness.checks.attributes import (
     ATTRIBUTE_RULES,
@@ -161,9 +162,10 @@ def _template(pins: Mapping[str, str]) -> Resolve:
 
 
 def _resolver(pins: Mapping[str, str]) -> Resolve:
-    """``codemods.resolve_symbol`` for one target; LibCST is loaded only when a check runs."""
+    """``codemods.resolve_symbol`` for one target; its tables are loaded only when a check runs."""
     from codemods import resolve_symbol
 
+    @cache  # thousands of tasks are of a few classes
     def resolve(dotted: str) -> str:
         found = resolve_symbol(dotted, pins=pins)
         return found if isinstance(found, str) else dotted

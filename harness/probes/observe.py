@@ -7,10 +7,10 @@ Run inside a runtime, never imported by the harness:
 PAYLOAD.json holds ``repo_root``, ``airflow_home``, ``dags_folder``, ``plugins_folder`` (or null),
 ``files`` (DAG files relative to the root), ``sys_path`` (folders to prepend), ``workers``,
 ``timeout`` (seconds a file), ``memory`` (MiB a file), ``allowed_hosts`` (host or host:port),
-``assume_missing`` and ``samples`` ({"variable": {name: text}, "connection": {name: URI}}); other
-keys are ignored. The environment (AIRFLOW_HOME, AIRFLOW__*, AIRFLOW_VAR_* …) and the metadata
-database are the runtime's work. RESULT is a file or descriptor that JSON lines are appended to;
-each has a ``kind``:
+``assume_missing`` and ``samples`` ({"variable": {name: text}, "connection": {name: URI}}), and if
+wanted ``files_a_process``; other keys are ignored. The environment (AIRFLOW_HOME, AIRFLOW__*,
+AIRFLOW_VAR_* …) and the metadata database are the runtime's work. RESULT is a file or descriptor
+that JSON lines are appended to; each has a ``kind``:
 
     start    airflow, python, packages {name: version}, seconds
     plugins  plugins[], errors[], warnings[], lookups[]
@@ -19,9 +19,11 @@ each has a ``kind``:
     end      seconds
 
 Airflow is imported once; every file is then loaded by Airflow's own DagBag in a forked child, so
-that no file can change what the next one sees. The parent alone writes RESULT, keeps the time and
-clears up after each child. The sections below follow that order: what values look like, what is
-recorded while foreign code runs, how it is contained, how Airflow is asked, and who runs whom.
+that no file can change what the next one sees. A fork costs more than most files, so a child goes
+on to another file as long as each has left it as it found it; what does not load in such company is
+loaded again, alone. The parent alone writes RESULT, keeps the time and clears up after each child.
+The sections below follow that order: what values look like, what is recorded while foreign code
+runs, how it is contained, how Airflow is asked, which files leave nothing behind, who runs whom.
 
 Standard library and Airflow only; Python 3.6 syntax, one file: it is copied into the runtime.
 """
@@ -465,7 +467,7 @@ class Seen:
         self.path, self.tell = path, tell
         self.notes = {kind: {} for kind in NOTES}
         self.loud = set()
-        self.warned = False  # by a library, which may do so only once
+        self.warned = False  # by a library that may do so only once; Airflow always does
 
     def note(self, kind, record):
         notes, text = self.notes[kind], to_json(record)
@@ -555,7 +557,8 @@ def note_warning(message, issuer):
     category = message.category
     airflow = is_airflows(category, text_of(message.message), issuer)
     issued_by_own = PATHS.own(issuer.f_code.co_filename)
-    SEEN.warned = SEEN.warned or not issued_by_own
+    if not issued_by_own and not AIRFLOW_FILE.search(speaker(issuer).f_code.co_filename):
+        SEEN.warned = True
     if not airflow and not issued_by_own and is_brought_by_import(issuer.f_back):
         return
     SEEN.note(
@@ -570,15 +573,20 @@ def note_warning(message, issuer):
     )
 
 
+def speaker(frame):
+    """The frame in whose name ``frame`` issues a warning, or the last there is."""
+    while frame.f_back and SPOKESMEN.search(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
 def is_airflows(category, message, issuer):
     """Whether Airflow or a provider issued this as a deprecation of what own code does."""
     if not issubclass(category, DEPRECATIONS):
         return False
-    helped = False
-    while issuer and SPOKESMEN.search(issuer.f_code.co_filename):
-        issuer, helped = issuer.f_back, True
-    named = helped and "airflow." in message
-    issued = issuer and AIRFLOW_FILE.search(issuer.f_code.co_filename)
+    helper, issuer = issuer, speaker(issuer)
+    named = issuer is not helper and "airflow." in message
+    issued = AIRFLOW_FILE.search(issuer.f_code.co_filename)
     if not (issued or named or category.__module__.partition(".")[0] == "airflow"):
         return False
     return not is_brought_by_import(issuer.f_back if issued else issuer)
@@ -1130,12 +1138,12 @@ PLUGIN_STEPS = (
 
 
 Airflow = collections.namedtuple(
-    "Airflow", "version plugins bag safe_mode serialize timeout settings contexts masker loggers"
+    "Airflow", "version plugins bag safe_mode serialize timeout settings contexts masker"
 )
 Airflow.__doc__ = """The Airflow of this environment, imported once: its version, the ``plugins``
 record, an empty DagBag, whether DagBag looks into files first, how 2.x serialises a DAG (None in
 1.10), the exception of its own time limit, and what a file may leave something in: the settings,
-the classes that know in which DAG and group a task is made, the masker of secrets, the loggers."""
+the classes that know in which DAG and group a task is made, and the masker of secrets."""
 
 
 def import_airflow(plugins_folder):
@@ -1169,7 +1177,6 @@ def import_airflow(plugins_folder):
         settings=importlib.import_module("airflow.settings"),
         contexts=list(contexts()),
         masker=masker(),
-        loggers=[it for it in logging.root.manager.loggerDict.values() if hasattr(it, "level")],
     )
     warm_up(airflow)
     return airflow
@@ -1325,18 +1332,19 @@ HARMFUL_BUILTINS = frozenset(
 HARMLESS_DUNDERS = frozenset(
     ["__doc__", "__file__", "__init__", "__name__", "__qualname__", "__version__"]
 )
-# Keyword arguments that name functions for later.
+# Arguments that name functions for later.
 LATER = re.compile(r"call(?:able|back)|_(?:fn|check|filter|func)$|macros|filters")
 RUN_AT_ONCE = re.compile(r"\.(?:dag|task_group)$")  # what other decorators of Airflow take, is not
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Unit:
-    """The body of a module or of its functions of one name: which names it calls, and the line of
-    the first thing in it that may change something beyond its own module (0: there is none)."""
+    """The body of a module or of its functions of one name: which names it mentions, whose
+    functions it may thus call, and the line of the first thing in it that may change something
+    beyond its own module (0: there is none)."""
 
     def __init__(self):
-        self.calls, self.harm = set(), 0
+        self.names, self.harm = set(), 0
 
 
 class Source(ast.NodeVisitor):
@@ -1443,10 +1451,12 @@ class Source(ast.NodeVisitor):
             self.harms(node)
 
     def visit_Name(self, node):
+        self.unit.names.add(node.id)
         if library_of(self.origin(node)) in HARMFUL_LIBRARIES or node.id == "__builtins__":
             self.harms(node)
 
     def visit_Attribute(self, node):
+        self.unit.names.add(node.attr)
         dunder = node.attr.startswith("__") and node.attr not in HARMLESS_DUNDERS
         if dunder or (not isinstance(node.ctx, ast.Load) and not self.is_own_place(node)):
             self.harms(node)
@@ -1480,9 +1490,6 @@ class Source(ast.NodeVisitor):
         origin, name = self.origin(node.func), ""
         if isinstance(node.func, (ast.Name, ast.Attribute)):
             name = getattr(node.func, "id", None) or node.func.attr
-        self.unit.calls.add(name)
-        passed = node.args + [k.value for k in node.keywords if not LATER.search(k.arg or "")]
-        self.unit.calls.update(p.id for p in passed if isinstance(p, ast.Name))
         library = library_of(origin)
         known = library in HARMLESS_LIBRARIES or is_class(origin)
         if origin and not (known and (library == "logging" or not CHANGES.match(name))):
@@ -1490,6 +1497,24 @@ class Source(ast.NodeVisitor):
         if isinstance(node.func, ast.Name) and name in HARMFUL_BUILTINS - self.bound:
             self.harms(node)
         self.generic_visit(node)
+
+    def visit_keyword(self, node):
+        if not is_for_later(node.arg, node.value):
+            self.visit(node.value)
+
+    def visit_Dict(self, node):
+        for key, value in zip(node.keys, node.values):
+            text = read(key, "value") or read(key, "s")  # the latter before Python 3.8
+            if not is_for_later(text, value):
+                self.visit(value)
+            if key:
+                self.visit(key)
+
+
+def is_for_later(name, value):
+    """Whether a function is only handed over, to be called when a task runs."""
+    handed_over = isinstance(value, (ast.Name, ast.Attribute))
+    return handed_over and isinstance(name, str) and bool(LATER.search(name))
 
 
 def library_of(origin):
@@ -1502,8 +1527,8 @@ def is_class(origin):
 
 def harm_in(sources):
     """Where what runs when modules are imported may change something beyond them, as (number of
-    the source, line), or None. What one calls may be defined in any other."""
-    called, waiting = {""}, [""]
+    the source, line), or None. What one mentions may be defined in any other."""
+    named, waiting = {""}, [""]
     while waiting:
         name = waiting.pop()
         for number, source in enumerate(sources):
@@ -1511,8 +1536,8 @@ def harm_in(sources):
                 unit = source.units[name]
                 if unit.harm:
                     return number, unit.harm
-                waiting += unit.calls - called
-                called |= unit.calls
+                waiting += unit.names - named
+                named |= unit.names
     return None
 
 
@@ -1522,8 +1547,9 @@ same ones, because their own ``__eq__`` may say anything; ``finders`` are those 
 which find modules for themselves."""
 
 
-def state_of_process(airflow):
-    """The state that a file may have changed; None when that cannot be told."""
+def state_of_process(airflow, besides=()):
+    """The state that a file may have changed; None when that cannot be told. Loggers of modules
+    in ``besides``, and of DAG files, are those files' own."""
     root = logging.getLogger()
     try:
         facts = [os.getcwd(), dict(os.environ._data), sys.getrecursionlimit(), gc.isenabled()]
@@ -1535,14 +1561,17 @@ def state_of_process(airflow):
     things = [os.environ, sys.path, sys.stdin, sys.stdout, sys.stderr, sys.excepthook]
     things += [sys.gettrace(), sys.getprofile(), os._exit, os.kill, logging.getLoggerClass()]
     things += itertools.chain(sys.path, warnings.filters)
-    things += [warnings.showwarning, warnings._showwarnmsg, root.manager.disable]
+    things += [warnings.showwarning, warnings._showwarnmsg]
+    things += [root.manager.disable, root.level, *root.handlers]
     # DagBag leaves a handler of its own time limit; without a timer it does nothing.
     signals = (number for number in range(1, signal.NSIG) if number != signal.SIGALRM)
     things += map(signal._signal.getsignal, signals)
     things += vars(builtins).values()
     things += vars(airflow.settings).values()
-    for logger in airflow.loggers:
-        things += (logger.level, logger.propagate, logger.disabled, *logger.handlers)
+    for name, logger in list(root.manager.loggerDict.items()):
+        told = (read(logger, "level"), read(logger, "disabled"), *(read(logger, "handlers") or ()))
+        if any(told) and name not in besides and not name.startswith("unusual_prefix_"):
+            things += (logger, *told)
     for context in airflow.contexts:
         for name, value in vars(context).items():
             if "autoregister" not in name:  # DagBag sets those anew for each file
@@ -1578,21 +1607,22 @@ class Tidiness:
         they are the only one."""
         new = list(itertools.islice(sys.modules, len(self.known), None))
         own = {name: own_file(sys.modules[name]) for name in new}
-        told = seen.loud or seen.warned or seen.notes["egress"]
+        told = seen.warned or seen.notes["egress"]
         if told or self.harm(filename, text, filter(None, own.values())):
             return False, []
         for name in new:
             if own[name]:
                 forget(name)
         gc.collect()  # here, and not beside the next file, for the sake of any __del__
-        before, now = self.before, state_of_process(self.airflow)
+        before, now = self.before, state_of_process(self.airflow, own)
         if None in (before, now) or before.facts != now.facts:
             return False, []
         if not are_same(before.things, now.things):
             return False, []
         libraries = [name for name in new if not own[name]]
         tidy = len(sys.modules) == len(self.known) and are_same(before.finders, now.finders)
-        return tidy, [name for name in libraries if is_library(name, sys.modules[name])]
+        quiet = [name for name in libraries if name not in seen.loud]
+        return tidy, [name for name in quiet if is_library(name, sys.modules[name])]
 
     def harm(self, filename, text, imported):
         """Whether something in these sources may change more than their own modules."""

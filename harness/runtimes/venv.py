@@ -49,7 +49,8 @@ class VenvRuntime:
 
     ``python_bridge`` and ``python_target`` override the configuration's; ``offline`` reaches for
     nothing but the package index; ``start_seconds`` is the limit for Airflow and its plugins to
-    come up.
+    come up; ``files_a_process`` is how many DAG files may be loaded by one process while each of
+    them leaves it as it was (0: as the probe likes it).
     """
 
     name = "venv"
@@ -64,11 +65,13 @@ class VenvRuntime:
         offline: bool = False,
         probe: Path = PROBE,
         start_seconds: float = START_SECONDS,
+        files_a_process: int = 0,
     ) -> None:
         self.cache = cache or cache_folder()
         self.offline = offline or is_offline()
         self.probe = probe
         self.start_seconds = start_seconds
+        self.files_a_process = files_a_process
         # One answer for a whole run: both sides and their resolvers must speak of the same file.
         self._constraints: dict[tuple[str, str], Constraints] = {}
         self._finding = threading.Lock()
@@ -176,6 +179,8 @@ class VenvRuntime:
         def run(files: Sequence[str], on_record: OnRecord) -> Ended:
             payload = place.root / "payload.json"
             asked = payload_of(request, files, root=repo.root, place=place)
+            if self.files_a_process:
+                asked["files_a_process"] = self.files_a_process
             payload.write_bytes(msgspec.json.encode(asked))
             return supervise(
                 (str(environment.python), "-B", "-s", str(self.probe), str(payload)),

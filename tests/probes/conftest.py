@@ -44,6 +44,8 @@ def observe_on(
     *,
     env: Mapping[str, str] | None = None,
     samples: Mapping[str, Mapping[str, str]] | None = None,
+    files_a_process: int = 0,
+    workers: int = 2,
     **config: object,
 ) -> Observation:
     """What the real Airflow of ``side`` makes of a repository with these files."""
@@ -53,7 +55,7 @@ def observe_on(
         data = content.encode() if isinstance(content, str) else content
         (root / path).write_bytes(data)
     settings = replace(Config(), **config)  # type: ignore[arg-type]
-    runtime = VenvRuntime()
+    runtime = VenvRuntime(files_a_process=files_a_process)
     target = default_bridge() if side is Side.BRIDGE else default_target()
     workspace = folder / "workspace"
     workspace.mkdir()
@@ -66,7 +68,7 @@ def observe_on(
         config=settings,
         env=env or {},
         samples=samples or {},
-        workers=2,
+        workers=workers,
     )
     observation = runtime.observe(request, no_progress)
     assert not observation.failure

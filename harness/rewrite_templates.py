@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from codemods import migrate_template
-from codemods.templates import mentions
 from harness.diffs import line_origins, unified_diff
 from harness.files import write_atomically
 from harness.model import Repo, Rewrite, RewriteEdit, RewriteNote
@@ -61,11 +59,16 @@ def rewrite_templates(
             text = data.decode("utf-8")
         except UnicodeDecodeError:
             continue  # not what Airflow could load either
+        # Jinja and LibCST take long to import, and many repositories have no template files.
+        from codemods.templates import mentions
+
         if not mentions(text):
             continue
         names = _names(sources) if names is None else names
         if not _is_named(path, names):
             continue
+        from codemods import migrate_template
+
         migration = migrate_template(text, pins=pins, unsafe=unsafe)
         entry = Rewrite(
             path=path,

@@ -109,6 +109,11 @@ def _overrides(options: dict[str, Any]) -> dict[str, Any]:
 @click.option(
     "-j", "--jobs", type=click.IntRange(min=1), help="Workers a side [default: one a core]."
 )
+@click.option(
+    "--metadata/--no-metadata",
+    default=None,
+    help="Also carry a history of the DAGs to the target's database, and read it there.",
+)
 @_inputs
 def check(
     repo: Path,
@@ -447,6 +452,72 @@ def metadata_verify(
         for line in verify_lines(report, hide_password(url)):
             click.echo(line)
     return 0 if report.ok else 1
+
+
+@metadata.command("roundtrip")
+@REPO
+@click.option("--bridge", metavar="V", default="", help="The 1.10 side [default: 1.10.15].")
+@click.option("--target", "targets", multiple=True, metavar="V", help="The target (repeatable).")
+@click.option(
+    "--database", "url", metavar="DB", default="", help="A fresh database of the target to use."
+)
+@click.option(
+    "--fernet-key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The fernet_key that --database was initialised under.",
+)
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
+@_inputs
+def metadata_roundtrip(
+    repo: Path,
+    bridge: str,
+    targets: tuple[str, ...],
+    url: str,
+    fernet_key_file: Path | None,
+    format_: str,
+    offline: bool,
+    **inputs: Any,
+) -> int:
+    """Carry a history of REPO's own DAGs to the target, and read it there.
+
+    The history has the shape of the DAGs as the bridge loads them: runs on their schedule, task
+    instances in every state, XComs, the configuration's variables and connections. Without
+    --database an SQLite database is made, and thrown away.
+
+    Exit code: 0 everything survived, 1 something did not, 3 it could not be carried.
+    """
+    from harness.carry import database_url
+    from harness.metadata.sealing import read_secret
+    from harness.pipeline import Options
+    from harness.progress import bars
+    from harness.roundtrip import document, lines, roundtrip
+    from harness.runtimes import make_runtime
+    from harness.survival import Destination
+
+    if bool(url) != bool(fernet_key_file):
+        raise UsageError("--database and --fernet-key-file belong together.")
+    destination = None
+    if fernet_key_file is not None:
+        key = read_secret(str(fernet_key_file), "the Fernet key").decode("utf-8", "replace")
+        destination = Destination(url=database_url(url), fernet_key=key)
+    options = Options(
+        path=repo, bridge=bridge, targets=targets, overrides=_overrides(inputs), offline=offline
+    )
+    with bars() as on_progress:
+        survivals = roundtrip(
+            options,
+            make_runtime("venv", offline=offline),
+            destination=destination,
+            on_progress=on_progress,
+        )
+    if format_ == "json":
+        click.echo(document(repo, survivals))
+    else:
+        for line in lines(repo, survivals):
+            click.echo(line)
+    if any(survival.failure for survival in survivals):
+        return 3
+    return 0 if all(survival.ok for survival in survivals) else 1
 
 
 @cli.command()

@@ -616,6 +616,7 @@ KEYS: tuple[Key, ...] = (
         allowed="an interpreter's path or a version: “3.12”",
     ),
     Key(name="assume-missing", field="assume_missing", read=_boolean, allowed="true or false"),
+    Key(name="metadata", field="metadata", read=_boolean, allowed="true or false"),
     Key(name="timeout", field="timeout", read=_seconds, allowed="a number of seconds: 30"),
     Key(name="memory", field="memory", read=_mebibytes, allowed="a number of MiB: 1024"),
     Key(

@@ -157,6 +157,7 @@ class Config:
     python_bridge: str = ""
     python_target: str = ""
     assume_missing: bool = False
+    metadata: bool = False
     timeout: float = 30.0
     memory: int = 1024
     ignored: tuple[Ignored, ...] = ()
@@ -469,13 +470,73 @@ class ArchiveMember:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SurvivalTable:
+    """One table of metadata that was carried: ``rows`` of the source = ``carried`` + ``listed``
+    (``reasons``: why → how many rows or values). ``missing`` and ``different`` count rows of the
+    target that are not what they were; the checksums are of all rows on both sides. ``values`` is
+    how many values the target's own Airflow has read back as they were."""
+
+    name: str
+    rows: int
+    carried: int
+    listed: int
+    missing: int
+    different: int
+    source_checksum: str
+    target_checksum: str
+    values: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurvivalProblem:
+    """A row or a value of the metadata that did not survive; ``key`` is () for a whole table."""
+
+    table: str
+    key: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survival:
+    """What became of a history of the DAGs that was carried to a database of the target.
+
+    ``seeded`` is table → rows that were written on the bridge for it. A journey that could not be
+    made has a ``failure`` instead of tables.
+    """
+
+    target: str
+    database: str = ""
+    seeded: Mapping[str, int] = field(default_factory=dict)
+    tables: tuple[SurvivalTable, ...] = ()
+    problems: tuple[SurvivalProblem, ...] = ()
+    failure: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row and every value arrived, or is listed with its reason."""
+        return (
+            not self.failure
+            and not self.problems
+            and all(
+                table.rows == table.carried + table.listed
+                and not table.missing
+                and not table.different
+                for table in self.tables
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pair:
     """All that a check may look at: the repository, what was rewritten, and what both sides saw.
 
     ``texts`` holds the small files that rules read (requirements, startup script, airflow.cfg,
     ``.airflowignore``, plugin sources), original by path; ``rewritten_texts`` the same of the copy;
     ``archives`` the tables of contents of the repository's zip files; ``assumed_extras`` are what
-    the bridge was given beyond the requirements.
+    the bridge was given beyond the requirements; ``survival`` is what became of their metadata,
+    None when the configuration does not ask for it.
     """
 
     repo: Repo
@@ -492,6 +553,7 @@ class Pair:
     bridge_pins: Mapping[str, str] = field(default_factory=dict)
     assumed_extras: tuple[AssumedExtra, ...] = ()
     config: Config = field(default_factory=Config)
+    survival: Survival | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,14 +13,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from harness import __version__
 from harness.aws.emulation import emulated
 from harness.aws.emulator import SHIM, Emulator
 from harness.cache import cache_folder
+from harness.checks import checks
 from harness.checks.judge import chosen, judge, verdict
 from harness.config import load_config
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.explain import explain
 from harness.extras import needed_extras
 from harness.model import (
@@ -43,17 +45,23 @@ from harness.model import (
     Rewrite,
     Severity,
     Side,
+    Survival,
     Target,
 )
 from harness.needs import find_needs
-from harness.processes import allow_start, stop_all
+from harness.processes import Stopped, allow_start, stop_all
 from harness.repo import copy_tree, load
 from harness.requirements.install import requirements_for_side
 from harness.requirements.resolve import resolve
 from harness.rewrite import requirements_text, rewrite, target_pins
 from harness.runtimes.base import OnProgress, Progress, Request, Runtime, no_progress
+from harness.runtimes.venv import VenvRuntime
 from harness.seeds import Seeds, seed_environment
+from harness.survival import Destination, End, survive
 from harness.targets import default_bridge, default_target, get_target, load_targets
+
+METADATA = "metadata-survives"
+"""The check that costs a journey of its own, and is therefore made only when it is asked for."""
 
 # Files above this size are data, not something that a rule reads or a report quotes.
 TEXT_LIMIT = 1024 * 1024
@@ -171,6 +179,16 @@ def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progr
             (_pair(job, row, seen, side.result()), side.result())
             for row, side in zip(job.targets, targets, strict=True)
         ]
+        if METADATA in asked(job):
+            journeys = [
+                pool.submit(carried, job, row, seen.observation, workspace, on_progress)
+                for row in job.targets
+            ]
+            _wait(journeys)
+            pairs = [
+                (replace(pair, survival=journey.result()), side)
+                for (pair, side), journey in zip(pairs, journeys, strict=True)
+            ]
         return _report(job, pairs, seen, started)
 
 
@@ -333,6 +351,58 @@ def _announce(
     on_progress(Progress(side=side, step=step, done=done, total=total))
 
 
+# ------------------------------------------------------------------------------------- metadata
+
+
+def carried(
+    job: Job,
+    row: Target,
+    bridge: Observation,
+    workspace: Path,
+    on_progress: OnProgress,
+    destination: Destination | None = None,
+) -> Survival:
+    """What becomes of a history of the bridge's DAGs on the target. A journey that cannot be made
+    comes back as its ``failure``.
+
+    It is made in environments of the embedded runtime, whatever the DAGs were loaded in: none of
+    their code takes part.
+    """
+    runtime = VenvRuntime(offline=job.options.offline)
+    ends = []
+    try:
+        for side, target in ((Side.BRIDGE, job.bridge), (Side.TARGET, row)):
+            constraints = runtime.constraints(target, job.config)
+            environment = runtime.environment(
+                target, side, constraints, config=job.config, on_progress=on_progress
+            )
+            ends.append(End(target=target, environment=environment))
+        return survive(
+            [dag for file in bridge.files for dag in file.dags],
+            bridge=ends[0],
+            target=ends[1],
+            config=job.config,
+            workspace=workspace / f"metadata-{row.airflow}",
+            destination=destination,
+            on_step=lambda step: _announce(on_progress, Side.TARGET, f"metadata: {step}"),
+        )
+    except Stopped:
+        raise
+    except HarnessError as error:
+        return Survival(target=row.airflow, failure=str(error))
+
+
+@contextmanager
+def bridge_seen(
+    options: Options, runtime: Runtime, on_progress: OnProgress = no_progress
+) -> Iterator[tuple[Job, Observation, Path]]:
+    """The job, what the bridge saw of its DAGs, and a private folder while the block lasts."""
+    allow_start()
+    job = prepare(options)
+    with _workspace() as workspace, _emulated(job, runtime) as job:
+        yield job, _see_bridge(job, runtime, workspace, on_progress).observation, workspace
+
+
 # -------------------------------------------------------------------------------------- judging
 
 
@@ -385,7 +455,7 @@ def _report(job: Job, pairs: Iterable[tuple[Pair, Seen]], bridge: Seen, started:
     timings = {f"bridge {name}": seconds for name, seconds in bridge.timings.items()}
     texts: dict[str, str] = {}
     for pair, seen in pairs:
-        judged = judge(pair, only=job.options.only, fail_on=Severity(job.options.fail_on))
+        judged = judge(pair, only=asked(job), fail_on=Severity(job.options.fail_on))
         results += judged.results
         findings += judged.findings
         rows += judged.rows
@@ -410,6 +480,13 @@ def _report(job: Job, pairs: Iterable[tuple[Pair, Seen]], bridge: Seen, started:
         timings={**timings, "total": time.perf_counter() - started},
         sources={path: text for path, text in texts.items() if path in quoted},
     )
+
+
+def asked(job: Job) -> tuple[str, ...]:
+    """The checks of this job: those that were named, else all but the one that is asked for."""
+    if job.options.only:
+        return job.options.only
+    return tuple(check.id for check in checks() if check.id != METADATA or job.config.metadata)
 
 
 def _file_rewrite(version: str, entry: Rewrite) -> FileRewrite:
@@ -481,7 +558,7 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
     pool.shutdown()
 
 
-def _wait(futures: Iterable[Future[Seen]]) -> None:
+def _wait(futures: Iterable[Future[Any]]) -> None:
     """Return when all are done, or raise what one raised without waiting for those after it."""
     for future in futures:
         future.result()

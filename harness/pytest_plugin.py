@@ -36,6 +36,10 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--mwaa-aws",
         {"choices": ["moto", "localstack", "none"], "help": "the emulated AWS DAGs may reach"},
     ),
+    (
+        "--mwaa-metadata",
+        {"action": "store_true", "help": "carry a history of the DAGs to the target, too"},
+    ),
 )
 
 
@@ -82,9 +86,8 @@ class Item(pytest.Item):
 
 
 def _items(session: pytest.Session, config: pytest.Config) -> Iterator[Item]:
-    from harness.checks import checks
     from harness.errors import HarnessError
-    from harness.pipeline import prepare
+    from harness.pipeline import asked, prepare
 
     try:
         job = prepare(_options(config))
@@ -105,14 +108,14 @@ def _items(session: pytest.Session, config: pytest.Config) -> Iterator[Item]:
                 subject=path,
             )
     for row in job.targets:
-        for check in checks():
+        for check in asked(job):
             yield Item.from_parent(
                 session,
-                name=f"mwaa[{check.id}-{row.airflow}]",
+                name=f"mwaa[{check}-{row.airflow}]",
                 what="check",
                 side="",
                 target=row.airflow,
-                subject=check.id,
+                subject=check,
             )
 
 
@@ -122,6 +125,7 @@ def _options(config: pytest.Config) -> Any:
     overrides = {
         "assume-missing": config.getoption("--mwaa-assume-missing") or None,
         "aws": config.getoption("--mwaa-aws"),
+        "metadata": config.getoption("--mwaa-metadata") or None,
     }
     return Options(
         path=Path(config.getoption("--mwaa-repo")),

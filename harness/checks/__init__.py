@@ -27,6 +27,7 @@ ORDER = (
     "requirements-keep-airflow",
     "mwaa-rules",
     "inputs-complete",
+    "metadata-survives",
 )
 
 

@@ -14,17 +14,14 @@ from harness.runtimes.surroundings import Place, airflow_environment
 @dataclass(frozen=True, kw_only=True)
 class Inside:
     """One side's interpreter. ``env`` is all that a probe has of an environment, ``folder`` its
-    private folder; ``sys_path`` are folders that values' own classes may be imported from."""
+    private folder."""
 
     python: Path
     folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
-    sys_path: tuple[str, ...] = ()
 
 
-def inside(
-    environment: Environment, target: Target, folder: Path, *, sys_path: tuple[str, ...] = ()
-) -> Inside:
+def inside(environment: Environment, target: Target, folder: Path) -> Inside:
     """The inside of an environment of the embedded runtime; ``folder`` is made."""
     place = Place.below(folder)
     place.make()
@@ -32,7 +29,6 @@ def inside(
         python=environment.python,
         folder=folder,
         env=airflow_environment(target, place, environment.path),
-        sys_path=sys_path,
     )
 
 

@@ -47,6 +47,13 @@ class Read:
     error: str = ""
 
 
+OnEmpty = Callable[[str, int], None]
+
+
+def no_empty(table: str, count: int) -> None:
+    """For callers that do not count what is empty."""
+
+
 TABLES = (
     "dag_run.conf",
     "task_instance.executor_config",
@@ -79,14 +86,16 @@ def readback(
     fernet_key: str,
     secret: bytes,
     on_read: Callable[[Read], None],
+    on_empty: OnEmpty = no_empty,
     tables: Sequence[str] = TABLES,
     logs: int = LOGS,
 ) -> int:
     """Read ``tables`` of the database ``url`` in the target's environment, row by row.
 
+    Rows of confs and configurations that are an empty dict are only counted, for ``on_empty``.
     ``logs`` is for how many task instances of each DAG the name of the log is asked. Gives the
-    number of rows. Raises ``ReadbackFailed`` when the probe does not come to its end; what it had
-    read until then was handed over.
+    number of rows that were handed over. Raises ``ReadbackFailed`` when the probe does not come to
+    its end; what it had read until then was handed over.
     """
     key_file = where.folder / "secret.key"
     payload = where.folder / "readback.json"
@@ -111,6 +120,8 @@ def readback(
                     record.get("error", ""),
                 )
             )
+        elif record.get("kind") == "empty":
+            on_empty(record["table"], record["count"])
         elif record.get("kind") == "end":
             counted = record["count"]
 

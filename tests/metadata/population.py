@@ -4,7 +4,7 @@ import base64
 import shutil
 from pathlib import Path
 
-from airflows import Airflow, kept, schema
+from airflows import Airflow, kept
 from postgres_server import Server
 
 SCRIPTS = Path(__file__).parent / "populate"
@@ -24,11 +24,11 @@ SETTINGS = {
 
 # What is run, in this order; a backfill whose DAG has a failing task fails itself.
 COMMANDS = (
+    # It also enters the DAGs into the database; the scheduler would do that, but run them, too.
+    ("initdb",),
     ("backfill", "carried", "-s", "2021-01-01", "-e", "2021-01-02"),
     ("backfill", "example_bash_operator", "-s", "2021-01-01", "-e", "2021-01-01"),
     ("backfill", "example_xcom", "-s", "2021-01-01", "-e", "2021-01-01"),
-    # It is what enters DAGs into the database, and the scheduler would run them.
-    ("initdb",),
     ("trigger_dag", "carried", "-r", "manual__by_hand", "-c", '{"who": "o\'hara", "n": [1, null]}'),
     ("trigger_dag", "carried", "-r", "after the fact", "-e", "2021-01-03T04:05:06+02:00"),
     ("create_user", "-r", "Op", "-u", "operator", "-e", "o@example.com", "-f", "O", "-l", "P",
@@ -39,12 +39,11 @@ FAILING = {"carried"}
 
 def populated(airflow: Airflow, server: Server) -> str:
     """The name of a template database of 1.10.15 that holds all of it."""
-    template = schema(airflow, server)
 
     def make(path: Path) -> None:
         scratch = f"{NAME}_being_made"
         server.drop(scratch)
-        url = server.create(scratch, template)
+        url = server.create(scratch)
         for name in ("carried.py", "carried_types.py"):
             shutil.copy(SCRIPTS / name, airflow.place.dags / name)
         for command in COMMANDS:

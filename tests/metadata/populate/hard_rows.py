@@ -192,6 +192,8 @@ def runs():
             state="success",
             conf=PICKLES[name],
         )
+    for dag_id in ("hard_xcoms", "hard_configs"):
+        yield dict(dag_id=dag_id, execution_date=day(1), run_id="manual__1", state="success")
     yield dict(dag_id="no_run_id", execution_date=day(1), run_id=None, state="success")
     yield dict(dag_id="no_date", execution_date=None, run_id="manual__no_date", state="success")
     yield dict(dag_id=None, execution_date=day(1), run_id="manual__no_dag", state="success")

@@ -1,0 +1,157 @@
+"""``metadata roundtrip``, ``metadata-survives``: a repository's own history, carried and read."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from airflows import BRIDGE, TARGETS, Airflow
+from click.testing import CliRunner
+
+from harness.cli import cli
+from harness.metadata.inside import inside
+from harness.model import Config, DagObservation, Survival, SurvivalTable, TaskObservation
+from harness.roundtrip import document, lines
+from harness.runtimes.surroundings import FERNET_KEY
+from harness.survival import SeedFailed, seed
+
+TABLE = SurvivalTable(
+    name="xcom",
+    rows=3,
+    carried=2,
+    listed=1,
+    reasons={"no-dag-run": 1},
+    missing=0,
+    different=0,
+    source_checksum="a",
+    target_checksum="a",
+    values=2,
+)
+GOOD = Survival(target="2.11.0", database="sqlite", tables=(TABLE,), seconds=1.0)
+
+
+def test_the_report_says_what_survived_and_what_did_not() -> None:
+    bad = replace(GOOD, target="2.5.1", tables=(replace(TABLE, carried=1),))
+    failed = Survival(target="2.10.3", failure="No disk.\nFree some space.")
+    text = list(lines(Path("repo"), (GOOD, bad, failed)))
+    assert text[0] == "repo: metadata survives the move to Airflow 2.11.0"
+    assert any("no-dag-run 1" in line for line in text)
+    assert any("does NOT survive the move to Airflow 2.5.1" in line for line in text)
+    assert text[-2:] == ["  No disk.", "  Free some space."]
+    found = json.loads(document(Path("repo"), (GOOD, bad, failed)))
+    assert [target["ok"] for target in found["targets"]] == [True, False, False]
+    assert found["ok"] is False
+    assert found["targets"][0]["tables"][0]["reasons"] == {"no-dag-run": 1}
+
+
+def test_a_database_needs_its_key(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["metadata", "roundtrip", str(tmp_path), "--database", "x"])
+    assert done.exit_code != 0
+    assert "belong together" in str(done.exception)
+
+
+TASKS = tuple(
+    TaskObservation(
+        task_id=f"task_{number}",
+        operator="airflow.operators.python_operator.PythonOperator",
+        pool="small" if number == 2 else "default_pool",
+        sla={"seconds": 60} if number == 1 else None,
+        fields={"templates_dict": {"a": "{{ ds }}"}},
+    )
+    for number in range(15)
+)
+SCHEDULES = ("0 0 * * *", {"seconds": 3600}, "@once", None, "dags/own.py:Timetable")
+
+
+def dags() -> list[DagObservation]:
+    found = [
+        DagObservation(
+            dag_id=f"dag_{number}", path="dags/a.py", schedule=schedule, tasks=TASKS, tags=("x",)
+        )
+        for number, schedule in enumerate(SCHEDULES)
+    ]
+    return [*found, replace(found[0], path="dags/b.py", tasks=TASKS[:3])]
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("metadata")
+def test_a_seed_has_every_state_and_is_always_the_same(
+    airflow: Callable[[str], Airflow], tmp_path: Path
+) -> None:
+    bridge = airflow(BRIDGE)
+    config = Config(variables={"own": "text"}, connections={"own": "mysql://u:p@h/s"})
+    contents = []
+    for name in ("one", "two"):
+        path = tmp_path / f"{name}.db"
+        shutil.copyfile(bridge.environment.template_db, path)
+        where = inside(bridge.environment, bridge.target, tmp_path / name)
+        counts = seed(dags(), config, where, f"sqlite:///{path}")
+        assert counts["dag"] == len(SCHEDULES)
+        assert (counts["variable"], counts["connection"]) == (2, 2)
+        # What is secret is not left lying about.
+        assert not list(where.folder.rglob("seed.json"))
+        with closing(sqlite3.connect(path)) as connection:
+            query = "SELECT dag_id, task_id, execution_date, state FROM task_instance"
+            contents.append(sorted(connection.execute(query), key=repr))
+            runs = connection.execute("SELECT run_id FROM dag_run").fetchall()
+        kinds = {run_id.partition("2")[0] for (run_id,) in runs}
+        assert kinds == {"scheduled__", "backfill_", "manual__"}
+    assert contents[0] == contents[1]
+    assert {row[3] for row in contents[0]} >= {None, "success", "failed", "skipped", "removed"}
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("metadata")
+def test_a_database_that_is_none_of_the_bridges_is_an_error(
+    airflow: Callable[[str], Airflow], tmp_path: Path
+) -> None:
+    bridge = airflow(BRIDGE)
+    where = inside(bridge.environment, bridge.target, tmp_path / "inside")
+    with pytest.raises(SeedFailed, match=r"did not write a history.*no such table"):
+        seed(dags(), Config(), where, f"sqlite:///{tmp_path / 'empty.db'}")
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("metadata")
+def test_a_repositorys_history_survives_on_sqlite(stories: Path) -> None:
+    repo = str(stories / "reads_variables" / "before")
+    targets = [part for version in TARGETS for part in ("--target", version)]
+    done = CliRunner().invoke(cli, ["metadata", "roundtrip", repo, *targets, "--format", "json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert [target["target"] for target in found["targets"]] == list(TARGETS)
+    for target in found["targets"]:
+        assert target["ok"]
+        tables = {table["name"]: table for table in target["tables"]}
+        assert set(tables) >= {"dag_run", "task_instance", "xcom", "variable", "connection"}
+        assert tables["xcom"]["values"] == tables["xcom"]["carried"] > 0
+        assert tables["variable"]["values"] == tables["variable"]["rows"] > 1
+        for name, count in target["seeded"].items():
+            assert tables[name]["rows"] >= count > 0
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("metadata")
+def test_it_survives_on_postgresql_and_in_the_report_of_check(
+    stories: Path, database: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = str(stories / "movie_list" / "before")
+    key = tmp_path / "fernet.key"
+    key.write_text(FERNET_KEY)
+    monkeypatch.setenv("FRESH", database(TARGETS[0]))
+    options = ("--target", TARGETS[0], "--database", "env:FRESH", "--fernet-key-file", str(key))
+    done = CliRunner().invoke(cli, ["metadata", "roundtrip", repo, *options])
+    assert done.exit_code == 0, done.output
+    assert "metadata survives the move" in done.stdout
+    assert "postgresql" in done.stdout
+
+    asked = ("--only", "metadata-survives", "--target", TARGETS[0], "--format", "json")
+    done = CliRunner().invoke(cli, ["check", repo, *asked])
+    assert done.exit_code == 0, done.output
+    (result,) = json.loads(done.stdout)["checks"]
+    assert (result["check"], result["status"]) == ("metadata-survives", "pass")
+    assert result["judged"] >= 10

@@ -1,7 +1,9 @@
 """moto server, started as a process of its own and ended with everything that it started.
 
 It needs Python ≥ 3.10 and 60 MB of packages, so it runs on our Python beside the environments of
-both Airflows, which reach it by its URL.
+both Airflows, which reach it by its URL. moto delivers what is subscribed to a topic and runs
+functions in containers when it is asked to; DAG code that may talk to it must not get out that way.
+So it is given its listening socket, but no network, and no Docker engine.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import contextlib
 import http.client
 import os
 import selectors
+import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +32,8 @@ START_SECONDS = 60.0
 GLANCE_SECONDS = 0.05
 END_SECONDS = 10.0
 TAIL_LINES = 15
+
+NO_DOCKER = "unix:///dev/null"
 
 SCRIPT = Path(__file__).with_name("moto_process.py")
 
@@ -56,27 +61,31 @@ def moto(*, region: str = REGION, seconds: float = START_SECONDS) -> Iterator[Em
         contextlib.ExitStack() as stack,
     ):
         log = stack.enter_context((Path(folder) / "log").open("w+b"))
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         alive, alive_in = os.pipe()
         stack.callback(os.close, alive)
         ready, ready_in = os.pipe()
         stack.callback(os.close, ready)
+        listen = listening.fileno()
+        argv = (sys.executable, "-P", "-B", str(SCRIPT), str(listen), str(ready_in))
         try:
             process = start(
-                launched((sys.executable, "-P", "-B", str(SCRIPT), str(ready_in)), report=alive_in),
-                env={**_inherited(), "HOME": folder, "TMPDIR": folder},
+                launched(argv, no_network=True, report=alive_in),
+                env={**_inherited(), "HOME": folder, "TMPDIR": folder, "DOCKER_HOST": NO_DOCKER},
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(ready_in, alive_in),
+                pass_fds=(listen, ready_in, alive_in),
             )
         finally:
             os.close(alive_in)
             os.close(ready_in)
         stack.callback(_end, process, alive)
-        readiness = Readiness(process=process, port=ready, log=log, seconds=seconds)
-        endpoint = f"http://127.0.0.1:{readiness.wait()}"
-        yield Emulator(name="moto", endpoint=endpoint, region=region)
+        port = listening.getsockname()[1]
+        listening.close()  # from now on it is the server's alone, and closes with it
+        Readiness(process=process, port=port, ready=ready, log=log, seconds=seconds).wait()
+        yield Emulator(name="moto", endpoint=f"http://127.0.0.1:{port}", region=region)
 
 
 def reset(emulator: Emulator) -> None:
@@ -92,28 +101,28 @@ def reset(emulator: Emulator) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Readiness:
-    """When moto server is ready: it has said its port, and answers there."""
+    """When moto server is ready: it has said so through ``ready``, and answers at its port."""
 
     process: subprocess.Popen[bytes]
     port: int
+    ready: int
     log: IO[bytes]
     seconds: float
 
-    def wait(self) -> int:
-        """The port; raises EmulatorError, or Stopped when the run is being ended."""
+    def wait(self) -> None:
+        """Return when it is; raises EmulatorError, or Stopped when the run is being ended."""
         deadline = time.monotonic() + self.seconds
-        said = b""
+        loaded = False
         with selectors.DefaultSelector() as selector:
-            selector.register(self.port, selectors.EVENT_READ)
+            selector.register(self.ready, selectors.EVENT_READ)
             while time.monotonic() < deadline:
                 check_running()
                 if self.process.poll() is not None:
                     raise self._error(f"ended with code {self.process.returncode}")
-                if not said.endswith(b"\n"):
-                    if selector.select(GLANCE_SECONDS):
-                        said += os.read(self.port, 64)
-                elif _answers(int(said)):
-                    return int(said)
+                if not loaded:
+                    loaded = bool(selector.select(GLANCE_SECONDS)) and bool(os.read(self.ready, 1))
+                elif _answers(self.port):
+                    return
                 else:
                     time.sleep(GLANCE_SECONDS)
         raise self._error(f"was not ready after {self.seconds:g} s")

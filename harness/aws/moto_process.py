@@ -1,9 +1,9 @@
-"""moto server as a process: ``python moto_process.py FD`` takes a free port, says which, and stays.
+"""moto server as a process: ``python moto_process.py LISTEN READY`` serves until it is killed.
 
-The port is written as a line to the file descriptor FD. moto's own command cannot say which
-port it took, and asking for a port that was free a moment ago is a race. It also answers what it
-does not emulate with a page of HTML that boto3 tries three times; here that is an error of AWS'
-own form that says so.
+LISTEN is the descriptor of a socket that listens already: it was made in a network that this
+process need not have. A line is written to the descriptor READY when all is loaded. What moto does
+not emulate it answers with a page of HTML that boto3 tries three times; here that is an error of
+AWS' own form that says so.
 """
 
 import json
@@ -27,14 +27,13 @@ SIGNED_FOR = re.compile(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/")
 SPEAK_XML = {"s3", "route53", "cloudfront"}
 
 
-def main(ready: int) -> None:
-    """Serve on the loopback until killed."""
+def main(listen: int, ready: int) -> None:
+    """Serve what arrives at ``listen``."""
     server = make_server(
-        "127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler
+        "127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler, fd=listen
     )
-    port = server.server_address[1]
-    os.environ["MOTO_PORT"] = str(port)  # for the URLs that moto itself hands out
-    os.write(ready, f"{port}\n".encode())
+    os.environ["MOTO_PORT"] = str(server.server_address[1])  # for the URLs that moto hands out
+    os.write(ready, b"\n")
     os.close(ready)
     server.serve_forever()
 
@@ -91,4 +90,4 @@ def refuse(
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:3]))

@@ -1,11 +1,14 @@
 """moto server: ready when it is handed out, gone afterwards, and its errors explain themselves."""
 
+import contextlib
+import io
 import os
 import socket
 import subprocess
 import sys
 import textwrap
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from botocore.exceptions import ClientError
 from harness.aws import moto as room
 from harness.aws.emulator import Emulator, EmulatorError
 from harness.aws.moto import moto
+from harness.launch import NO_NETWORK, launched
 
 pytestmark = pytest.mark.xdist_group("moto")
 
@@ -85,6 +89,49 @@ def test_it_listens_on_the_loopback_only(aws: Emulator) -> None:
     assert host == "127.0.0.1"
     with socket.socket() as sock:
         sock.bind(("127.0.0.2", int(port)))  # nobody has it there
+
+
+def test_what_it_is_asked_to_deliver_stays_inside(aws: Emulator) -> None:
+    """A subscription to a topic is a way out for who may not go out himself."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(1)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        sns = aws.client("sns")
+        topic = sns.create_topic(Name="out")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
+        with contextlib.suppress(ClientError):
+            sns.publish(TopicArn=topic, Message="secret")
+        if namespaces_are_permitted():
+            with pytest.raises(TimeoutError):
+                server.accept()
+
+
+def namespaces_are_permitted() -> bool:
+    done = subprocess.run(
+        launched((sys.executable, "-c", "pass"), no_network=True, report=1),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout == NO_NETWORK
+
+
+def test_functions_do_not_run_on_our_docker_engine(aws: Emulator) -> None:
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("f.py", "def handler(event, context):\n    return 'ran'\n")
+    role = aws.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    functions = aws.client("lambda")
+    functions.create_function(
+        FunctionName="f",
+        Runtime="python3.12",
+        Role=role,
+        Handler="f.handler",
+        Code={"ZipFile": code.getvalue()},
+    )
+    answer = functions.invoke(FunctionName="f")
+    assert answer["FunctionError"]
+    assert b"error running docker" in answer["Payload"].read()
 
 
 def test_it_is_gone_after_an_exception() -> None:

@@ -18,6 +18,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -188,11 +189,18 @@ def install_requirements(env, rules):
     if not text.strip():
         return
     files = constraint_files(text, rules)
+    path = REQUIREMENTS
+    own = os.path.join(HERE, "constraints.txt")
+    if rules["constraints_url"] in text:
+        # The official file of this very version is in the image: no host has to be reached for it.
+        path = os.path.join(tempfile.mkdtemp(), "requirements.txt")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace(rules["constraints_url"], own))
     options = [part for path in files for part in ("--constraint", path)]
     names = ", ".join(os.path.basename(path) for path in files) or "no constraint file of MWAA's"
     say("installing requirements/requirements.txt under " + names)
     argv = [sys.executable, "-m", "pip", "install", "--user", "--disable-pip-version-check"]
-    argv += ["--no-warn-script-location", "--requirement", REQUIREMENTS]
+    argv += ["--no-warn-script-location", "--requirement", path]
     run(argv + options, env, limit(env, "install_seconds", rules), "Installing the requirements")
 
 

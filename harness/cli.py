@@ -534,20 +534,28 @@ def metadata_roundtrip(
     "--wait", type=float, default=900, show_default=True, help="Seconds to be healthy in."
 )
 @click.option("--offline", is_flag=True, help="Reach for nothing but the package index.")
-def up(repo: Path | None, **asked: Any) -> None:
+@click.option("--build-only", is_flag=True, help="Make the images; print compose/.env.")
+def up(repo: Path | None, build_only: bool, **asked: Any) -> None:
     """Bring the pair up in Docker: both Airflows, PostgreSQL, an emulated AWS.
 
     The bridge runs REPO as it is, the target a rewritten copy; without REPO both are empty. An
     earlier pair is replaced, its databases are kept.
     """
     from harness.containers.engine import connect
-    from harness.containers.pair import Asked
+    from harness.containers.pair import Asked, compose_variables
     from harness.containers.pair import up as run
     from harness.listing import member_lines
 
+    def tell(step: str) -> None:
+        click.echo(step, err=True)
+
+    wanted = Asked(repo=repo, **asked)
     engine = connect()
-    members = run(engine, Asked(repo=repo, **asked), lambda step: click.echo(step, err=True))
-    for line in member_lines(members):
+    if build_only:
+        lines = compose_variables(engine, wanted, tell)
+    else:
+        lines = member_lines(run(engine, wanted, tell))
+    for line in lines:
         click.echo(line)
 
 

@@ -21,7 +21,6 @@ from harness.containers.engine import (
     ImageMissing,
     connect,
     explaining,
-    session_labels,
     sweep_gone,
     sweep_run,
 )
@@ -69,16 +68,13 @@ def localstack(
 
     engine = connect()
     sweep_gone(engine)
-    # Testcontainers puts its own labels on by itself.
-    theirs = session_labels()
-    labels = {name: text for name, text in engine.labels().items() if name not in theirs}
     container = (
         DockerContainer(image)
         .with_env("DEBUG", "0")
         .with_env("DISABLE_EVENTS", "1")  # its usage statistics
         .with_env("SKIP_SSL_CERT_DOWNLOAD", "1")
         .with_env("AWS_DEFAULT_REGION", region)
-        .with_kwargs(labels=labels)
+        .with_kwargs(labels=engine.labels())
         .waiting_for(_healthy(image, seconds))
     )
     # A host and no port: docker takes a free one of that host; Testcontainers cannot say so.

@@ -122,7 +122,7 @@ class Engine:
 
     def labels(self, **more: str) -> dict[str, str]:
         """The labels of everything that this run makes."""
-        return {RUN_LABEL: self.run, OWNER_LABEL: owner(), **session_labels(), **more}
+        return {RUN_LABEL: self.run, OWNER_LABEL: owner(), **more}
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -300,13 +300,6 @@ def _started(pid: int) -> str:
     except OSError:
         return ""
     return stat.rpartition(b")")[2].split()[19].decode()
-
-
-def session_labels() -> dict[str, str]:
-    """What Testcontainers' reaper knows the things of this process by."""
-    from testcontainers.core.labels import LABEL_SESSION_ID, SESSION_ID
-
-    return {LABEL_SESSION_ID: SESSION_ID}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,6 +97,7 @@ def start_rules(target: Target) -> dict[str, Any]:
     rules = tomllib.loads((DATA / "mwaa_rules.toml").read_text(encoding="utf-8"))
     return {
         "airflow": target.airflow,
+        "constraints_url": target.constraints_url,
         "forces_constraints": Version(target.airflow) >= Version(rules["forces_constraints_since"]),
         "install_seconds": rules["install_seconds"],
         "startup_seconds": rules["startup_seconds"],

@@ -246,6 +246,27 @@ def up(engine: Engine, asked: Asked, on_step: OnStep) -> tuple[Member, ...]:
     return _start(engine, asked, on_step, kept=True)
 
 
+def compose_variables(engine: Engine, asked: Asked, on_step: OnStep) -> Iterator[str]:
+    """Build the images and give what ``compose/compose.yml`` reads from its ``.env``."""
+    images = _images(engine, asked, _rows(asked), on_step)
+    made = Secrets(seed=secrets.token_hex(16))
+    for name in ("bridge", "target", "aws", "postgres"):
+        yield f"{name.upper()}_IMAGE={images[name].name}"
+    yield f"BRIDGE_PORT={asked.bridge_port}"
+    yield f"TARGET_PORT={asked.target_port}"
+    yield f"FERNET_KEY={made.fernet_key}"
+    yield f"WEB_SECRET={made.word('web')}"
+    yield f"DB_PASSWORD={made.word('db')}"
+    yield f"ADMIN_PASSWORD={made.admin}"
+
+
+def _rows(asked: Asked) -> Mapping[Side, Target]:
+    return {
+        Side.BRIDGE: get_target(asked.bridge or default_bridge().airflow),
+        Side.TARGET: get_target(asked.target or default_target().airflow),
+    }
+
+
 @contextlib.contextmanager
 def running(engine: Engine, asked: Asked, on_step: OnStep) -> Iterator[tuple[Member, ...]]:
     """A pair for as long as the block lasts; containers, networks and volumes go with it."""
@@ -309,12 +330,8 @@ def logs(
 
 
 def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tuple[Member, ...]:
-    _no_reaper()
     sweep_gone(engine)
-    rows = {
-        Side.BRIDGE: get_target(asked.bridge or default_bridge().airflow),
-        Side.TARGET: get_target(asked.target or default_target().airflow),
-    }
+    rows = _rows(asked)
     images = _images(engine, asked, rows, on_step)
     if kept:
         down(engine, name=asked.name)
@@ -325,7 +342,7 @@ def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tupl
         services = list(plan(asked, rows, images, Secrets(seed=seed), volumes))
         network = _network(engine, asked, labels)
         on_step("starting " + ", ".join(service.name for service in services))
-        started = [_run(engine, service, asked, network, labels) for service in services]
+        started = [start_service(engine, service, asked, network, labels) for service in services]
         for container, service in zip(started, services, strict=True):
             on_step(f"waiting for the {service.name}")
             _ready(service, asked).wait_until_ready(container)
@@ -431,13 +448,14 @@ def _network(engine: Engine, asked: Asked, labels: Mapping[str, str]) -> str:
     return name
 
 
-def _run(
+def start_service(
     engine: Engine, service: Service, asked: Asked, network: str, labels: Mapping[str, str]
 ) -> Any:
     """Start one service as a container of Testcontainers'."""
     from docker.types import EndpointConfig, Mount
     from testcontainers.core.container import DockerContainer
 
+    _no_reaper()
     name = f"{asked.name}-{service.name}" if PAIR_LABEL in labels else None
     mounts = [
         *(

@@ -1,0 +1,158 @@
+"""What goes wrong with containers, and what is said then."""
+
+import io
+import re
+import socket
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.containers.engine import (
+    Engine,
+    EngineError,
+    ImageMissing,
+    PortTaken,
+    WrongArchitecture,
+    sweep_run,
+)
+from harness.containers.images import BuildFailed, build, need_image, pack_context
+from harness.containers.pair import Asked, Service, start_service
+from harness.containers.readiness import (
+    AirflowHealthy,
+    ContainerDied,
+    EngineHealthy,
+    NeverHealthy,
+)
+from harness.model import Side
+from harness.pipeline import Options, check
+from harness.runtimes.docker import DockerRuntime
+
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
+
+
+@pytest.fixture
+def network(engine: Engine) -> Iterator[str]:
+    """A network of the test's own; containers and network go with it."""
+    made = engine.client.networks.create(f"test-{engine.run}", labels=engine.labels())
+    yield made.name
+    sweep_run(engine)
+
+
+def python(base: str, script: str, **fields: object) -> Service:
+    return Service(name="bridge", image=base, command=("python3", "-c", script), **fields)  # type: ignore[arg-type]
+
+
+def test_a_container_that_dies_at_its_start(engine: Engine, base: str, network: str) -> None:
+    service = python(base, "print('last words'); raise SystemExit(7)")
+    started = start_service(engine, service, Asked(), network, engine.labels())
+    with pytest.raises(ContainerDied, match=r"(?s)bridge ended.*exit code 7.*last words"):
+        AirflowHealthy(service="bridge", seconds=30).wait_until_ready(started)
+
+
+def test_an_airflow_that_never_answers(engine: Engine, base: str, network: str) -> None:
+    service = python(base, "import time; print('thinking', flush=True); time.sleep(60)", port=8080)
+    started = start_service(engine, service, Asked(), network, engine.labels())
+    with pytest.raises(NeverHealthy) as caught:
+        AirflowHealthy(service="bridge", seconds=2).wait_until_ready(started)
+    assert re.search(
+        r"(?s)is running and was not ready after 2 s: its web server does not answer.*thinking",
+        caught.value.message,
+    )
+    assert "--wait" in caught.value.hint
+
+
+def test_an_airflow_whose_scheduler_is_dead(engine: Engine, base: str, network: str) -> None:
+    script = (
+        "import http.server as h, json\n"
+        "class H(h.BaseHTTPRequestHandler):\n"
+        "  def do_GET(s):\n"
+        "    s.send_response(200); s.end_headers()\n"
+        "    s.wfile.write(json.dumps({'metadatabase': {'status': 'healthy'},"
+        " 'scheduler': {'status': 'unhealthy'}}).encode())\n"
+        "h.HTTPServer(('', 8080), H).serve_forever()"
+    )
+    started = start_service(
+        engine, python(base, script, port=8080), Asked(), network, engine.labels()
+    )
+    with pytest.raises(NeverHealthy, match="the scheduler is unhealthy"):
+        AirflowHealthy(service="bridge", seconds=4).wait_until_ready(started)
+
+
+def test_a_health_check_that_fails(engine: Engine, base: str, network: str) -> None:
+    service = python(
+        base, "import time; time.sleep(60)", health=("python3", "-c", "exit('no database')")
+    )
+    started = start_service(engine, service, Asked(), network, engine.labels())
+    with pytest.raises(NeverHealthy, match="its health is starting"):
+        EngineHealthy(service="bridge", seconds=4).wait_until_ready(started)
+
+
+def test_a_port_that_is_taken(engine: Engine, base: str, network: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        service = python(base, "import time; time.sleep(60)", port=8080, host_port=port)
+        with pytest.raises(PortTaken, match=f"port {port} for the bridge is taken") as caught:
+            start_service(engine, service, Asked(), network, engine.labels())
+    assert "--bridge-port" in caught.value.hint
+
+
+def test_an_image_that_is_nowhere(engine: Engine) -> None:
+    name = "registry.invalid/mwaa-harness/nothing:1"
+    with pytest.raises(ImageMissing, match="is not on this machine and cannot be pulled") as caught:
+        need_image(engine, name, lambda _: None)
+    assert name in caught.value.message
+    assert "--target-image" in caught.value.hint
+
+
+def test_an_image_for_another_processor(engine: Engine) -> None:
+    other = "arm64" if engine.architecture == "amd64" else "amd64"
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w"):
+        pass
+    name = f"mwaa-harness/test-architecture:{engine.run}"
+    created = engine.client.api.import_image_from_data(
+        packed.getvalue(), repository=name.partition(":")[0], tag=engine.run
+    )
+    assert "error" not in created
+    try:
+        # Made by this engine it is for this processor: the engine is what is told another tale.
+        from dataclasses import replace
+
+        with pytest.raises(WrongArchitecture, match=f"the engine runs {other}"):
+            need_image(replace(engine, architecture=other), name, lambda _: None)
+    finally:
+        engine.client.images.remove(name, force=True)
+
+
+def test_a_build_that_fails_shows_its_end(engine: Engine, base: str) -> None:
+    text = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo the reason && exit 9\n"
+    context = pack_context({"Dockerfile": text.encode()}, None)
+    with pytest.raises(BuildFailed, match=r"(?s)Airflow 9\.9.*code: 9.*the reason"):
+        build(engine, context, "mwaa-harness/test:never", {"BASE_IMAGE": base}, what="Airflow 9.9")
+
+
+def test_a_build_on_a_full_disk(engine: Engine, base: str) -> None:
+    """The engine passes on what the command says; a disk of one megabyte is full soon."""
+    text = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN dd if=/dev/zero of=/dev/full bs=1024 count=1\n"
+    context = pack_context({"Dockerfile": text.encode()}, None)
+    with pytest.raises(EngineError, match="No space left on device") as caught:
+        build(engine, context, "mwaa-harness/test:never", {"BASE_IMAGE": base}, what="Airflow 9.9")
+    assert type(caught.value).__name__ == "DiskFull"
+    assert "docker system df" in caught.value.hint
+
+
+def test_an_image_without_airflow_makes_the_verdict_unknown(
+    engine: Engine, base: str, tmp_path: Path
+) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "x.py").write_text("from airflow import DAG\n")
+    images = {Side.BRIDGE: base, Side.TARGET: base}
+    report = check(Options(path=tmp_path), DockerRuntime(engine=engine, images=images))
+    assert report.verdict == "unknown"
+    for environment in report.environments:
+        assert "cannot be asked what is in it" in environment.failure
+        assert environment.image == base

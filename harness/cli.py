@@ -520,6 +520,45 @@ def metadata_roundtrip(
     return 0 if all(survival.ok for survival in survivals) else 1
 
 
+@metadata.command("dags")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder.")
+@click.option("--bundle", metavar="BUNDLE", required=True, help="Where the bundle is to be.")
+@click.option("--passphrase-secret", default="", metavar="ID", help="In AWS Secrets Manager.")
+@click.option("--kms-key", default="", metavar="ID", help="Encrypt on S3 under this KMS key.")
+@click.option("--tables", metavar="A,B", default="", help="These tables only.")
+@click.option("--since", metavar="DATE", default="", help="Leave out older history.")
+@click.option(
+    "--on-conflict", type=click.Choice(["fail", "skip-identical", "replace"]), default="fail"
+)
+def metadata_dags(
+    out: Path,
+    bundle: str,
+    passphrase_secret: str,
+    kms_key: str,
+    tables: str,
+    since: str,
+    on_conflict: str,
+) -> None:
+    """Write db_export.py and db_import.py: DAGs that do it where only tasks reach the database.
+
+    db_export goes into the 1.10 environment, db_import into the 2.x one; start each by hand. They
+    pause all other DAGs meanwhile. The passphrase is read from --passphrase-secret, or from
+    MWAA_HARNESS_PASSPHRASE in the environment.
+    """
+    from harness.metadata.dags import DagOptions, write_dags
+
+    options = DagOptions(
+        bundle=bundle,
+        passphrase_secret=passphrase_secret,
+        kms_key=kms_key,
+        tables=_names(tables),
+        since=since,
+        on_conflict=on_conflict,
+    )
+    for path in write_dags(out, options):
+        click.echo(path)
+
+
 @cli.command()
 @click.argument("repo", required=False, type=click.Path(path_type=Path))
 @click.option("--bridge", metavar="V", default="", help="The 1.10 side [default: 1.10.15].")

@@ -50,10 +50,14 @@ PENDING_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What an export may be told. ``tables`` is empty for all; ``since`` is a date or a time."""
+    """What an export may be told. ``tables`` is empty for all; ``since`` is a date or a time.
+
+    ``without`` is a DAG whose history stays out: the one that exports, which is not over yet.
+    """
 
     tables: Tuple[str, ...] = ()
     since: str = ""
+    without: str = ""
     dry_run: bool = False
     overwrite: bool = False
     list_undecryptable: bool = False
@@ -61,7 +65,7 @@ class ExportOptions:
 
 
 @dataclass
-class _Work:
+class _Export:
     """What the steps of one export share."""
 
     database: Database
@@ -108,7 +112,7 @@ def export(
         catalogue = database.catalogue()
         revision = database.revision()
         _check_source(database, catalogue)
-        work = _Work(database, store, options, fernet, seal, decoder, catalogue, progress)
+        work = _Export(database, store, options, fernet, seal, decoder, catalogue, progress)
         names = store.names()
         if MANIFEST in names and not options.overwrite and not options.dry_run:
             raise BundleProblem(
@@ -184,7 +188,7 @@ def secret_tables(tables: Sequence[Table]) -> Tuple[Table, ...]:
     return tuple(table for table in tables if table.secret)
 
 
-def _check_secrets(work: _Work, wanted: Sequence[Table]) -> None:
+def _check_secrets(work: _Export, wanted: Sequence[Table]) -> None:
     """Try every key on every secret before anything is written."""
     closed: List[str] = []
     opened = any_secret = 0
@@ -242,7 +246,7 @@ def carried(table: Table) -> Tuple[Column, ...]:
     return tuple(column for column in table.columns if column.carried)
 
 
-def _export_table(work: _Work, table: Table) -> TableEntry:
+def _export_table(work: _Export, table: Table) -> TableEntry:
     database = work.database
     source = f"FROM {database.name(table.name)} t"
     total = int(database.value(f"SELECT count(*) {source}"))
@@ -254,11 +258,10 @@ def _export_table(work: _Work, table: Table) -> TableEntry:
     missing = [c.name for c in columns if not c.expression and c.name not in present]
     if set(missing) & set(table.source_key):
         raise TargetProblem(f"{database.where}: {table.name} has no column {', '.join(missing)}.")
-    inside, left_out = "", 0
-    if work.options.since and table.when:
-        when = f"t.{database.name(table.when)}"
-        inside = f"({when} IS NULL OR {when} >= '{_moment(work.options.since)}')"
-        left_out = int(database.value(f"SELECT count(*) {source} WHERE NOT {inside}"))
+    inside = _inside(work, table)
+    left_out = (
+        int(database.value(f"SELECT count(*) {source} WHERE NOT ({inside})")) if inside else 0
+    )
     tally = _Tally()
     if not work.options.dry_run:
         tally.writer = TableWriter(work.store, listed_file(table.name), {}, work.options.chunk_rows)
@@ -317,6 +320,19 @@ def _export_table(work: _Work, table: Table) -> TableEntry:
     return entry
 
 
+def _inside(work: _Export, table: Table) -> str:
+    """SQL for the rows that were asked for, never NULL; "" for all."""
+    parts = []
+    if work.options.since and table.when:
+        when = f"t.{work.database.name(table.when)}"
+        since = _since(work.options.since)
+        parts.append(f"({when} IS NULL OR {when} >= '{since}')")
+    if work.options.without and "dag_id" in work.catalogue[table.name]:
+        own = work.options.without.replace("'", "''")
+        parts.append(f"(t.dag_id IS NULL OR t.dag_id <> '{own}')")
+    return " AND ".join(parts)
+
+
 def _check_sum(entry: TableEntry) -> None:
     """Every row is accounted for, or there is no bundle."""
     counted = entry.rows + sum(entry.listed.values()) + entry.left_out
@@ -350,7 +366,7 @@ def writer_rows(writer: Any) -> int:
 
 
 def _shown(
-    work: _Work, table: Table, write: Callable[[bytes], None], total: int
+    work: _Export, table: Table, write: Callable[[bytes], None], total: int
 ) -> Callable[[bytes], None]:
     """``write``, with progress, where anybody wants to see any."""
     if work.progress is no_steps:
@@ -367,7 +383,7 @@ def _shown(
     return counted
 
 
-def _moment(text: str) -> str:
+def _since(text: str) -> str:
     """``--since`` as every database reads it. Raises UsageError."""
     try:
         moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
@@ -380,7 +396,7 @@ def _moment(text: str) -> str:
     return moment.isoformat(" ")
 
 
-def _ranges(work: _Work, table: Table, source: str) -> Dict[str, Tuple[str, str]]:
+def _ranges(work: _Export, table: Table, source: str) -> Dict[str, Tuple[str, str]]:
     """The smallest and the largest surrogate id and time of the source's rows."""
     found = {}
     for name in (table.identity, table.when):
@@ -392,7 +408,7 @@ def _ranges(work: _Work, table: Table, source: str) -> Dict[str, Tuple[str, str]
     return found
 
 
-def _unknown_tables(work: _Work) -> Dict[str, int]:
+def _unknown_tables(work: _Export) -> Dict[str, int]:
     known = {table.name for table in TABLES}
     return {
         name: int(work.database.value(f"SELECT count(*) FROM {work.database.name(name)}"))
@@ -401,7 +417,7 @@ def _unknown_tables(work: _Work) -> Dict[str, int]:
     }
 
 
-def _unknown_columns(work: _Work, wanted: Sequence[Table]) -> Tuple[str, ...]:
+def _unknown_columns(work: _Export, wanted: Sequence[Table]) -> Tuple[str, ...]:
     return tuple(
         f"{table.name}.{name}"
         for table in wanted
@@ -414,16 +430,16 @@ def _unknown_columns(work: _Work, wanted: Sequence[Table]) -> Tuple[str, ...]:
 # --- rows that are not carried -------------------------------------------------------------------
 
 
-def _list_rejected(work: _Work, table: Table, source: str, inside: str, tally: _Tally) -> None:
+def _list_rejected(work: _Export, table: Table, source: str, inside: str, tally: _Tally) -> None:
     reasons = " ".join(f"WHEN {reject.when} THEN '{reject.reason}'" for reject in table.rejects)
     rejected = " OR ".join(f"({reject.when})" for reject in table.rejects)
     if not rejected:
         return
-    where = f"({rejected})" + (f" AND {inside}" if inside else "")
+    where = f"({rejected})" + (f" AND ({inside})" if inside else "")
     _list_rows(work, table, f"CASE {reasons} END", f"{source} {table.joins} WHERE {where}", tally)
 
 
-def _list_rows(work: _Work, table: Table, reason: str, source: str, tally: _Tally) -> None:
+def _list_rows(work: _Export, table: Table, reason: str, source: str, tally: _Tally) -> None:
     present = work.catalogue[table.name]
     kinds = {column.name: column.type for column in table.columns}
     quoted = work.database.name
@@ -448,7 +464,7 @@ def _listed_text(value: bytes) -> Optional[str]:
 
 
 def _put_listed(
-    work: _Work,
+    work: _Export,
     table: Table,
     tally: _Tally,
     reason: str,
@@ -468,7 +484,7 @@ def _put_listed(
     tally.writer.write(json.dumps(record, sort_keys=True).encode("ascii") + b"\n")
 
 
-def _left_behind(work: _Work, table: Table, total: int) -> TableEntry:
+def _left_behind(work: _Export, table: Table, total: int) -> TableEntry:
     """A table that is not carried: counted, and kept as listed rows where a user would miss it."""
     tally = _Tally()
     if not table.keep or not total or work.options.dry_run:
@@ -511,7 +527,7 @@ class _Straight:
 
 
 def _sink(
-    work: _Work,
+    work: _Export,
     table: Table,
     columns: Sequence[Column],
     tally: _Tally,
@@ -530,7 +546,7 @@ class _Secrets:
 
     def __init__(
         self,
-        work: _Work,
+        work: _Export,
         table: Table,
         columns: Sequence[Column],
         tally: _Tally,
@@ -583,7 +599,7 @@ class _Pickles:
 
     def __init__(
         self,
-        work: _Work,
+        work: _Export,
         table: Table,
         columns: Sequence[Column],
         tally: _Tally,

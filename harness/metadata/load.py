@@ -58,11 +58,15 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What an import may be told. ``tables`` is empty for all that the bundle has."""
+    """What an import may be told. ``tables`` is empty for all that the bundle has.
+
+    ``keep_paused`` leaves it to the target which of the DAGs that it knows are paused.
+    """
 
     target: str
     tables: Tuple[str, ...] = ()
     policy: str = "fail"
+    keep_paused: bool = False
     dry_run: bool = False
 
 
@@ -97,7 +101,7 @@ class LoadReport:
 
 
 @dataclass
-class _Work:
+class _Import:
     database: Database
     store: Any
     manifest: Manifest
@@ -156,7 +160,7 @@ def load(
                 hint="Wait for its end. Whatever it is killed by, its lock goes with it.",
             )
         ledger = Ledger(database, _identity(manifest, tables))
-        work = _Work(database, store, manifest, options, fernet, seal, ledger, progress, tables)
+        work = _Import(database, store, manifest, options, fernet, seal, ledger, progress, tables)
         try:
             return _load(work)
         except BaseException:
@@ -179,7 +183,7 @@ def _tables(manifest: Manifest, options: LoadOptions) -> Tuple[Tuple[Table, Tabl
     return tuple((table, entry) for table, entry in pairs if entry is not None)
 
 
-def _load(work: _Work) -> LoadReport:
+def _load(work: _Import) -> LoadReport:
     database, options, ledger = work.database, work.options, work.ledger
     plan = ledger.plan()
     if plan is not None and ledger.done():
@@ -244,7 +248,7 @@ def _load(work: _Work) -> LoadReport:
     return report
 
 
-def _results(work: _Work) -> Tuple[Loaded, ...]:
+def _results(work: _Import) -> Tuple[Loaded, ...]:
     entries = work.ledger.entries()
     results = []
     for table, entry in work.tables:
@@ -269,7 +273,7 @@ def _results(work: _Work) -> Tuple[Loaded, ...]:
 # --- checks before the first write ---------------------------------------------------------------
 
 
-def _check_target(work: _Work) -> None:
+def _check_target(work: _Import) -> None:
     database, version = work.database, work.options.target
     if version_key(version) < (2,):
         raise TargetProblem(f"{version} is no target: metadata is carried to Airflow 2.x.")
@@ -296,7 +300,7 @@ def _check_target(work: _Work) -> None:
         )
 
 
-def _check_key(work: _Work) -> bool:
+def _check_key(work: _Import) -> bool:
     """Whether the target's key could be tried on something the target has encrypted itself."""
     tried = 0
     for table, _ in work.tables:
@@ -321,11 +325,11 @@ def _check_key(work: _Work) -> bool:
 # --- the plan ------------------------------------------------------------------------------------
 
 
-def _occupied(work: _Work, table: Table) -> bool:
+def _occupied(work: _Import, table: Table) -> bool:
     return bool(work.database.rows(f"SELECT 1 FROM {work.database.name(table.name)} LIMIT 1"))
 
 
-def _planned(work: _Work) -> Plan:
+def _planned(work: _Import) -> Plan:
     """How what is there is met. Raises TargetProblem when the policy does not allow it."""
     occupied = {table.name for table, _ in work.tables if _occupied(work, table)}
     offsets = {
@@ -334,7 +338,7 @@ def _planned(work: _Work) -> Plan:
         if table.identity and table.name in occupied
     }
     mapped: Dict[str, Mapping[str, str]] = {
-        name: _mapping(work, name, offsets.get(name, 0))
+        name: _id_map(work, name, offsets.get(name, 0))
         for name in ("ab_role", "ab_user")
         if name in occupied
     }
@@ -344,7 +348,8 @@ def _planned(work: _Work) -> Plan:
         if table.key
         and (table.name in occupied or (table.name == "xcom" and "dag_run" in occupied))
     ]
-    plan = Plan(work.options.policy, offsets, mapped, tuple(staged), None)
+    kept = work.options.keep_paused
+    plan = Plan(work.options.policy, offsets, mapped, tuple(staged), None, kept)
     work.plan = plan
     problems = []
     for table, entry in work.tables:
@@ -359,7 +364,7 @@ def _planned(work: _Work) -> Plan:
     return plan
 
 
-def _highest(work: _Work, table: Table) -> int:
+def _highest(work: _Import, table: Table) -> int:
     return int(
         work.database.value(
             f"SELECT coalesce(max({work.database.name(table.identity)}), 0)"
@@ -368,7 +373,7 @@ def _highest(work: _Work, table: Table) -> int:
     )
 
 
-def _mapping(work: _Work, name: str, offset: int) -> Dict[str, str]:
+def _id_map(work: _Import, name: str, offset: int) -> Dict[str, str]:
     """Source id → target id of a small table whose rows the target may have under another id."""
     (table, entry) = next(pair for pair in work.tables if pair[0].name == name)
     (key,) = table.key
@@ -389,7 +394,7 @@ def _mapping(work: _Work, name: str, offset: int) -> Dict[str, str]:
     return found
 
 
-def _rows(work: _Work, entry: TableEntry) -> Any:
+def _rows(work: _Import, entry: TableEntry) -> Any:
     for chunk in entry.chunks:
         for block in blocks(work.store, table_name_file(entry), chunk):
             yield from block.splitlines()
@@ -400,13 +405,15 @@ def table_name_file(entry: TableEntry) -> str:
     return entry.file.name if entry.file else ""
 
 
-def _shape(work: _Work, table: Table, entry: TableEntry, plain: bool = False) -> Shape:
+def _shape(work: _Import, table: Table, entry: TableEntry, plain: bool = False) -> Shape:
     return Shape(
         table, entry, work.options.target, work.plan, work.fernet, work.seal, plain_secrets=plain
     )
 
 
-def _stage(work: _Work, table: Table, entry: TableEntry, plain: bool = False) -> Tuple[str, Shape]:
+def _stage(
+    work: _Import, table: Table, entry: TableEntry, plain: bool = False
+) -> Tuple[str, Shape]:
     """Put the bundle's rows, as the target will have them, into a temporary table."""
     database = work.database
     name = f"mwaa_harness_{table.name}"
@@ -437,7 +444,7 @@ def _same(database: Database, one: str, other: str) -> str:
     return f"{one} {word} {other}"
 
 
-def _plain(database: Database, side: str, name: str, kinds: Mapping[str, str]) -> str:
+def _comparable(database: Database, side: str, name: str, kinds: Mapping[str, str]) -> str:
     """SQL: a column as something that can be compared."""
     column = f"{side}.{database.name(name)}"
     return f"CAST({column} AS text)" if kinds[name] == "json" else column
@@ -456,7 +463,7 @@ def _compared(table: Table, columns: Sequence[Column]) -> List[str]:
     ]
 
 
-def _conflicts(work: _Work, table: Table, entry: TableEntry) -> List[str]:
+def _conflicts(work: _Import, table: Table, entry: TableEntry) -> List[str]:
     """What is in the way, in words; [] when the policy allows it."""
     if table.merge or work.options.policy == "replace":
         return _second_keys(work, table, entry)
@@ -473,7 +480,7 @@ def _conflicts(work: _Work, table: Table, entry: TableEntry) -> List[str]:
         + [f"t.{database.name(c.flag)}" for c in shape.columns if c.name in secret and c.flag]
     )
     kinds = {column.name: column.type for column in shape.columns}
-    pairs = [[_plain(database, side, name, kinds) for side in "st"] for name in others]
+    pairs = [[_comparable(database, side, name, kinds) for side in "st"] for name in others]
     differs = " OR ".join(f"NOT ({_same(database, *pair)})" for pair in pairs)
     source = f"FROM {stage} s JOIN {database.name(table.name)} t ON {join}"
     rows: List[Tuple[Any, ...]] = []
@@ -496,7 +503,7 @@ def _said(table: Table, rows: Sequence[Tuple[Any, ...]]) -> List[str]:
 
 
 def _not_ours(
-    work: _Work, table: Table, stage: str, join: str, others: Sequence[str]
+    work: _Import, table: Table, stage: str, join: str, others: Sequence[str]
 ) -> List[Tuple[Any, ...]]:
     """Rows in the way in a table that Airflow itself puts rows into, or that has secrets."""
     database = work.database
@@ -553,7 +560,12 @@ def connection_digest(row: Mapping[str, Any]) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:16]
 
 
-def _second_keys(work: _Work, table: Table, entry: TableEntry) -> List[str]:
+def own_columns(plan: Plan) -> Tuple[str, ...]:
+    """What a row that the target has already keeps although the bundle says something else."""
+    return ("is_paused",) if plan.keep_paused else ()
+
+
+def _second_keys(work: _Import, table: Table, entry: TableEntry) -> List[str]:
     """Runs of the same time under another name: no policy can put one in the other's place."""
     if table.name != "dag_run":
         return []
@@ -568,11 +580,9 @@ def _second_keys(work: _Work, table: Table, entry: TableEntry) -> List[str]:
 # --- writing -------------------------------------------------------------------------------------
 
 
-def _begin(work: _Work) -> None:
+def _begin(work: _Import) -> None:
     """Write the plan down, and keep the ids that the bundle's rows will have out of others' way."""
     database = work.database
-    database.begin()
-    work.ledger.create()
     offsets = dict(work.plan.offsets)
     for table, entry in work.tables:
         if not table.identity:
@@ -580,15 +590,19 @@ def _begin(work: _Work) -> None:
         last = int(entry.ranges.get(table.identity, ("0", "0"))[1])
         if database.dialect == "postgresql":
             offsets[table.name] = _reserve(work, table, last, offsets.get(table.name))
+            # A sequence is moved for good; a lock kept any longer could meet the scheduler's own.
+            database.commit()
+    database.begin()
+    work.ledger.create()
     template = _log_template(work)
-    mapped = {name: _mapping(work, name, offsets.get(name, 0)) for name in work.plan.mapped}
+    mapped = {name: _id_map(work, name, offsets.get(name, 0)) for name in work.plan.mapped}
     offsets = {name: offset for name, offset in offsets.items() if offset}
     work.plan = replace(work.plan, offsets=offsets, mapped=mapped, log_template=template)
     work.ledger.add(PLAN, 0, 0, plan_note(work.plan))
     database.commit()
 
 
-def _reserve(work: _Work, table: Table, last: int, offset: Optional[int]) -> int:
+def _reserve(work: _Import, table: Table, last: int, offset: Optional[int]) -> int:
     """Move the sequence behind the ids to come, so that a scheduler at work takes none of them."""
     database = work.database
     database.execute(f"LOCK TABLE {database.name(table.name)} IN SHARE ROW EXCLUSIVE MODE")
@@ -605,7 +619,7 @@ def _reserve(work: _Work, table: Table, last: int, offset: Optional[int]) -> int
     return base
 
 
-def _log_template(work: _Work) -> Optional[int]:
+def _log_template(work: _Import) -> Optional[int]:
     """The id that lets the target find 1.10's log files; None where it does so without."""
     table = next((table for table, _ in work.tables if table.name == "dag_run"), None)
     columns = columns_of(table, work.options.target) if table else ()
@@ -629,7 +643,7 @@ def _log_template(work: _Work) -> Optional[int]:
     return number
 
 
-def _load_table(work: _Work, table: Table, entry: TableEntry) -> None:
+def _load_table(work: _Import, table: Table, entry: TableEntry) -> None:
     done = {chunk for (part, chunk) in work.ledger.entries() if part == table.name}
     work.database.rollback()
     if table.name in work.plan.staged:
@@ -654,7 +668,7 @@ def _load_table(work: _Work, table: Table, entry: TableEntry) -> None:
         work.progress(table.name, total, entry.rows)
 
 
-def _merge(work: _Work, table: Table, entry: TableEntry) -> None:
+def _merge(work: _Import, table: Table, entry: TableEntry) -> None:
     """Write a table that shares rows with the target: one transaction."""
     database = work.database
     quoted = database.name
@@ -668,7 +682,9 @@ def _merge(work: _Work, table: Table, entry: TableEntry) -> None:
     staged = int(database.value(f"SELECT count(*) FROM {stage}"))
     columns = ", ".join(quoted(name) for name in shape.names)
     if table.merge:
-        changed = [name for name in table.merge if name not in table.key]
+        changed = [
+            name for name in table.merge if name not in (*table.key, *own_columns(work.plan))
+        ]
     elif work.plan.policy == "skip-identical" and table.name != "slot_pool" and not table.secret:
         changed = []
     else:

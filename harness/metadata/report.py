@@ -13,7 +13,7 @@ from harness.metadata.bundle import Manifest
 from harness.metadata.load import LoadReport
 from harness.metadata.verify import VerifyReport
 
-SCHEMA = "mwaa-harness/metadata/1"
+REPORT_SCHEMA = "mwaa-harness/metadata/1"
 
 
 def _counts(counts: Any) -> str:
@@ -134,5 +134,5 @@ def verify_document(report: VerifyReport, where: str) -> str:
 
 
 def _document(verb: str, where: str, content: Dict[str, Any]) -> str:
-    ordered: Dict[str, Any] = {"schema": SCHEMA, "verb": verb, "where": where, **content}
+    ordered: Dict[str, Any] = {"schema": REPORT_SCHEMA, "verb": verb, "where": where, **content}
     return json.dumps(ordered, indent=2)

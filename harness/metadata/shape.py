@@ -15,13 +15,12 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 
 from harness.metadata.bundle import TableEntry
 from harness.metadata.copytext import NULL, bytes_field, escape, fields, unescape
-from harness.metadata.export import place_of
+from harness.metadata.export import MEMO, place_of
 from harness.metadata.problems import BundleProblem
 from harness.metadata.sealing import Fernet, Seal
 from harness.metadata.tables import Column, Table, has
 from harness.metadata.values import Unrepresentable, pickled, xcom_value
 
-MEMO = 4096
 DETAILS = 100
 
 
@@ -39,6 +38,7 @@ class Plan:
     mapped: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     staged: Tuple[str, ...] = ()
     log_template: Optional[int] = None
+    keep_paused: bool = False
 
 
 @dataclass

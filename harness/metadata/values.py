@@ -195,10 +195,6 @@ def _mapping(tagged: Any) -> Any:
     return dict(pairs)
 
 
-def _float(tagged: Any) -> float:
-    return float(tagged["v"])
-
-
 _PLAIN: Dict[str, Callable[[Any], Any]] = {
     "dict": _mapping,
     "tuple": lambda tagged: tuple(plain(item) for item in tagged["v"]),
@@ -213,7 +209,7 @@ _PLAIN: Dict[str, Callable[[Any], Any]] = {
     "decimal": lambda tagged: decimal.Decimal(tagged["v"]),
     "uuid": lambda tagged: uuid.UUID(tagged["v"]),
     "complex": lambda tagged: complex(*[plain(part) for part in tagged["v"]]),
-    "float": _float,
+    "float": lambda tagged: float(tagged["v"]),
     "int": lambda tagged: int(tagged["v"]),
     "bool": lambda tagged: bool(tagged["v"]),
     "str": lambda tagged: (
@@ -309,7 +305,7 @@ def _serialized(value: Any, lost: List[str]) -> Any:
         items = list(value) if kind is tuple else sorted(value, key=repr)
         return _named(f"builtins.{kind.__name__}", 1, [_serialized(item, lost) for item in items])
     if kind is datetime.datetime:
-        return _named("datetime.datetime", 1, _moment(value))
+        return _named("datetime.datetime", 1, _serialized_moment(value))
     if kind is datetime.date:
         return _named("datetime.date", 1, value.isoformat())
     if kind is datetime.timedelta:
@@ -319,7 +315,7 @@ def _serialized(value: Any, lost: List[str]) -> Any:
     raise Unrepresentable(f"{kind.__name__}: Airflow's JSON has no form for it")
 
 
-def _moment(value: datetime.datetime) -> Dict[str, Any]:
+def _serialized_moment(value: datetime.datetime) -> Dict[str, Any]:
     offset = value.utcoffset()
     if offset is None:
         # Read back by fromtimestamp() in the zone of the process, which on MWAA is UTC.

@@ -22,6 +22,7 @@ from harness.metadata.load import (
     LoadOptions,
     imported_tables,
     open_bundle,
+    own_columns,
     plan_of,
     table_name_file,
 )
@@ -139,7 +140,7 @@ class _Sides:
         self.shape = Shape(table, entry, target, plan, fernet, seal, plain_secrets=True)
         shared = table.name in plan.staged
         names = self.shape.names
-        own = _own(table, names) if shared else set()
+        own = _own(table, names, plan) if shared else set()
         self.kept = [position for position, name in enumerate(names) if name not in own]
         self.names = [names[position] for position in self.kept]
         self.types = [self.shape.types[position] for position in self.kept]
@@ -196,10 +197,11 @@ class _Sides:
         return b"\t".join([values[position] for position in self.key])
 
 
-def _own(table: Table, names: Sequence[str]) -> Set[str]:
+def _own(table: Table, names: Sequence[str], plan: Plan) -> Set[str]:
     """In a table that shares rows with the target: the columns that a row may have of its own."""
     if table.merge:
-        return {name for name in names if name not in (*table.key, *table.merge)}
+        kept = own_columns(plan)
+        return {name for name in names if name not in (*table.key, *table.merge) or name in kept}
     runs = {column.name for column in table.columns if column.references == "dag_run"}
     return {table.identity, "log_template_id"} | runs
 

@@ -110,7 +110,7 @@ def test_they_carry_a_history_through_s3(
     before = _paused(old_database)
     assert set(before.values()) == {True, False}
     with _in_dags(bridge, options, "export"):
-        done = bridge.run("backfill", "db_export", "-s", DATE, "-e", DATE, url=old_database,
+        bridge.run("backfill", "db_export", "-s", DATE, "-e", DATE, url=old_database,
                           settings=_settings(aws, OLD_KEYS))  # fmt: skip
     assert set(_states(old_database, "db_export").values()) == {"success"}, _log(
         bridge, "db_export"

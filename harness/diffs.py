@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import io
+import re
+import tokenize
 
 
 def unified_diff(path: str, before: str, after: str) -> str:
@@ -14,7 +16,7 @@ def unified_diff(path: str, before: str, after: str) -> str:
 
 def file_diff(old: str, new: str, before: bytes, after: bytes) -> str:
     """The diff of a file that comes (``old`` is ""), goes (``new`` is ""), moves or changes."""
-    texts = [data.decode("utf-8", errors="replace") for data in (before, after)]
+    texts = [decoded(data) for data in (before, after)]
     if not old:
         head = f"diff --git a/{new} b/{new}\nnew file mode 100644\n"
         return head + _hunks("", texts[1], "/dev/null", f"b/{new}")
@@ -50,9 +52,31 @@ def line_origins(before: str, after: str) -> tuple[int, ...]:
 
 def _hunks(before: str, after: str, old: str, new: str) -> str:
     lines = []
-    for line in difflib.unified_diff(_lines(before), _lines(after), old, new):
+    for line in difflib.unified_diff(_rows(before), _rows(after), old, new):
         lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
     return "".join(lines)
+
+
+def encoding_of(data: bytes) -> str:
+    """How the text of a file is to be read so that its bytes come back: by its own encoding line
+    where it has one, and where that is true of it."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        encoding = "utf-8" if encoding == "utf-8-sig" else encoding  # the mark is a part of it
+        data.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError):
+        return "utf-8"
+    return encoding
+
+
+def decoded(data: bytes) -> str:
+    """The text of a file, for a diff; what does not decode is replaced."""
+    return data.decode(encoding_of(data), errors="replace")
+
+
+def _rows(text: str) -> list[str]:
+    """Lines as git counts them: nothing but a newline ends one."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _lines(text: str) -> list[str]:

@@ -14,6 +14,7 @@ from harness.config import load_config
 from harness.errors import UsageError
 from harness.files import write_atomically
 from harness.model import Config, Repo, Rewrite, Rewritten, Target
+from harness.plugins_zip import pack, unpack
 from harness.processes import run
 from harness.repo import copy_tree, load
 from harness.rewrite import requirements_text, rewrite
@@ -93,14 +94,20 @@ def migrated_requirements(path: Path, *, target: str = "", offline: bool = False
         return requirements_text(_rewritten(repo, config, row, copy, False, False, offline).repo)
 
 
-def lines(migration: Migration, format_: str, *, diff: bool) -> Iterator[str]:
-    """The protocol: as JSON, as a diff that ``git apply`` takes, or as a list of edits."""
+def lines(migration: Migration, format_: str, *, diff: bool) -> Iterator[str | bytes]:
+    """The protocol: as JSON, as a diff that ``git apply`` takes, or as a list of edits. The diff
+    of a file in another encoding than UTF-8 comes as its bytes."""
     if format_ == "json":
         yield msgspec.json.format(msgspec.json.encode(_summary(migration)), indent=2).decode()
     elif diff:
-        yield from (entry.diff.rstrip("\n") for entry in migration.rewrites if entry.diff)
+        yield from (_shown(entry) for entry in migration.rewrites if entry.diff)
     else:
         yield from _edits(migration)
+
+
+def _shown(entry: Rewrite) -> str | bytes:
+    text = entry.diff.removesuffix("\n")
+    return text if entry.encoding == "utf-8" else text.encode(entry.encoding, errors="replace")
 
 
 def remarks(migration: Migration) -> Iterator[str]:
@@ -118,14 +125,15 @@ def remarks(migration: Migration) -> Iterator[str]:
 def _rewritten(
     repo: Repo, config: Config, row: Target, copy: Path, unsafe: bool, python2: bool, offline: bool
 ) -> Rewritten:
-    return rewrite(
-        copy_tree(repo, copy),
+    done = rewrite(
+        unpack(copy_tree(repo, copy)),
         target=row,
         constraints=find_constraints(row, config.constraints.get(row.airflow, ""), offline=offline),
         config=config,
         unsafe=unsafe,
         python2=python2,
     )
+    return pack(repo, done)
 
 
 def _refuse_dirty(repo: Repo) -> None:
@@ -185,7 +193,7 @@ def _put(repo: Repo, old: str, path: str, rewritten: Rewritten) -> Iterator[Writ
 
 def _file(repo: Repo, name: str) -> str:
     """The file that an entry stands for: itself, or the archive it is a member of."""
-    while not (repo.root / name).is_file():
+    while name and not (repo.root / name).is_file():
         name = name.rpartition("/")[0]
     return name
 

@@ -221,7 +221,7 @@ class Rewrite:
     """What became of one file. ``diff`` is empty when nothing changed; ``error`` when it could not
     be read as Python of the target. ``lines`` maps a line of the new text to its line in the
     original (1-based; index 0 unused; empty = unchanged). ``moved_to`` is its new path when it has
-    one; ``deleted`` says that it is gone."""
+    one; ``deleted`` says that it is gone; ``encoding`` is that of its text, the diff's included."""
 
     path: str
     diff: str = ""
@@ -231,6 +231,7 @@ class Rewrite:
     lines: tuple[int, ...] = ()
     moved_to: str = ""
     deleted: bool = False
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True, kw_only=True)

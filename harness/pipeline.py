@@ -49,6 +49,7 @@ from harness.model import (
     Target,
 )
 from harness.needs import find_needs
+from harness.plugins_zip import unpack
 from harness.processes import Stopped, allow_start, stop_all
 from harness.repo import copy_tree, load
 from harness.requirements.install import requirements_for_side
@@ -244,7 +245,7 @@ def resolve_requirements(
 def _see_bridge(job: Job, runtime: Runtime, workspace: Path, on_progress: OnProgress) -> Seen:
     step = partial(_announce, on_progress, Side.BRIDGE)
     step("copying")
-    copy = copy_tree(job.repo, workspace / "bridge" / "airflow")
+    copy = unpack(copy_tree(job.repo, workspace / "bridge" / "airflow"))
     return _observe(
         job, runtime, side=Side.BRIDGE, row=job.bridge, copy=copy, on_progress=on_progress
     )
@@ -256,7 +257,7 @@ def _see_target(
     step = partial(_announce, on_progress, Side.TARGET)
     began = time.perf_counter()
     step(f"copying for {row.airflow}")
-    copy = copy_tree(job.repo, workspace / row.airflow / "airflow")
+    copy = unpack(copy_tree(job.repo, workspace / row.airflow / "airflow"))
     constraints = runtime.constraints(row, job.config)
     rewritten = rewrite(
         copy,

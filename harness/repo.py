@@ -28,6 +28,7 @@ from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from harness.errors import HarnessError, UsageError
 from harness.model import Config, Repo
+from harness.plugins_zip import problem_of
 
 SKIPPED_FOLDERS = frozenset(
     {
@@ -386,8 +387,9 @@ def _plugins(
         name = str(PurePosixPath(folder) / "plugins")
         if (root / name).is_dir() and name not in problems:
             return name
-        if f"{name}.zip" in files:
-            _note(problems, f"{name}.zip", "is not looked into: unpack it into plugins/ beside it")
+        archive = f"{name}.zip"
+        if archive in files and (why := problem_of(root / archive)):
+            _note(problems, archive, f"is not looked into, it {why}: unpack it into plugins/")
     return None
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 import codemods
 from harness.cache import cache_folder
-from harness.diffs import line_origins, unified_diff
+from harness.diffs import encoding_of, line_origins, unified_diff
 from harness.files import write_atomically
 from harness.model import (
     Config,
@@ -98,7 +98,10 @@ def requirements_text(repo: Repo) -> str:
 def _rewrite_requirements(
     rewritten: Rewritten, target: Target, constraints: Constraints, reasons: Mapping[str, str]
 ) -> Rewritten:
-    repo, before = rewritten.repo, requirements_text(rewritten.repo)
+    repo = rewritten.repo
+    # Whatever its encoding, the lines that nobody touches keep their bytes.
+    raw = (repo.root / repo.requirements).read_bytes() if repo.requirements else b""
+    before = raw.decode("utf-8", errors="surrogateescape")
     changed = rewrite_requirements(
         before,
         target=target,
@@ -110,11 +113,19 @@ def _rewrite_requirements(
         return rewritten
     path = repo.requirements or NEW_REQUIREMENTS
     if changed.text != before:
-        write_atomically(repo.root / path, changed.text.encode())
+        data = changed.text.encode("utf-8", errors="surrogateescape")
+        write_atomically(repo.root / path, data)
         repo = replace(repo, requirements=path, files=tuple(sorted({*repo.files, path})))
+    latin = "\udc80" <= max(before, default="") <= "\udcff"
+    shown = "latin-1" if latin else "utf-8"
+    old, new = (
+        text.encode("utf-8", errors="surrogateescape").decode(shown)
+        for text in (before, changed.text)
+    )
     entry = Rewrite(
         path=path,
-        diff=unified_diff(path, before, changed.text),
+        diff=unified_diff(path, old, new),
+        encoding=shown,
         edits=changed.edits,
         notes=changed.notes,
         lines=line_origins(before, changed.text),
@@ -230,6 +241,7 @@ def _describe(job: Job, migrated: Migrated) -> Rewrite:
         error=migrated.error,
         diff=migrated.diff,
         lines=migrated.lines,
+        encoding=encoding_of(job.data) if migrated.diff else "utf-8",
     )
 
 

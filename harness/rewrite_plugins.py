@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from codemods.plugin_layout import IGNORE_FILE, Folders, Layout, arrange
 from codemods.plugin_modules import SERVED, find_plugin_modules, registered, renames
-from harness.diffs import file_diff, line_origins
+from harness import diffs
 from harness.files import write_atomically
 from harness.model import Config, Repo, Rewrite, RewriteEdit
 
@@ -176,14 +176,15 @@ def _entry(entry: Rewrite, new: str, old_data: bytes | None, data: bytes, why: s
         edits = (*edits, RewriteEdit(rule=RULE, line=1, message=why))
     old = entry.path if old_data is not None else ""
     before, after = old_data or b"", data
-    texts = [value.decode("utf-8", errors="replace") for value in (before, after)]
+    texts = [diffs.decoded(value) for value in (before, after)]
     return replace(
         entry,
-        diff=file_diff(old, new, before, after),
+        diff=diffs.file_diff(old, new, before, after),
         edits=edits,
         moved_to=new if new and new != entry.path else "",
         deleted=not new,
-        lines=line_origins(*texts) if new else (),
+        lines=diffs.line_origins(*texts) if new else (),
+        encoding=diffs.encoding_of(before or after),
     )
 
 

@@ -21,7 +21,7 @@ from typing import IO, cast
 import msgspec
 
 import codemods
-from harness.diffs import line_origins, unified_diff
+from harness.diffs import decoded, line_origins, unified_diff
 from harness.model import RewriteEdit, RewriteNote
 from harness.processes import finish, start
 
@@ -83,7 +83,7 @@ def migrate(job: Job, settings: Settings) -> Migrated:
         unsafe=settings.unsafe,
         python2=settings.python2,
     )
-    before, after = (text.decode("utf-8", errors="replace") for text in (job.data, data or b""))
+    before, after = decoded(job.data), decoded(data or b"")
     return Migrated(
         data=data,
         diff=unified_diff(job.name, before, after) if data is not None else "",

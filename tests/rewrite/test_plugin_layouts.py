@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -305,3 +306,54 @@ def test_git_takes_the_moves(tmp_path: Path, write: bool) -> None:
     ]
     assert trees[0] == trees[1]
     assert "plugins/pack_plugin.py" in trees[0]
+
+
+def zipped(folder: Path, members: dict[str, str]) -> Path:
+    repo = made(folder, {})
+    with zipfile.ZipFile(repo / "plugins.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return repo
+
+
+def test_plugins_zip_is_made_anew(tmp_path: Path) -> None:
+    """What DAGs import moves out of it, what the plugin keeps stays in it; nothing is unpacked."""
+    repo = zipped(
+        tmp_path,
+        {
+            "own.py": BASE
+            + "from ops.load import Load\nfrom macro import week\n"
+            + plugin(more="    macros = [week]\n"),
+            "macro.py": "def week(ds):\n    return ds\n",
+            "ops/load.py": OPERATOR,
+        },
+    )
+    before = (repo / "plugins.zip").read_bytes()
+    done = migrate(repo, target="2.11.0", offline=True)
+    assert (repo / "plugins.zip").read_bytes() == before
+    assert {e.path for e in done.rewrites if e.diff} == {
+        "dags/dag.py",
+        "dags/ops/load.py",
+        "dags/.airflowignore",
+    }
+    assert "plugins.zip" in {e.path for e in done.rewrites}
+
+    written = migrate(repo, target="2.11.0", write=True, allow_dirty=True, offline=True).written
+
+    assert [w for w in written if w.error] == []
+    with zipfile.ZipFile(repo / "plugins.zip") as archive:
+        assert set(archive.namelist()) == {"own.py", "macro.py", ".airflowignore"}
+        assert b"operators" not in archive.read("own.py")
+    assert (repo / "dags/ops/load.py").read_text() == OPERATOR
+    assert "from ops.load import Load" in (repo / "dags/dag.py").read_text()
+    assert not (repo / "plugins").exists()
+
+
+@pytest.mark.parametrize("name", ["../evil.py", "/evil.py", "..\\evil.py"])
+def test_an_archive_that_leads_out_is_not_unpacked(tmp_path: Path, name: str) -> None:
+    repo = zipped(tmp_path, {name: "x = 1\n"})
+    out = tmp_path / "out"
+    done = migrate(repo, target="2.11.0", output=out, offline=True)
+    assert "plugins.zip" not in {e.path for e in done.rewrites}
+    assert not list(tmp_path.rglob("evil.py"))
+    assert (out / "plugins.zip").read_bytes() == (repo / "plugins.zip").read_bytes()

@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.diffs import line_origins, unified_diff
+from harness.files import write_atomically
+from harness.migrate import lines
+from harness.migrate import migrate as migrate_repository
 from harness.model import Config, Constraints
 from harness.repo import copy_tree, load
 from harness.rewrite import rewrite
@@ -182,3 +185,66 @@ def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:
     day = entries["dags/sql/day.sql"]
     assert [(e.rule, e.line) for e in day.edits] == [("template-variables", 2)]
     assert [(n.rule, n.line) for n in day.notes] == [("template-variables", 2)]
+
+
+ODD = [
+    b"# coding: latin-1\nfrom airflow.operators.bash_operator import BashOperator  # caf\xe9\n",
+    b"\xef\xbb\xbffrom airflow.operators.bash_operator import BashOperator\n",
+    b"from airflow.operators.bash_operator import BashOperator\r\nx = 1\r\n",
+    b"from airflow.operators.bash_operator import BashOperator\r\nx = 1\ny = 2\r\n",
+    b"x = 1\n\x0c\nfrom airflow.operators.bash_operator import BashOperator",
+    b"'''a\rb'''\nfrom airflow.operators.bash_operator import BashOperator\n",
+]
+
+
+@pytest.mark.parametrize("data", ODD, ids=["latin-1", "bom", "crlf", "mixed", "form-feed", "cr"])
+def test_odd_bytes_survive_and_git_takes_their_diff(tmp_path: Path, data: bytes) -> None:
+    """Whatever a file is made of, only the import changes; the printed diff does just that."""
+    repo = tmp_path / "repo"
+    (repo / "dags").mkdir(parents=True)
+    (repo / "dags" / "dag.py").write_bytes(data + b"# DAG")
+    (repo / "requirements.txt").write_bytes(b"# caf\xe9\r\nboto3\r\n")
+
+    done = migrate_repository(repo, target="2.11.0", output=tmp_path / "out", offline=True)
+    diff = b"".join(
+        (line if isinstance(line, bytes) else line.encode()) + b"\n"
+        for line in lines(done, "text", diff=True)
+    )
+    subprocess.run(["git", "apply", "-"], input=diff, cwd=repo, check=True)
+
+    new = (tmp_path / "out" / "dags" / "dag.py").read_bytes()
+    assert new == (data + b"# DAG").replace(b"bash_operator", b"bash")
+    for name in ("dags/dag.py", "requirements.txt"):
+        assert (repo / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+    assert (repo / "requirements.txt").read_bytes().endswith(b"# caf\xe9\r\nboto3\r\n")
+    assert "dags/dag.py" in "".join(map(str, lines(done, "json", diff=False)))
+
+
+def test_write_goes_on_after_a_file_that_fails(tmp_path: Path) -> None:
+    """Links, modes and read-only files are kept; what cannot be written costs only itself."""
+    repo = tmp_path / "repo"
+    for name in ("dags/a.py", "dags/sub/b.py", "shared/c.py"):
+        path = repo / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(OLD + b"# DAG\n")
+    (repo / "dags" / "a.py").chmod(0o444)
+    (repo / "dags" / "c.py").symlink_to("../shared/c.py")
+    real, broken = write_atomically, repo / "dags" / "sub" / "b.py"
+
+    def failing(path: Path, data: bytes) -> None:
+        if path == broken.resolve():
+            raise OSError(28, "No space left on device")
+        real(path, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.migrate.write_atomically", failing)
+        done = migrate_repository(repo, target="2.11.0", write=True, allow_dirty=True, offline=True)
+
+    assert {w.path: w.error for w in done.written if w.error} == {
+        "dags/sub/b.py": "No space left on device"
+    }
+    assert broken.read_bytes() == OLD + b"# DAG\n"
+    assert (repo / "dags" / "a.py").stat().st_mode & 0o777 == 0o444
+    assert (repo / "dags" / "c.py").is_symlink()
+    for name in ("dags/a.py", "shared/c.py"):
+        assert b"airflow.operators.bash import" in (repo / name).read_bytes()

@@ -90,7 +90,7 @@ def map_arguments(
         for path in chain[:-1]:
             for addition in table.additions(path):
                 _add(mapped, addition, new, given, known)
-    _map_positional(mapped, node, first, old, new, lineage, target)
+    _map_positional(mapped, node, first, old, new, lineage, target, renames)
     return mapped
 
 
@@ -217,6 +217,7 @@ def _map_positional(
     new: Signature | None,
     lineage: tuple[str, ...],
     target: Target,
+    renames: dict[str, str],
 ) -> None:
     if old is None or new is None or any(isinstance(a, ast.Starred) for a in node.args):
         return
@@ -228,10 +229,18 @@ def _map_positional(
     for place, name in enumerate(old.positional[: len(given)]):
         row = target.constructors.by_hand(lineage, name, new.accepts)
         plain = row is not None and row.new in new.accepts and not row.keys and not row.shape
-        to = row.new if row is not None and plain else new.renamed.get(name, name)
+        if row is not None and row.new == name and name not in new.accepts:
+            continue  # taken, though the constructor does not name it
+        to = name if name in new.accepts and name not in new.renamed else renames.get(name, name)
+        if row is not None and plain:
+            to = row.new
         if row is not None and row.new == DROP and name not in new.accepts:
             dropped.add(first + place)
         elif to not in new.accepts:
+            value = given[place]
+            if isinstance(value, ast.Constant) and value.value is None:
+                dropped.add(first + place)
+                continue
             if not new.anything:
                 advice = row.advice or _place(row) if row is not None and row.new != DROP else ""
                 mapped.unsure_positional[first + place] = name
@@ -262,6 +271,13 @@ def mechanical(target: Target, source: Source, resolution: Resolution, node: ast
     return new.required <= have | set(new.positional[: len(node.args)])
 
 
+def _subclasses(source: Source, path: str) -> list[ast.ClassDef]:
+    """The classes of the text that inherit from the one at ``path``."""
+    return [
+        node for node, _ in source.classes if any(source.path_of(b) == path for b in node.bases)
+    ]
+
+
 def settle(target: Target, source: Source, path: str, calls: list[ast.Call]) -> Resolution:
     """Where ``path`` goes for these calls.
 
@@ -271,7 +287,12 @@ def settle(target: Target, source: Source, path: str, calls: list[ast.Call]) -> 
     resolution = target.resolve(path)
     if resolution.removed is not None or not resolution.replaced:
         return resolution
-    if calls and all(mechanical(target, source, resolution, node) for node in calls):
+    inherited = _subclasses(source, path)
+    if (
+        calls
+        and not inherited
+        and all(mechanical(target, source, resolution, node) for node in calls)
+    ):
         return resolution
     for index, hop in enumerate(resolution.hops):
         if hop.replaced:
@@ -319,6 +340,11 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
 
 def _all(source: Source, target: Target) -> Iterator[Change]:
     calls = calls_by_path(source)
+    for cls, _ in source.classes:
+        for base in cls.bases:
+            path = source.path_of(base)
+            if path is not None and path.startswith("airflow."):
+                yield from _inherits(source, target, path, cls, calls.get(path, []))
     for made in constructions(source):
         if not made.path.startswith("airflow"):
             continue
@@ -331,6 +357,26 @@ def _all(source: Source, target: Target) -> Iterator[Change]:
         elif made.use is not None:
             yield from _deprecated(target, made, resolution)
         yield from _construction(target, source, made, resolution)
+
+
+def _inherits(
+    source: Source, target: Target, path: str, cls: ast.ClassDef, calls: list[ast.Call]
+) -> Iterator[Note]:
+    """A class whose base another one replaced: who makes it may be in other files."""
+    wanted = target.resolve(path)
+    if wanted.removed is not None or not wanted.replaced:
+        return
+    stays = settle(target, source, path, calls).path != wanted.path
+    old, new = path.rpartition(".")[2], wanted.path.rpartition(".")[2]
+    yield Note(
+        rule=REPLACED,
+        line=cls.lineno,
+        column=cls.col_offset,
+        message=f"{cls.name} inherits from {old}, which {'warns' if stays else 'is gone'} on the "
+        f"target; {new} took its place",
+        fix=f"Inherit from {new} ({wanted.path.rpartition('.')[0]}) and rename the arguments in "
+        "every call of the class, and the attributes that it reads, to that one's",
+    )
 
 
 def _deprecated(target: Target, made: Construction, resolution: Resolution) -> Iterator[Note]:

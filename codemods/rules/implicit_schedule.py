@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from codemods.base import Example, Rule
+from codemods.base import Example, Note, Rule
 from codemods.calls import constructions
 from codemods.changes import AddImport, Change, EditCall, NewImport, Step
 from codemods.constructors import baseline
@@ -44,8 +44,16 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         names = {k.arg for k in node.keywords}
         if None in names or names & _SCHEDULES:
             continue
-        if has_start(source, made) is not True:
-            continue  # with a schedule the target would refuse it
+        if has_start(source, made) is False:
+            yield Note(
+                rule=ID,
+                line=node.lineno,
+                column=node.col_offset,
+                message="a DAG without a schedule runs daily; the target wants it said",
+                fix="Pass schedule=timedelta(days=1) and start_date=..., which the target asks for "
+                "as soon as there is a schedule",
+            )
+            continue
         code, new = _timedelta(source)
         add = () if new is None else (AddImport(near=made.use.bindings[0], new=new),)
         yield Step(
@@ -75,11 +83,14 @@ RULE = Rule(
                 "dag = DAG('d', start_date=datetime(2020, 1, 1), schedule=timedelta(days=1))",
             ),
         ),
+        Example(
+            before=lines("from airflow import DAG", "", "dag = DAG('d')"),
+            after=lines("from airflow import DAG", "", "dag = DAG('d')"),
+            notes=("schedule=timedelta(days=1) and start_date=...",),
+        ),
     ),
     keeps=(
         lines("from airflow import DAG", "", "dag = DAG('d', schedule=None)"),
-        lines("from airflow import DAG", "", "dag = DAG('d')"),
-        lines("from airflow import DAG", "", "dag = DAG('d', default_args=load())"),
         lines("from airflow import DAG", "", "dag = DAG('d', **options)"),
         lines("from airflow import DAG", "", "dag = DAG('d', 'text', '@daily', start_date=START)"),
     ),

@@ -25,11 +25,12 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     for made in constructions(source):
         resolution = target.resolve(made.path)
         signature = target.constructors.signature(resolution.path)
-        if signature is None or _NEW not in signature.accepts:
+        if signature is None or not {_OLD, _NEW} & signature.accepts:
             continue
+        said = _NEW in signature.accepts
         names = {k.arg for k in made.node.keywords}
         given = next((k for k in made.node.keywords if k.arg == _OLD), None)
-        if given is not None and _NEW not in names:
+        if said and given is not None and _NEW not in names:
             yield _said(source, made, given.value)
         elif (
             given is None
@@ -42,7 +43,11 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                 rule=ID,
                 line=made.node.lineno,
                 message="1.10 kept the pod; the target wants that said",
-                operations=(EditCall(node=made.node, add={_NEW: _ACTIONS[False]}),),
+                operations=(
+                    EditCall(
+                        node=made.node, add={_NEW: _ACTIONS[False]} if said else {_OLD: "False"}
+                    ),
+                ),
             )
 
 

@@ -205,3 +205,167 @@ def test_an_own_operator_that_hands_nothing_on_is_left_alone(newest: dict[str, s
     closed = OWN.replace("table='', *args, **kwargs", "table, xcom_push")
     source = closed.replace("*args, **kwargs", "task_id='t'") + "Own('t', xcom_push=True)\n"
     assert migrate_source(source, pins=newest).text is None
+
+
+@pytest.mark.parametrize("version", ["2.5.1", "2.10.3", "2.11.0"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "airflow.hooks.postgres_hook.PostgresHook",
+        "airflow.hooks.mysql_hook.MySqlHook",
+        "airflow.hooks.mssql_hook.MsSqlHook",
+        "airflow.hooks.oracle_hook.OracleHook",
+        "airflow.contrib.hooks.snowflake_hook.SnowflakeHook",
+        "airflow.hooks.hive_hooks.HiveServer2Hook",
+        "airflow.hooks.presto_hook.PrestoHook",
+        "airflow.hooks.sqlite_hook.SqliteHook",
+        "airflow.contrib.hooks.vertica_hook.VerticaHook",
+        "airflow.hooks.jdbc_hook.JdbcHook",
+        "airflow.hooks.druid_hook.DruidDbApiHook",
+        "airflow.contrib.hooks.pinot_hook.PinotDbApiHook",
+    ],
+)
+def test_the_first_argument_of_a_database_hook_is_its_connection(
+    path: str, version: str, targets: dict[str, dict[str, str]]
+) -> None:
+    """Their constructors are (*args, **kwargs): no name that they pop is the first one's."""
+    module, _, name = path.rpartition(".")
+    migration = migrate_source(
+        f"from {module} import {name}\n\n{name}('pg')\n", pins=targets[version]
+    )
+    assert migration.text is not None
+    assert migration.text.endswith(f"{name}('pg')\n")
+    assert migration.notes == ()
+
+
+def test_positional_arguments_of_a_hook_get_the_names_of_the_target(newest: dict[str, str]) -> None:
+    before = (
+        "from airflow.contrib.hooks.bigquery_hook import BigQueryHook\n\n"
+        "BigQueryHook('bq', None, False)\n"
+    )
+    migration = migrate_source(before, pins=newest)
+    assert migration.notes == ()
+    assert migration.text is not None
+    assert migration.text.endswith("BigQueryHook(gcp_conn_id='bq', use_legacy_sql=False)\n")
+
+
+def test_default_args_feed_what_an_argument_became(newest: dict[str, str]) -> None:
+    """What the call would gain by default must not win over the user's own default."""
+    before = (
+        "from airflow.operators.postgres_operator import PostgresOperator\n\n"
+        "args = {'postgres_conn_id': 'mine'}\n"
+        "PostgresOperator(task_id='t', sql='select 1', default_args=args)\n"
+    )
+    after = (
+        "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator\n\n"
+        "args = {'conn_id': 'mine'}\n"
+        "SQLExecuteQueryOperator(task_id='t', sql='select 1', default_args=args)\n"
+    )
+    assert migrate_source(before, pins=newest).text == after
+
+
+def test_default_args_that_move_into_another_argument_are_said(newest: dict[str, str]) -> None:
+    before = (
+        "from airflow.contrib.operators.dataproc_operator import DataProcHiveOperator\n\n"
+        "args = {'cluster_name': 'mine'}\n"
+        "DataProcHiveOperator(task_id='t', query='select 1', default_args=args)\n"
+    )
+    migration = migrate_source(before, pins=newest)
+    assert migration.text is not None
+    assert "cluster-1" not in migration.text
+    assert any('job["placement"]["cluster_name"]' in n.fix for n in migration.notes)
+
+
+DATAPROC = "airflow.providers.google.cloud.operators.dataproc"
+
+
+def test_dataproc_jobs_and_clusters(newest: dict[str, str]) -> None:
+    before = (
+        "from airflow.contrib.operators.dataproc_operator import (\n"
+        "    DataProcPySparkOperator, DataprocClusterCreateOperator)\n\n"
+        "DataProcPySparkOperator(task_id='t', main='gs://b/m.py', arguments=ARGS, region='r')\n"
+        "DataprocClusterCreateOperator(\n"
+        "    task_id='c', cluster_name='c', project_id=P, num_workers=2, image_version='2.0')\n"
+    )
+    migration = migrate_source(before, pins=newest)
+    assert migration.notes == ()
+    assert migration.text is not None
+    assert "DataprocSubmitJobOperator(task_id='t', region='r', job={" in migration.text
+    assert '"placement": {"cluster_name": "cluster-1"}' in migration.text
+    assert (
+        '"pyspark_job": {"main_python_file_uri": \'gs://b/m.py\', "args": ARGS}' in migration.text
+    )
+    made = "ClusterGenerator(project_id=P, num_workers=2, image_version='2.0').make()"
+    assert f"cluster_config={made}" in migration.text
+    assert f"from {DATAPROC} import ClusterGenerator" in migration.text
+
+
+def test_a_local_file_is_not_handed_to_dataproc(newest: dict[str, str]) -> None:
+    before = (
+        "from airflow.contrib.operators.dataproc_operator import DataProcPySparkOperator\n\n"
+        "DataProcPySparkOperator(task_id='t', main='jobs/m.py')\n"
+    )
+    (note,) = migrate_source(before, pins=newest).notes
+    assert "main_python_file_uri" in note.fix
+
+
+@pytest.mark.parametrize(
+    ("table", "code"),
+    [
+        ("'p.d.t'", '{"projectId": "p", "datasetId": "d", "tableId": "t"}'),
+        ("'p:d.t$20200101'", '{"projectId": "p", "datasetId": "d", "tableId": "t$20200101"}'),
+        ("f'{P}.{D}.t_{N}'", '{"projectId": P, "datasetId": D, "tableId": f"t_{N}"}'),
+        ("'{}.{}.t'.format(P, D)", '{"projectId": P, "datasetId": D, "tableId": "t"}'),
+        (
+            "'{{ var.value.p }}.d.t_{{ ds_nodash }}'",
+            '{"projectId": "{{ var.value.p }}", "datasetId": "d", "tableId": "t_{{ ds_nodash }}"}',
+        ),
+    ],
+)
+def test_a_table_of_bigquery_is_taken_apart(table: str, code: str, newest: dict[str, str]) -> None:
+    before = (
+        "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n\n"
+        f"BigQueryOperator(task_id='t', sql='select 1', destination_dataset_table={table})\n"
+    )
+    migration = migrate_source(before, pins=newest)
+    assert migration.notes == ()
+    assert migration.text is not None
+    assert f'"destinationTable": {code}' in migration.text
+
+
+@pytest.mark.parametrize("table", ["'d.t'", "TABLE", "'%s.%s.t' % (P, D)"])
+def test_a_table_without_a_project_in_sight_is_a_note(table: str, newest: dict[str, str]) -> None:
+    before = (
+        "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n\n"
+        f"BigQueryOperator(task_id='t', sql='select 1', destination_dataset_table={table})\n"
+    )
+    assert any("destinationTable" in n.fix for n in migrate_source(before, pins=newest).notes)
+
+
+def test_what_moves_into_another_argument_keeps_its_imports(newest: dict[str, str]) -> None:
+    before = (
+        "from datetime import datetime\n"
+        "from airflow.contrib.operators.dataproc_operator import DataprocClusterCreateOperator\n\n"
+        "DataprocClusterCreateOperator(task_id='c', cluster_name='c', project_id='p',\n"
+        "    num_workers=2, auto_delete_time=datetime(2030, 1, 1))\n"
+    )
+    text = migrate_source(before, pins=newest).text
+    assert text is not None
+    assert text.startswith("from datetime import datetime\n")
+
+
+@pytest.mark.parametrize(("version", "stays"), [("2.10.3", True), ("2.11.0", False)])
+def test_a_subclass_of_a_replaced_class_is_said(
+    version: str, stays: bool, targets: dict[str, dict[str, str]]
+) -> None:
+    """Who makes it may be in other files: it stays where the target has the old class."""
+    before = (
+        "from airflow.operators.postgres_operator import PostgresOperator\n\n\n"
+        "class Mine(PostgresOperator):\n"
+        "    def __init__(self, **kwargs):\n"
+        "        super().__init__(**kwargs)\n"
+    )
+    migration = migrate_source(before, pins=targets[version])
+    assert migration.text is not None
+    assert ("class Mine(PostgresOperator)" in migration.text) is stays
+    assert any("Mine inherits from PostgresOperator" in n.message for n in migration.notes)

@@ -1,0 +1,78 @@
+"""Values of a DAG's arguments that the target names differently."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from codemods.base import Example, Rule
+from codemods.calls import constructions
+from codemods.changes import Change, Replace, Step
+from codemods.constructors import baseline
+from codemods.rules._dag import DAG
+from codemods.rules._text import lines
+from codemods.source import Source
+from codemods.target import Target
+from codemods.values import quoted, text_of
+
+ID = "dag-values"
+# Source: airflow/models/dag.py of 2.3.0 (the tree view became the grid) and of 2.0.0
+# (_upgrade_outdated_dag_access_control).
+_VIEWS = {"tree": "grid"}
+_PERMISSIONS = {"can_dag_read": "can_read", "can_dag_edit": "can_edit"}
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    for made in constructions(source):
+        old = baseline().signature(made.path) or target.constructors.signature(made.path)
+        if old is None or old.lineage[0] != DAG:
+            continue
+        for keyword in made.node.keywords:
+            if keyword.arg == "default_view" and target.has("apache-airflow>=2.3"):
+                yield from _replaced(keyword.value, _VIEWS)
+            elif keyword.arg == "access_control":
+                value = source.value_of(keyword.value, ast.Dict)
+                for node in ast.walk(value) if value is not None else ():
+                    if isinstance(node, ast.Constant):
+                        yield from _replaced(node, _PERMISSIONS)
+
+
+def _replaced(node: ast.expr, names: dict[str, str]) -> Iterator[Change]:
+    old = text_of(node)
+    if old in names:
+        yield Step(
+            rule=ID,
+            line=node.lineno,
+            message=f"{old} is {names[old]} on the target",
+            operations=(Replace(node=node, code=quoted(names[old])),),
+        )
+
+
+RULE = Rule(
+    id=ID,
+    title="Name a DAG's view and permissions as the target does",
+    why="The tree view is the grid since Airflow 2.3, the permissions of a DAG are can_read and "
+    "can_edit since 2.0; the old names warn.",
+    examples=(
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "",
+                "ACCESS = {'ops': {'can_dag_read', 'can_dag_edit'}}",
+                "DAG('d', schedule=None, default_view='tree', access_control=ACCESS)",
+            ),
+            after=lines(
+                "from airflow import DAG",
+                "",
+                'ACCESS = {\'ops\': {"can_read", "can_edit"}}',
+                "DAG('d', schedule=None, default_view=\"grid\", access_control=ACCESS)",
+            ),
+        ),
+    ),
+    keeps=(
+        lines("from airflow import DAG", "", "DAG('d', schedule=None, default_view='graph')"),
+        lines("# airflow", "from mylib import DAG", "", "DAG('d', default_view='tree')"),
+        lines("from airflow import DAG", "", "VIEW = 'tree'", "DAG('d', schedule=None)"),
+    ),
+    find=_find,
+)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import pytest
 from harness.aws.emulator import EmulatorError
 from harness.aws.localstack import _healthy, default_image, localstack
 from harness.containers.engine import RUN_LABEL as LABEL
-from harness.containers.engine import Engine, EngineError, connect
+from harness.containers.engine import Engine, EngineError, explaining
 
-IMAGE = os.environ.get("MWAA_HARNESS_LOCALSTACK_IMAGE", "mwaa-harness/local-localstack:4.14.0")
+LOCAL = "mwaa-harness/local-localstack:4.14.0"
 """Made by .ci/localstack-image where no image registry can be reached."""
 
 
@@ -86,14 +85,20 @@ def test_one_that_never_gets_healthy_shows_status_and_log() -> None:
 # ------------------------------------------------------------------------------- the real thing
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+@pytest.fixture
+def image(engine: Engine) -> str:
+    """An image that is here or that can be pulled; where there is none, it is like no engine."""
+    named = os.environ.get("MWAA_HARNESS_LOCALSTACK_IMAGE")
+    if named or engine.client.images.list(LOCAL):
+        return named or LOCAL
     try:
-        engine = connect()
+        with explaining(f"Pulling {default_image()}"):
+            engine.client.images.pull(default_image())
     except EngineError as error:
-        pytest.skip(f"no Docker engine: {error.message}")
-    yield engine
-    engine.close()
+        if os.environ.get("MWAA_HARNESS_DOCKER_REQUIRED"):
+            raise
+        pytest.skip(error.message)
+    return default_image()
 
 
 @pytest.fixture(autouse=True)
@@ -111,16 +116,13 @@ def ours(engine: Engine) -> list[Any]:
 
 
 @pytest.mark.docker
-def test_it_starts_answers_and_is_gone(engine: Engine) -> None:
-    if not engine.client.images.list(IMAGE):
-        pytest.skip(f"{IMAGE} is not here: .ci/localstack-image makes it")
-    with localstack(image=IMAGE) as aws:
+@pytest.mark.xdist_group("docker")
+def test_it_starts_answers_and_is_gone(engine: Engine, image: str) -> None:
+    with localstack(image=image) as aws:
         (container,) = ours(engine)
         bindings = container.attrs["HostConfig"]["PortBindings"]["4566/tcp"]
         assert [binding["HostIp"] for binding in bindings] == ["127.0.0.1"]
-        assert not container.attrs["Mounts"] or all(
-            "docker.sock" not in str(mount) for mount in container.attrs["Mounts"]
-        )
+        assert "docker.sock" not in str(container.attrs["Mounts"])
         s3 = aws.client("s3")
         s3.create_bucket(Bucket="data")
         s3.put_object(Bucket="data", Key="a", Body=b"hello")
@@ -133,6 +135,7 @@ def test_it_starts_answers_and_is_gone(engine: Engine) -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("docker")
 def test_an_image_that_is_nowhere_is_named(engine: Engine) -> None:
     image = "localhost:1/no/localstack:0"
     with pytest.raises(EngineError) as caught, localstack(image=image):
@@ -142,19 +145,18 @@ def test_an_image_that_is_nowhere_is_named(engine: Engine) -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("docker")
 def test_a_container_that_ends_leaves_its_words_and_nothing_else(
-    engine: Engine, tmp_path: Path
+    engine: Engine, image: str, tmp_path: Path
 ) -> None:
-    if not engine.client.images.list(IMAGE):
-        pytest.skip(f"{IMAGE} is not here: .ci/localstack-image makes it")
-    image = "mwaa-harness/test-localstack-ends:0"
+    ends = "mwaa-harness/test-localstack-ends:0"
     (tmp_path / "Dockerfile").write_text(
-        f'FROM {IMAGE}\nCMD ["python3", "-c", "print(\'License activation failed\'); exit(55)"]\n'
+        f"FROM {image}\nENTRYPOINT []\nCMD echo 'License activation failed'; exit 55\n"
     )
-    engine.client.images.build(path=str(tmp_path), tag=image)
+    engine.client.images.build(path=str(tmp_path), tag=ends)
     try:
-        with pytest.raises(EmulatorError, match="exit code 55"), localstack(image=image):
+        with pytest.raises(EmulatorError, match="exit code 55"), localstack(image=ends):
             pass
         assert ours(engine) == []
     finally:
-        engine.client.images.remove(image, force=True)
+        engine.client.images.remove(ends, force=True)

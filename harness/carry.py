@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from harness.launch import launched
 from harness.metadata.bundle import Manifest
 from harness.metadata.databases import opened
 from harness.metadata.export import ExportOptions, export, no_steps
-from harness.metadata.load import LoadOptions, LoadReport, load
+from harness.metadata.inside import inside
+from harness.metadata.load import LoadOptions, LoadReport, load, open_bundle
+from harness.metadata.readable import Readable, read_back
 from harness.metadata.sealing import Fernet, new_seal, read_secret
 from harness.metadata.stores import store_of
 from harness.metadata.values import Decoder
@@ -139,6 +142,34 @@ def run_verify(place: Place, options: LoadOptions, on_step: OnStep = no_steps) -
     store = store_of(place.bundle)
     with opened(database_url(place.url)) as database:
         return verify(database, store, options, fernet, passphrase, on_step)
+
+
+def run_read_back(place: Place, options: LoadOptions) -> Readable:
+    """Read every value of the place's database through the target's own Airflow, and hold it
+    against the bundle; see ``harness.metadata.readable``.
+
+    The environment is the embedded runtime's, made when it is not in the cache.
+    """
+    target = get_target(options.target)
+    store = store_of(place.bundle)
+    manifest, seal = open_bundle(store, passphrase_of(place))
+    key = b""
+    if place.fernet_key_file is not None:
+        key = read_secret(str(place.fernet_key_file), "the Fernet key")
+    runtime = VenvRuntime()
+    constraints = runtime.constraints(target, Config())
+    environment = runtime.environment(target, Side.TARGET, constraints)
+    with tempfile.TemporaryDirectory(prefix="mwaa-harness-readback-") as folder:
+        return read_back(
+            store,
+            manifest,
+            seal,
+            inside(environment, target, Path(folder)),
+            database_url(place.url),
+            target=options.target,
+            fernet_key=key.decode("utf-8", "replace"),
+            tables=options.tables,
+        )
 
 
 @contextmanager

@@ -422,6 +422,12 @@ def metadata_import(
 
 @metadata.command("verify")
 @click.option("--target", metavar="V", required=True, help="The target's Airflow version.")
+@click.option(
+    "--values/--no-values",
+    default=True,
+    show_default=True,
+    help="Read every value through the target's own Airflow, too.",
+)
 @_transfer("--to", "--from")
 def metadata_verify(
     url: str,
@@ -431,27 +437,37 @@ def metadata_verify(
     tables: str,
     format_: str,
     target: str,
+    values: bool,
 ) -> int:
     """Compare the database of an Airflow 2.x with the bundle that was imported, row by row.
 
+    Every conf, XCom, executor_config, variable and connection is then read through that Airflow
+    itself, in an environment of the harness' own, and compared.
+
     Exit code: 0 everything survived, 1 something did not.
     """
-    from harness.carry import Place, run_verify, steps
+    from harness.carry import Place, run_read_back, run_verify, steps
     from harness.metadata.databases import hide_password
     from harness.metadata.load import LoadOptions
+    from harness.metadata.readable import read_document, read_lines
     from harness.metadata.report import verify_document, verify_lines
 
     place = Place(
         url=url, bundle=bundle, fernet_key_file=fernet_key_file, passphrase_file=passphrase_file
     )
+    options = LoadOptions(target=target, tables=_names(tables))
     with steps() as on_step:
-        report = run_verify(place, LoadOptions(target=target, tables=_names(tables)), on_step)
+        report = run_verify(place, options, on_step)
+    read = run_read_back(place, options) if values else None
     if format_ == "json":
-        click.echo(verify_document(report, hide_password(url)))
+        more = {"values": read_document(read)} if read else {}
+        click.echo(verify_document(report, hide_password(url), **more))
     else:
         for line in verify_lines(report, hide_password(url)):
             click.echo(line)
-    return 0 if report.ok else 1
+        for line in read_lines(read, target) if read else ():
+            click.echo(line)
+    return 0 if report.ok and (read is None or read.ok) else 1
 
 
 @metadata.command("roundtrip")

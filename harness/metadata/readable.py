@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.metadata.bundle import Manifest, TableEntry, blocks
@@ -343,3 +343,22 @@ def canonical(tagged: Any, *, text_keys: bool = False) -> Any:
     if kind in ("tuple", "set", "frozenset"):
         return {"$": kind, "v": [canonical(item, text_keys=text_keys) for item in content]}
     return {"$": kind, "v": content}
+
+
+# ------------------------------------------------------------------------------- what is said
+
+
+def read_lines(found: Readable, target: str) -> Iterator[str]:
+    """One line for all that was read, then each value that is not what it was."""
+    count = sum(table.expected for table in found.tables)
+    answer = "are what they were" if found.ok else "are NOT all what they were"
+    each = ", ".join(f"{table.name} {table.equal}/{table.expected}" for table in found.tables)
+    yield f"read through Airflow {target}: {count} values {answer} ({each})"
+    for one in found.unreadable:
+        key = " / ".join(str(part) for part in one.key)
+        yield f"{one.table}{' ' + key if key else ''}: {one.reason}"
+
+
+def read_document(found: Readable) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {**asdict(found), "ok": found.ok}

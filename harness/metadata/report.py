@@ -128,9 +128,10 @@ def load_document(report: LoadReport, where: str) -> str:
     return _document("import", where, asdict(report))
 
 
-def verify_document(report: VerifyReport, where: str) -> str:
-    """The verification as JSON."""
-    return _document("verify", where, {**asdict(report), "ok": report.ok})
+def verify_document(report: VerifyReport, where: str, **more: Any) -> str:
+    """The verification as JSON; ``more`` is what others have verified, each with its ``ok``."""
+    ok = report.ok and all(part["ok"] for part in more.values())
+    return _document("verify", where, {**asdict(report), **more, "ok": ok})
 
 
 def _document(verb: str, where: str, content: Dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from airflows import BRIDGE, TARGETS, Airflow, schema
+from click.testing import CliRunner
 from comparison import Difference, contents, differences
 from cryptography.fernet import Fernet
 from oracle import oracle
@@ -22,6 +23,7 @@ from population import FERNET_KEY as OLD_KEY
 from postgres_server import Server
 
 from harness.carry import Place, run_export, run_import, run_verify
+from harness.cli import cli
 from harness.metadata.export import ExportOptions
 from harness.metadata.inside import inside
 from harness.metadata.load import LoadOptions, LoadReport, open_bundle
@@ -285,12 +287,10 @@ def test_every_value_can_be_read_in_the_target(carried: Carried, tmp_path: Path)
         assert all(name.startswith("dag_id=") for name in names)
 
 
-def test_a_value_that_was_changed_is_found(carried: Carried, tmp_path: Path) -> None:
+def test_a_value_that_was_changed_is_found(carried: Carried) -> None:
     """Last, since it damages our side: what is read back is compared, and not only read."""
     if carried.airflow.target.airflow != TARGETS[-1]:
         return
-    store = store_of(str(carried.bundle))
-    manifest, seal = open_bundle(store, PASSPHRASE)
     with psycopg.connect(carried.ours) as connection:
         for statement in (
             "UPDATE dag_run SET conf = '\\x80034b012e' WHERE run_id = 'manual__dict'",
@@ -303,17 +303,19 @@ def test_a_value_that_was_changed_is_found(carried: Carried, tmp_path: Path) -> 
             " filename LIKE 'dag_id=%') WHERE dag_id = 'example_xcom'",
         ):
             assert connection.execute(statement).rowcount > 0, statement  # type: ignore[call-overload]
-    found = read_back(
-        store,
-        manifest,
-        seal,
-        inside(carried.airflow.environment, carried.airflow.target, tmp_path / "inside"),
-        carried.ours,
-        target=carried.airflow.target.airflow,
-        fernet_key=NEW_KEY,
+    place = carried.place
+    done = CliRunner().invoke(
+        cli,
+        [
+            *("metadata", "verify", "--to", carried.ours, "--from", place.bundle),
+            *("--target", TARGETS[-1], "--fernet-key-file", str(place.fernet_key_file)),
+            *("--passphrase-file", str(place.passphrase_file), "--format", "json"),
+        ],
     )
-    assert not found.ok
-    wrong = {(one.table, *one.key[:2]) for one in found.unreadable}
+    assert done.exit_code == 1, done.output
+    found = json.loads(done.stdout)
+    assert (found["ok"], found["values"]["ok"]) == (False, False)
+    wrong = {(one["table"], *one["key"][:2]) for one in found["values"]["unreadable"]}
     assert wrong >= {
         ("dag_run.conf", "hard_confs", "manual__dict"),
         ("xcom.value", "hard_xcoms", "pushes_56"),

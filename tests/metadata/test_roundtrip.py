@@ -119,11 +119,12 @@ def test_a_database_that_is_none_of_the_bridges_is_an_error(
 @pytest.mark.xdist_group("metadata")
 def test_a_repositorys_history_survives_on_sqlite(stories: Path) -> None:
     repo = str(stories / "reads_variables" / "before")
-    targets = [part for version in TARGETS for part in ("--target", version)]
+    versions = TARGETS[1:]
+    targets = [part for version in versions for part in ("--target", version)]
     done = CliRunner().invoke(cli, ["metadata", "roundtrip", repo, *targets, "--format", "json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert [target["target"] for target in found["targets"]] == list(TARGETS)
+    assert [target["target"] for target in found["targets"]] == list(versions)
     for target in found["targets"]:
         assert target["ok"]
         tables = {table["name"]: table for table in target["tables"]}

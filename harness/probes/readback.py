@@ -59,8 +59,8 @@ def digest(secret, key):
     return {"hmac": hmac.new(key, secret.encode("utf-8"), hashlib.sha256).hexdigest()}
 
 
-class Row(Exception):
-    """Carries a problem of one row out of a reader's helper."""
+class Row(decode.NotPlain):
+    """A problem of one row, in a sentence of ours."""
 
 
 def attempt(read):

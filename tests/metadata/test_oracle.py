@@ -311,14 +311,15 @@ def test_a_value_that_was_changed_is_found(carried: Carried) -> None:
             *("--target", TARGETS[-1], "--fernet-key-file", str(place.fernet_key_file)),
             *("--passphrase-file", str(place.passphrase_file), "--format", "json"),
         ],
+        standalone_mode=False,
     )
-    assert done.exit_code == 1, done.output
+    assert done.return_value == 1, done.output
     found = json.loads(done.stdout)
     assert (found["ok"], found["values"]["ok"]) == (False, False)
-    wrong = {(one["table"], *one["key"][:2]) for one in found["values"]["unreadable"]}
+    wrong = {(one["table"], *one["key"][-1:]) for one in found["values"]["unreadable"]}
     assert wrong >= {
-        ("dag_run.conf", "hard_confs", "manual__dict"),
-        ("xcom.value", "hard_xcoms", "pushes_56"),
+        ("dag_run.conf", "manual__dict"),
+        ("xcom.value", "zero"),
         ("xcom.value",),
         ("variable", "tab"),
         ("connection", "sealed"),

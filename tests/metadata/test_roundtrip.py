@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from airflows import BRIDGE, TARGETS, Airflow
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from harness.cli import cli
 from harness.metadata.inside import inside
@@ -18,6 +18,12 @@ from harness.model import Config, DagObservation, Survival, SurvivalTable, TaskO
 from harness.roundtrip import document, lines
 from harness.runtimes.surroundings import FERNET_KEY
 from harness.survival import SeedFailed, seed
+
+
+def run(*arguments: str) -> Result:
+    """A command; what it returns is the exit code."""
+    return CliRunner().invoke(cli, arguments, standalone_mode=False)
+
 
 TABLE = SurvivalTable(
     name="xcom",
@@ -49,8 +55,7 @@ def test_the_report_says_what_survived_and_what_did_not() -> None:
 
 
 def test_a_database_needs_its_key(tmp_path: Path) -> None:
-    done = CliRunner().invoke(cli, ["metadata", "roundtrip", str(tmp_path), "--database", "x"])
-    assert done.exit_code != 0
+    done = run("metadata", "roundtrip", str(tmp_path), "--database", "x")
     assert "belong together" in str(done.exception)
 
 
@@ -121,8 +126,8 @@ def test_a_repositorys_history_survives_on_sqlite(stories: Path) -> None:
     repo = str(stories / "reads_variables" / "before")
     versions = TARGETS[1:]
     targets = [part for version in versions for part in ("--target", version)]
-    done = CliRunner().invoke(cli, ["metadata", "roundtrip", repo, *targets, "--format", "json"])
-    assert done.exit_code == 0, done.output
+    done = run("metadata", "roundtrip", repo, *targets, "--format", "json")
+    assert done.return_value == 0, done.output
     found = json.loads(done.stdout)
     assert [target["target"] for target in found["targets"]] == list(versions)
     for target in found["targets"]:
@@ -145,14 +150,14 @@ def test_it_survives_on_postgresql_and_in_the_report_of_check(
     key.write_text(FERNET_KEY)
     monkeypatch.setenv("FRESH", database(TARGETS[0]))
     options = ("--target", TARGETS[0], "--database", "env:FRESH", "--fernet-key-file", str(key))
-    done = CliRunner().invoke(cli, ["metadata", "roundtrip", repo, *options])
-    assert done.exit_code == 0, done.output
+    done = run("metadata", "roundtrip", repo, *options)
+    assert done.return_value == 0, done.output
     assert "metadata survives the move" in done.stdout
     assert "postgresql" in done.stdout
 
     asked = ("--only", "metadata-survives", "--target", TARGETS[0], "--format", "json")
-    done = CliRunner().invoke(cli, ["check", repo, *asked])
-    assert done.exit_code == 0, done.output
+    done = run("check", repo, *asked)
+    assert done.return_value == 0, done.output
     (result,) = json.loads(done.stdout)["checks"]
     assert (result["check"], result["status"]) == ("metadata-survives", "pass")
     assert result["judged"] >= 10

@@ -3,7 +3,8 @@
     python benchmarks/check.py [--files 100 1000] [--target 2.11.0] [--rounds 3]
 
 Needs the environments of both sides in the cache: the first round makes them and is not counted.
-Prints a Markdown table (medians) for docs/benchmarks.md.
+Prints a Markdown table (medians) for docs/benchmarks.md. CPU seconds are those of a command and of
+all that it started, user and system: on a machine where others work they tell more than the wall.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from harness.model import Config, Side
 from harness.runtimes.venv import VenvRuntime
@@ -72,8 +75,30 @@ def generate(folder: Path, count: int) -> Path:
     return folder
 
 
-def plain_load(python: Path, dags: Path, template: Path) -> float:
-    """Wall seconds of one process that does nothing but load the folder."""
+class Cost(NamedTuple):
+    """Seconds of the wall clock and of the processors."""
+
+    wall: float
+    cpu: float
+
+
+def run(command: Sequence[str | Path], **options: Any) -> tuple[Cost, bytes]:
+    """What a command costs, and what it prints."""
+    # As for any user, whose Python keeps what it has compiled.
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.PIPE, **{"env": env, **options})  # noqa: PLW1510
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(wall, cpu), done.stdout
+
+
+def median(costs: Iterable[Cost]) -> Cost:
+    return Cost(*map(statistics.median, zip(*costs, strict=True)))
+
+
+def plain_load(python: Path, dags: Path, template: Path) -> Cost:
+    """One process that does nothing but load the folder."""
     with tempfile.TemporaryDirectory() as home:
         database = Path(home) / "airflow.db"
         database.write_bytes(template.read_bytes())
@@ -85,33 +110,22 @@ def plain_load(python: Path, dags: Path, template: Path) -> float:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         }
-        started = time.perf_counter()
-        subprocess.run(
-            [python, "-W", "ignore", "-c", PLAIN, dags], env=env, check=True, capture_output=True
-        )
-        return time.perf_counter() - started
+        command = [python, "-W", "ignore", "-c", PLAIN, dags]
+        return run(command, env=env, check=True, stderr=subprocess.DEVNULL)[0]
 
 
-def check(repo: Path, target: str) -> tuple[float, dict[str, float]]:
-    """Wall seconds of one whole ``check``, and the timings out of its report."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", "check", repo, "--target", target, "--format", "json"],
-        capture_output=True,
-        check=False,
-    )
-    seconds = time.perf_counter() - started
-    report = json.loads(done.stdout)
+def check(repo: Path, target: str) -> tuple[Cost, dict[str, float]]:
+    """One whole ``check``, and the timings out of its report."""
+    command = [sys.executable, "-m", "harness", "check", repo, "--target", target]
+    cost, printed = run([*command, "--format", "json"])
+    report = json.loads(printed)
     assert report["verdict"] == "pass", report["findings"][:3] or report["checks"]
-    return seconds, report["timings"]
+    return cost, report["timings"]
 
 
 def help_cpu() -> float:
     """CPU seconds of ``mwaa-harness --help``."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "harness", "--help"], check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return run([sys.executable, "-m", "harness", "--help"], check=True)[0].cpu
 
 
 def main() -> None:
@@ -129,26 +143,32 @@ def main() -> None:
         side: runtime.environment(row, side, runtime.constraints(row, Config()))
         for side, row in rows.items()
     }
-    print("| files | plain bridge s | plain target s | check s | ratio | ms a file | timings |")
+    print("Each cell: wall seconds (CPU seconds).\n")
+    print("| files | plain bridge | plain target | check | ratio | ms a file | timings |")
     print("|---|---|---|---|---|---|---|")
     for count in options.files:
         with tempfile.TemporaryDirectory() as folder:
             repo = generate(Path(folder) / "repo", count)
             check(repo, options.target)
             plain = {
-                side: statistics.median(
+                side: median(
                     plain_load(made.python, repo / "dags", made.template_db)
                     for _ in range(options.rounds)
                 )
                 for side, made in sides.items()
             }
             runs = [check(repo, options.target) for _ in range(options.rounds)]
-            wall = statistics.median(seconds for seconds, _ in runs)
-            slower = max(plain.values())
+            whole = median(cost for cost, _ in runs)
+            # The wall against the slower side, which may run beside the other; the CPU against both.
+            wall = whole.wall / max(cost.wall for cost in plain.values())
+            cpu = whole.cpu / sum(cost.cpu for cost in plain.values())
+            costs = [plain[Side.BRIDGE], plain[Side.TARGET], whole]
             timings = {name: round(value, 2) for name, value in runs[-1][1].items()}
             print(
-                f"| {count} | {plain[Side.BRIDGE]:.2f} | {plain[Side.TARGET]:.2f} | {wall:.2f} "
-                f"| {wall / slower:.2f} | {1000 * wall / count:.1f} | {timings} |"
+                f"| {count} "
+                + "".join(f"| {cost.wall:.2f} ({cost.cpu:.2f}) " for cost in costs)
+                + f"| {wall:.2f} ({cpu:.2f}) | {1000 * whole.wall / count:.1f} "
+                f"({1000 * whole.cpu / count:.1f}) | {timings} |"
             )
 
 

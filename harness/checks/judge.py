@@ -143,7 +143,12 @@ def _weigh(
 def _rows(pair: Pair) -> Iterable[FileRow]:
     bridge, target = files_of(pair.bridge), files_of(pair.observed)
     # A member of an archive is rewritten under the archive's path and its own name.
-    changed = {rewrite.path for rewrite in pair.rewrites if rewrite.diff}
+    changed = set()
+    for rewrite in pair.rewrites:
+        name = rewrite.path if rewrite.diff else ""
+        while name:
+            changed.add(name)
+            name = name.rpartition("/")[0]
     for path in dag_paths(pair):
         old, new = bridge.get(path), target.get(path)
         yield FileRow(
@@ -153,7 +158,7 @@ def _rows(pair: Pair) -> Iterable[FileRow]:
             observed=new.outcome if new else "absent",
             bridge_dags=_dag_ids(old),
             observed_dags=_dag_ids(new),
-            rewritten=any(name == path or name.startswith(f"{path}/") for name in changed),
+            rewritten=path in changed,
         )
 
 

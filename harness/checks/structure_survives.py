@@ -152,10 +152,11 @@ def _edge_set(dag: DagObservation) -> set[tuple[str, str]]:
 
 
 def _template(pins: Mapping[str, str]) -> Resolve:
-    """What the rewrite makes of a template; Jinja is loaded only when a check runs."""
-    from codemods import migrate_template
+    """What the rewrite makes of a template; Jinja is loaded only when two differ."""
 
     def template(text: str) -> str:
+        from codemods import migrate_template
+
         return migrate_template(text, pins=pins).text or text
 
     return template

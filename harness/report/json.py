@@ -33,7 +33,10 @@ def dump(value: object) -> Iterator[str]:
     What JSON leaves alone is escaped: C1 control characters, and lone surrogates, which come from
     file names that are not UTF-8 and which most parsers refuse (they turn into their spelling).
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    except UnicodeEncodeError:  # ten times slower, but it takes lone surrogates
+        text = json.dumps(value, indent=2, ensure_ascii=False)
     text = _LONE_SURROGATE.sub(lambda match: f"\\\\u{ord(match[0]):04x}", text)
     text = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     yield from text.split("\n")

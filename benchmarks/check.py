@@ -87,7 +87,7 @@ def run(command: Sequence[str | Path], **options: Any) -> tuple[Cost, bytes]:
     # As for any user, whose Python keeps what it has compiled.
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.PIPE, **{"env": env, **options})  # noqa: PLW1510
+    done = subprocess.run(command, stdout=subprocess.PIPE, **{"env": env, **options})
     wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Cost(wall, cpu), done.stdout
@@ -159,7 +159,7 @@ def main() -> None:
             }
             runs = [check(repo, options.target) for _ in range(options.rounds)]
             whole = median(cost for cost, _ in runs)
-            # The wall against the slower side, which may run beside the other; the CPU against both.
+            # The wall against the slower side, as both run side by side; the CPU against both.
             wall = whole.wall / max(cost.wall for cost in plain.values())
             cpu = whole.cpu / sum(cost.cpu for cost in plain.values())
             costs = [plain[Side.BRIDGE], plain[Side.TARGET], whole]

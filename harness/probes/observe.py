@@ -44,6 +44,7 @@ import gc
 import hashlib
 import importlib
 import importlib.machinery
+import inspect
 import io
 import ipaddress
 import itertools
@@ -1201,6 +1202,9 @@ def warm_up(airflow):
     """Do once, before the forks, what every file would otherwise do again: load what Airflow only
     loads with the first DAG."""
     models = importlib.import_module("airflow.models")
+    if airflow.serialize:  # it asks for these with each task
+        for kind in (models.BaseOperator, models.DAG):
+            kind.__init__.__signature__ = inspect.signature(kind.__init__)
     dag = models.DAG("warm_up", start_date=datetime.datetime(2020, 1, 1))
     models.BaseOperator(task_id="task", dag=dag)
     airflow.bag.bag_dag(dag, root_dag=dag, **({} if airflow.serialize else {"parent_dag": dag}))

@@ -123,8 +123,8 @@ def test_depth_and_size_are_bounded(probe: ModuleType) -> None:
     for _ in range(500):
         deep = [deep]
     assert len(json.dumps(probe.plain(deep))) < 200
-    assert len(json.dumps(probe.plain(list(range(10**6))))) < 50_000
-    assert len(json.dumps(probe.plain({str(n): n for n in range(10**6)}))) < 100_000
+    assert len(json.dumps(probe.plain(list(range(10**5))))) < 50_000
+    assert len(json.dumps(probe.plain({str(n): n for n in range(10**5)}))) < 100_000
 
 
 def test_long_texts_are_cut_and_still_differ(probe: ModuleType) -> None:
@@ -168,7 +168,9 @@ ANYTHING = st.recursive(
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50
+)
 @given(value=ANYTHING)
 def test_plain_is_json_and_plain_again(probe: ModuleType, value: object) -> None:
     shown = probe.plain(value)

@@ -102,8 +102,36 @@ def _words() -> re.Pattern[str]:
     )
 
 
+_ROOTS = (re.compile(r"import[ \t]+(\w+)"), re.compile(r"from[ \t]+(\w+)"))
+_LANGUAGE = (
+    *(f"{n}(" for n in (*_BUILTINS, *_METHODS, "has_key", "utcnow") if n not in ("long", "reduce")),
+    "basestring",
+    ", unicode)",
+    " long(",
+    " reduce(",
+    "encoding=",
+    "print >>",
+)
+
+
+@lru_cache(maxsize=1)
+def _by_root() -> Mapping[str, tuple[str, ...]]:
+    """Top-level module → what a text that needs this rule holds beside its import; "" = nothing."""
+    found: dict[str, set[str]] = {}
+    for old in _table():
+        root, _, rest = old.partition(".")
+        found.setdefault(root, set()).add(rest.rpartition(".")[2])
+    return {root: tuple(sorted(names)) for root, names in found.items()}
+
+
 def may_be_gone(text: str) -> bool:
     """Whether a text names something of the table: cheap, and may be wrong."""
+    roots = {name for pattern in _ROOTS for name in pattern.findall(text)}
+    table = _by_root()
+    if not any(name in text for root in roots & table.keys() for name in table[root]) and not any(
+        needle in text for needle in _LANGUAGE
+    ):
+        return False
     return _words().search(text) is not None
 
 
@@ -121,7 +149,7 @@ class _Names:
         self.own = _guarded(source)
 
     def find(self) -> Iterator[Change]:
-        if not may_be_gone(self.source.text):
+        if _words().search(self.source.text) is None:
             return
         for binding in self.source.bindings:
             if binding.tower is None and binding.alias.lineno not in self.own:

@@ -16,6 +16,8 @@ from harness.aws.emulator import INSTALL
 from harness.aws.localstack import default_image
 from harness.aws.moto import moto_version
 from harness.cache import VARIABLE, cache_folder
+from harness.containers.engine import connect
+from harness.containers.images import IMAGE_LABEL
 from harness.errors import HarnessError
 from harness.model import Target
 from harness.processes import run
@@ -31,6 +33,7 @@ GIBIBYTE = 1 << 30
 NEEDED_BYTES = 2 * GIBIBYTE
 
 DOCKER_SECONDS = 10.0
+OUR_IMAGES = {"label": IMAGE_LABEL}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,19 +178,22 @@ def _official_constraints(target: Target) -> Diagnosis:
 
 
 def _docker() -> Diagnosis:
-    """Information only: nothing but ``--runtime docker`` needs it."""
+    """Information only: nothing but ``--runtime docker`` and ``up`` need it."""
     name = "docker engine"
-    binary = shutil.which("docker")
-    if binary is None:
-        return Diagnosis(name=name, ok=True, detail="not installed (the venv runtime needs none)")
-    argv = (binary, "version", "--format", "{{.Server.Version}}")
     try:
-        done = run(argv, timeout=DOCKER_SECONDS)
-    except OSError as error:
-        return Diagnosis(name=name, ok=True, detail=f"{binary} cannot be run: {error.strerror}")
-    if done.returncode != 0 or not done.stdout.strip():
-        return Diagnosis(name=name, ok=True, detail="not running (the venv runtime needs none)")
-    return Diagnosis(name=name, ok=True, detail=done.stdout.strip())
+        engine = connect()
+    except HarnessError as error:
+        return Diagnosis(
+            name=name, ok=True, detail=f"{error.message} (the venv runtime needs none)"
+        )
+    try:
+        size = sum(entry["Size"] for entry in engine.client.api.images(filters=OUR_IMAGES))
+    finally:
+        engine.close()
+    detail = f"{engine.version}, interface {engine.api_version}, {engine.architecture}"
+    return Diagnosis(
+        name=name, ok=True, detail=f"{detail}; images of ours {size / MEBIBYTE:,.0f} MiB"
+    )
 
 
 def _moto() -> Diagnosis:

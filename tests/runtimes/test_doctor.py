@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness import doctor
+from harness.containers.engine import Engine
 from harness.doctor import Diagnosis, diagnose
 from harness.listing import diagnosis_lines
 from harness.targets import load_targets
@@ -86,3 +87,21 @@ def test_an_index_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.Mon
     entry = doctor.package_index()
     assert not entry.ok
     assert "UV_DEFAULT_INDEX" in entry.hint
+
+
+def test_an_engine_that_is_not_there_is_no_trouble(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    entry = found(diagnose(cache=bare / "cache", offline=True))["docker engine"]
+    assert entry.ok
+    assert "there is no such socket" in entry.detail
+    assert "venv" in entry.detail
+
+
+@pytest.mark.docker
+@pytest.mark.xdist_group("docker")
+def test_an_engine_that_answers(bare: Path, engine: Engine) -> None:
+    entry = found(diagnose(cache=bare / "cache", offline=True))["docker engine"]
+    assert entry.ok
+    assert entry.detail.startswith(f"{engine.version}, interface {engine.api_version}")

@@ -75,7 +75,8 @@ def attempt(read):
 
 
 def column_values(session, keys, column):
-    """(key, how to read it) of every row whose ``column`` is not NULL.
+    """(key, how to read it) of every row whose ``column`` is not NULL; (None, None) for one that
+    holds an empty dict.
 
     The bytes come as they are; the column's own type makes a value of them, as it would have.
     """
@@ -85,10 +86,18 @@ def column_values(session, keys, column):
     process = column.type.result_processor(dialect, None) or (lambda value: value)
     raw = type_coerce(column, LargeBinary)
     query = session.query(*keys, raw).filter(raw.isnot(None))
+    empty = {}
     for row in query.yield_per(BATCH):
-        yield list(row[:-1]), lambda value=row[-1]: process(value)
+        value = row[-1]
+        if len(value) <= SMALL and value not in empty:
+            empty[value] = attempt(lambda value=value: process(value)) == {"value": {}}
+        if empty.get(value):
+            yield None, None
+        else:
+            yield list(row[:-1]), lambda value=value: process(value)
 
 
+SMALL = 16  # bytes of a pickle: an empty dict has no more
 # A million instances have no configuration of their own; a line for each would say nothing.
 MOSTLY_EMPTY = ("dag_run.conf", "task_instance.executor_config")
 
@@ -246,11 +255,10 @@ def read_table(name, session, payload):
             session.rollback()
             yield {"kind": "row", "table": name, "key": [], "error": decode.sentence(error)}
             return
-        found = attempt(read)
-        if name in MOSTLY_EMPTY and found.get("value") == {}:
+        if key is None:
             empty += 1
         else:
-            yield dict(found, kind="row", table=name, key=key)
+            yield dict(attempt(read), kind="row", table=name, key=key)
 
 
 def main(payload_file, result_path):

@@ -35,6 +35,8 @@ def test_one_item_per_file_and_side_and_check(
     assert "FAILED" in verdicts["mwaa[dags/waits.py-target-2.11.0]"]
     assert "FAILED" in verdicts["mwaa[parses-on-bridge-2.11.0]"]
     assert "PASSED" in verdicts["mwaa[plugins-load-2.11.0]"]
+    # It is a journey of its own, and made only for those who ask for it.
+    assert "metadata-survives" not in result.stdout.str()
     assert outcomes["failed"] >= 3
     result.stdout.fnmatch_lines(["*dags/waits.py*parse-timeout*"])
 
@@ -44,9 +46,12 @@ def test_a_good_repository_passes_beside_the_users_own_tests(
 ) -> None:
     pytester.makepyfile("def test_own(): pass")
     repo = stories / "yaml_factory" / "before"
-    result = pytester.runpytest_subprocess(f"--mwaa-repo={repo}", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(
+        f"--mwaa-repo={repo}", "--mwaa-metadata", "-v", "-p", "no:cacheprovider"
+    )
     assert result.ret == pytest.ExitCode.OK
     assert result.parseoutcomes()["passed"] > 3
+    result.stdout.fnmatch_lines(["*mwaa?metadata-survives-2.11.0? PASSED*"])
 
 
 def test_without_the_option_the_plugin_does_nothing(pytester: pytest.Pytester) -> None:

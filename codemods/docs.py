@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 
 from codemods.base import Example, Rule
 from codemods.rules import RULES
@@ -33,6 +34,18 @@ repository and checked against every target's pinned wheels by tests:
   meanings.
 
 """
+
+
+def _inventory() -> Iterator[str]:
+    """The table of what becomes of 1.10.15's public names, as ``tools/inventory.py`` counted it."""
+    text = (files("codemods") / "data" / "inventory.txt").read_text("utf-8")
+    rows = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+    yield f"The wheel of 1.10.15 defines {rows[0][1]} public classes and functions. Written down\n"
+    yield "in every spelling of an import and migrated, each ends in one of these ways, none at\n"
+    yield "something that the target's wheels lack (`tools/inventory.py`, checked by a test):\n\n"
+    yield "| target | same path | rewritten | reported with advice |\n|---|---|---|---|\n"
+    yield from (f"| {t} | {same} | {moved} | {told} |\n" for t, _, same, moved, told in rows)
+    yield "\n"
 
 
 def _block(text: str) -> Iterator[str]:
@@ -62,7 +75,7 @@ def _rule(rule: Rule) -> Iterator[str]:
 
 def page() -> str:
     """The whole page."""
-    parts = [_INTRO]
+    parts = [_INTRO, *_inventory()]
     for rule in RULES:
         parts += _rule(rule)
     return "".join(parts).rstrip("\n") + "\n"

@@ -6,8 +6,10 @@ made the move (``when``) and, where the new path lives in another one, what that
     [apache-airflow>=2.0 -> apache-airflow-providers-amazon>=1.0]
     airflow.contrib.hooks.aws_hook.AwsHook airflow.providers.amazon.aws.hooks.base_aws.AwsBaseHook
 
-``~new`` is another class in its place, ``! advice`` no successor at all, ``=`` (by hand) a path
-that stays. A path follows rows while the target's pins satisfy ``when``; the last one counts.
+``~new`` is another class in its place, ``! advice`` no successor at all, ``? advice`` a path that
+stays and warns, ``=`` (by hand) a path that stays. A path follows rows while the target's pins
+satisfy ``when``; the last one counts. ``package.* ! advice`` is what to say of every path below a
+package that is gone without a word of its own.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ class Hop:
     old: str
     new: str
     replaced: bool = False  # another class: its arguments must be mapped
+    warns: bool = False  # it stays, and says on use that it will go
     advice: str = ""
 
 
@@ -47,6 +50,7 @@ class Resolution:
     path: str
     hops: tuple[Hop, ...] = ()
     removed: Removed | None = None
+    warns: str = ""  # it is there, and its use warns: what to do instead
 
     @property
     def moved(self) -> bool:
@@ -71,8 +75,10 @@ def _rows(text: str, source: str) -> list[Hop]:
             if when is None:
                 raise ValueError(f"{source}:{number}: a row before the first header")
             old, _, new = line.partition(" ")
-            if new.startswith("!"):
-                hops.append(Hop(when=when, needs=None, old=old, new="", advice=new[1:].strip()))
+            if new.startswith(("!", "?")):
+                said = new[1:].strip()
+                warns = new[0] == "?"
+                hops.append(Hop(when=when, needs=None, old=old, new="", warns=warns, advice=said))
             else:
                 hops.append(
                     Hop(
@@ -99,7 +105,35 @@ def all_hops() -> Mapping[str, tuple[Hop, ...]]:
                 table[hop.old] = []
             if hop.new != STAYS:
                 table[hop.old].append(hop)
-    return {old: tuple(hops) for old, hops in table.items() if hops}
+    return {old: tuple(hops) for old, hops in table.items() if hops and not old.endswith(".*")}
+
+
+@lru_cache(maxsize=1)
+def rows_by_hand() -> Mapping[str, tuple[Hop, ...]]:
+    """The rows that people wrote, by their old path, ``=`` and ``package.*`` included."""
+    name = "hops_by_hand.txt"
+    found: dict[str, tuple[Hop, ...]] = {}
+    for hop in _rows((files("codemods") / "data" / name).read_text("utf-8"), name):
+        found[hop.old] = (*found.get(hop.old, ()), hop)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _families() -> Mapping[str, str]:
+    """Package → what to say of a path below it that is gone without a word of its own."""
+    return {
+        old.removesuffix(".*"): hops[-1].advice
+        for old, hops in rows_by_hand().items()
+        if old.endswith(".*")
+    }
+
+
+def family_advice(path: str) -> str:
+    """What the table says of the nearest package above ``path`` (or of it); empty if nothing."""
+    parts = path.split(".")
+    return next(
+        (a for i in range(len(parts), 0, -1) if (a := _families().get(".".join(parts[:i])))), ""
+    )
 
 
 @lru_cache(maxsize=1)
@@ -162,9 +196,14 @@ class Hops:
             # Of several homes the newest that the target can have; else say what the newest lacks.
             able = [h for h in rows if h.needs is None or self.has(h.needs)]
             row = (able or rows)[-1]
+            if row.warns:
+                warns = row.advice or family_advice(at)
+                warns = warns or "it goes with one of the next releases; nothing has its form"
+                return Resolution(start=path, path=at, hops=tuple(hops), warns=warns)
             hops.append(row)
             if not row.new:
-                advice = row.advice or "the target has nothing in its place"
+                advice = row.advice or family_advice(at) or family_advice(path)
+                advice = advice or "the target has nothing in its place"
                 return Resolution(
                     start=path, path=at, hops=tuple(hops), removed=Removed(advice=advice)
                 )

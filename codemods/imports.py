@@ -109,12 +109,13 @@ class Plan:
         seen = dict.fromkeys(b.statement for b in self.source.bindings)
         return [s for s in seen if s in touched]
 
-    def _bound_elsewhere(self, new: NewImport, statement: ast.stmt, scope: object) -> bool:
-        """Whether another statement of the same scope imports just this already."""
+    def _bound_elsewhere(self, new: NewImport, statement: ast.stmt) -> bool:
+        """Whether another statement of the same block imports just this already."""
+        blocks = self.source.blocks
         path = f"{new.module}.{new.name}" if new.name else new.module
         return any(
             b.statement is not statement
-            and b.scope is scope
+            and blocks[b.statement] == blocks[statement]
             and b not in self.rebound
             and b.tower is None
             and not b.dotted
@@ -135,14 +136,14 @@ class Plan:
     ) -> list[tuple[int, int, str]]:
         source = self.source
         bindings = [b for b in source.bindings if b.statement is statement]
-        scope, tower = bindings[0].scope, bindings[0].tower
+        block, tower = source.blocks[statement], bindings[0].tower
 
         def fresh(new: NewImport) -> bool:
             if tower is not None:
                 return True
-            if (scope, new) in written or self._bound_elsewhere(new, statement, scope):
+            if (block, new) in written or self._bound_elsewhere(new, statement):
                 return False
-            written.add((scope, new))
+            written.add((block, new))
             return True
 
         moved: list[NewImport] = []

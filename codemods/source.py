@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 _DOTTED = re.compile(r"airflow(?:\.[A-Za-z_]\w*)+\Z")
+_WORD = re.compile(r"[^\W\d]\w*")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -52,6 +53,8 @@ class Scope:
 class Tower:
     """A ``try`` that catches ImportError."""
 
+    parent: Tower | None = None  # the one that it stands in
+    in_handler: bool = False  # on which side of the parent
     body: list[Binding] = field(default_factory=list)
     handlers: list[Binding] = field(default_factory=list)
 
@@ -127,6 +130,7 @@ class Source:
         self.assigned: dict[str, list[ast.expr]] = {}  # plain name → the values it is given
         self.unbound: dict[str, list[Use]] = {}
         self.unsplittable: set[ast.stmt] = set()  # imports that share their line
+        self.blocks: dict[ast.stmt, int] = {}  # imports → which block of statements holds them
         self.found: dict[str, tuple[Change, ...]] = {}  # what several rules share
         self._loads: list[tuple[tuple[ast.expr, ...], str, Scope]] = []
         self._all_calls: list[ast.Call] = []
@@ -288,13 +292,18 @@ class _Reader:
         self.scope = source.module
         self.tower: Tower | None = None
         self.in_handler = False
+        self.block_count = 0
 
     def read(self) -> None:
         self._body(self.source.tree.body)
 
     def _body(self, statements: Iterable[ast.stmt]) -> None:
         last: ast.stmt | None = None
+        self.block_count += 1
+        block = self.block_count
         for statement in statements:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                self.source.blocks[statement] = block
             if last is not None and last.end_lineno == statement.lineno:
                 self.source.unsplittable |= {last, statement}
             last = statement
@@ -363,7 +372,7 @@ class _Reader:
         if not caught & _IMPORT_ERRORS:
             return self._children(node)
         outer = self.tower, self.in_handler
-        tower = Tower()
+        tower = Tower(parent=self.tower, in_handler=self.in_handler)
         self.source.towers.append(tower)
         self.tower, self.in_handler = tower, False
         self._body(node.body)
@@ -392,6 +401,8 @@ class _Reader:
         if not isinstance(node, ast.Lambda):
             self._visit_all([*node.decorator_list, node.returns])
             self._visit_all(x.annotation for x in arguments)
+            for annotation in [node.returns, *(x.annotation for x in arguments)]:
+                self._annotation(annotation)
             self._bind(node.name)
 
         def inside() -> None:
@@ -406,6 +417,12 @@ class _Reader:
                 self._body(node.body)
 
         self._inside(scope, inside)
+
+    def _annotation(self, node: ast.expr | None) -> None:
+        """The names inside a quoted annotation: what it says must stay bound."""
+        for part in ast.walk(node) if node is not None else ():
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                self.source.words |= set(_WORD.findall(part.value))
 
     def _class(self, node: ast.ClassDef) -> None:
         self._visit_all([*node.decorator_list, *node.bases, *node.keywords])
@@ -423,6 +440,8 @@ class _Reader:
         for target in targets:
             if isinstance(target, ast.Name) and node.value is not None:
                 self.source.assigned.setdefault(target.id, []).append(node.value)
+        if isinstance(node, ast.AnnAssign):
+            self._annotation(node.annotation)
         self._children(node)
 
     def _expression(self, node: ast.Expr) -> None:

@@ -20,16 +20,18 @@ import argparse
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from packaging.version import Version
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from codemods.hops import STAYS, Hop, Hops, rows_by_hand
 from tools.mine_wheels import (
     BASELINE,
     CORE,
+    INSIDE,
     PROVIDER,
     Home,
     World,
@@ -43,15 +45,22 @@ from tools.mine_wheels import (
 
 DATA = Path(__file__).resolve().parent.parent / "codemods" / "data"
 REMOVED = "!"
+WARNS = "?"  # still there, deprecated, and nothing is said to come after it
+STOPS = (None, REMOVED, WARNS)
 REPLACED = "~"  # before a successor whose constructor is another one
 # Where DAG and plugin authors import from; the rest of 1.10 is Airflow's own inside.
 _PUBLIC = re.compile(
-    r"airflow(?:$|\.(?:contrib(?!\.auth)|operators|sensors|hooks|macros|models|utils(?!\.tests)|executors|exceptions"
+    r"airflow(?:$|\.(?:contrib|operators|sensors|hooks|macros|models|utils|executors|exceptions"
     r"|configuration|settings|secrets|kubernetes|lineage|plugins_manager|stats|logging_config"
-    r"|security|task|ti_deps|jobs|api|sentry|dag|version|typing_compat|serialization)(?:\.|$))"
+    r"|security|task|ti_deps|jobs|api|sentry|dag|version|typing_compat|serialization|bin|www"
+    r"|www_rbac|default_login)(?:\.|$))"
 )
 # Module-level names that are nobody's interface.
 _PRIVATE = {"log", "logger", "PY3", "PY37", "airflow_importer", "AirflowImporter"}
+# Where the names that a 1.10 module happens to have are still found; not what only annotates or
+# served Python 2.
+_LASTING = {"airflow", "boto3", "botocore", "dateutil", "jinja2", "pendulum", "requests"}
+_LASTING |= {"sqlalchemy", *sys.stdlib_module_names} - {"__future__", "builtins", "typing"}
 # The first environment speaks for everything since the first release: (providers, Airflow).
 FIRST = ("1.0", "2.0")
 # What became providers in 2.0.
@@ -75,15 +84,17 @@ def names(world: World, *, providers: bool) -> Iterator[str]:
         for name, definition in module.defs.items():
             if name.startswith("_") or name in _PRIVATE:
                 continue
-            if not providers or definition.kind != "value":
+            if not (providers or INSIDE.match(module.name)) or definition.kind != "value":
                 yield f"{module.name}.{name}"
-        if in_provider:
+        if in_provider or INSIDE.match(module.name):
             continue
-        for name, target in module.imports.items():
-            if target.startswith("airflow.") and not name.startswith("_") and name not in _PRIVATE:
-                home = world.find(module.name, name)
-                if home is not None and home.module.startswith("airflow"):
-                    yield f"{module.name}.{name}"
+        for name in module.imports:
+            if name.startswith("_") or name in _PRIVATE:
+                continue
+            home = world.find(module.name, name)
+            # People import what a module happens to have: timedelta, a session class.
+            if home is not None and home.module and home.module.partition(".")[0] in _LASTING:
+                yield f"{module.name}.{name}"
 
 
 def _words(dotted: str) -> set[str]:
@@ -103,6 +114,8 @@ def same_name(world: World, old: str, kind: str) -> Home | None:
     """The definition that a name which is gone most likely is now; None when it is not clear."""
     module, name = _split(old)
     found = [h for h in world.by_name.get(name.lower(), ()) if h.definition.kind == kind]
+    inside = INSIDE.match(module) is not None
+    found = [h for h in found if (INSIDE.match(h.module) is not None) is inside]
     found = [h for h in found if not h.definition.deprecated] or found
     found = [h for h in found if h.name == name] or [
         h for h in found if _PROVIDED.match(module) and _PROVIDED.match(h.module)
@@ -174,12 +187,12 @@ def step(world: World, dotted: str, kind: str) -> str | None:
     if home.shim and home.path != dotted:
         return home.path
     if home.definition.deprecated and home.path == dotted:
-        return successor(world, home)
+        return successor(world, home) or WARNS
     return None
 
 
 def mine(
-    baseline: World, targets: list[World], by_hand: set[str]
+    baseline: World, targets: list[World], by_hand: Mapping[str, Sequence[Hop]]
 ) -> dict[str, list[tuple[str | None, dict[str, str]]]]:
     """old path → [(next path or None, pins)], one entry an environment that has its owner."""
     start: dict[str, str] = {}
@@ -188,14 +201,14 @@ def mine(
             home = world.find(*_split(dotted))
             if home is not None:
                 start[dotted] = home.definition.kind
-    start = {d: k for d, k in start.items() if d not in by_hand}
     # Where the rows by hand lead, mining goes on.
-    start |= {new: "class" for new in by_hand.values() if new.startswith("airflow.")}
+    ends = {hop.new for hops in by_hand.values() for hop in hops}
+    start |= {new: "class" for new in ends if new.startswith("airflow.")}
     start = {d: k for d, k in start.items() if d not in by_hand}
     history: dict[str, list[tuple[str | None, World]]] = defaultdict(list)
     origins = {d: h.path for d in start if (h := baseline.find(*_split(d))) and h.path != d}
     for world in targets:
-        decided: dict[str, str | None] = {}
+        decided: dict[str, str | None] = _written(by_hand, world)
         last = {d: rows[-1][0] for d, rows in history.items()}
 
         def decide(
@@ -207,8 +220,8 @@ def mine(
         ) -> str | None:
             if dotted in decided:
                 return decided[dotted]
-            if not dotted.startswith("airflow.") or dotted in by_hand:
-                return by_hand.get(dotted)
+            if not dotted.startswith("airflow."):
+                return None
             decided[dotted] = None  # a cycle ends here
             origin = origins.get(dotted)
             if origin is not None and world.find(*_split(dotted)) is None:
@@ -216,14 +229,14 @@ def mine(
             else:
                 to = step(world, dotted, kind)
             past = last.get(dotted)
-            if past not in (None, REMOVED) and (to == REMOVED or _announced(world, dotted, to)):
+            if past not in STOPS and (to == REMOVED or _announced(world, dotted, to)):
                 ahead = str(past).removeprefix(REPLACED)
                 decide(ahead, kind)
-                owner = _owner(targets, ahead)
-                if owner not in world.pins or _exists(world, _end(decided, ahead)):
-                    to = past  # it was told while the old name still stood
+                # It was told while the old name still stood.
+                if to == REMOVED or _exists(world, _end(decided, ahead)):
+                    to = past
             decided[dotted] = to
-            if to not in (None, REMOVED):
+            if to not in STOPS:
                 decide(str(to).removeprefix(REPLACED), kind)
             return to
 
@@ -240,11 +253,11 @@ def mine(
             home = homes.get(module)
             lost = kind == "value" and decided.get(dotted) == REMOVED
             # A constant has no shim: it went with its module, if it went anywhere.
-            if lost and home not in (None, REMOVED) and world.find(str(home), name) is not None:
+            if lost and home not in STOPS and world.find(str(home), name) is not None:
                 decided[dotted] = f"{home}.{name}"
         # A provider that renamed a class and dropped the old name between two environments: the
         # 1.10 paths that came through the old name tell where it went.
-        through = {past: d for d, past in last.items() if past not in (None, REMOVED)}
+        through = {past: d for d, past in last.items() if past not in STOPS}
         for dotted, to in decided.items():
             if to == REMOVED and dotted in through:
                 end = _end(decided, through[dotted])
@@ -253,9 +266,11 @@ def mine(
         for dotted in decided:
             start.setdefault(dotted, "class")
         for dotted, to in {**decided, **homes}.items():
+            if dotted in by_hand:
+                continue
             # Keep the hop that was there when its chain still ends at the same place.
             past = last.get(dotted)
-            told = past is not None and to not in (None, REMOVED)
+            told = past is not None and past != WARNS and to not in STOPS
             if told and _end(decided, str(past)) == _end(decided, str(to)):
                 to = past
             owner = dist_of(world, dotted) or _owner(targets, dotted)
@@ -274,11 +289,12 @@ def module_step(
     """Where most of a baseline module's own definitions live now; None when it stays."""
     if module in world.modules and not world.warns(module):
         return None
-    homes = Counter(
-        _split(_end(decided, f"{module}.{name}"))[0]
+    ends = [
+        _end(decided, f"{module}.{name}")
         for name, d in baseline.modules[module].defs.items()
-        if d.kind != "value" and decided.get(f"{module}.{name}") not in (None, REMOVED)
-    )
+        if d.kind != "value" and decided.get(f"{module}.{name}") not in STOPS
+    ]
+    homes = Counter(_split(end)[0] for end in ends if _exists(world, end))
     homes.pop(module, None)
     if not homes:
         return REMOVED
@@ -289,7 +305,12 @@ def module_step(
 def _announced(world: World, dotted: str, to: str | None) -> bool:
     """Whether a name still stands, deprecated, without saying what comes after it."""
     home = world.find(*_split(dotted))
-    return to is None and home is not None and home.path == dotted and home.definition.deprecated
+    return (
+        to in (None, WARNS)
+        and home is not None
+        and home.path == dotted
+        and home.definition.deprecated
+    )
 
 
 def _exists(world: World, dotted: str) -> bool:
@@ -300,10 +321,27 @@ def _end(decided: dict[str, str | None], dotted: str) -> str:
     """Where the hops of one environment lead in the end."""
     seen: set[str] = set()
     at = dotted.removeprefix(REPLACED)
-    while at not in seen and (to := decided.get(at)) and to != REMOVED:
+    while at not in seen and (to := decided.get(at)) not in STOPS:
         seen.add(at)
-        at = to.removeprefix(REPLACED)
+        at = str(to).removeprefix(REPLACED)
     return at
+
+
+def _written(by_hand: Mapping[str, Sequence[Hop]], world: World) -> dict[str, str | None]:
+    """What the rows by hand say in one environment, in the words of the miner."""
+    pins = Hops(world.pins)
+    found: dict[str, str | None] = {}
+    for old, hops in by_hand.items():
+        holds = [h for h in hops if pins.has(h.when)]
+        able = [h for h in holds if h.needs is None or pins.has(h.needs)]
+        row = (able or holds or [None])[-1]
+        if row is None or row.new == STAYS:
+            found[old] = None
+        elif not row.new:
+            found[old] = WARNS if row.warns else REMOVED
+        else:
+            found[old] = REPLACED * row.replaced + row.new
+    return found
 
 
 def _owner(targets: list[World], dotted: str) -> str:
@@ -327,12 +365,12 @@ def rows(
             if to is None:
                 continue
             when = f"{owner}>={since}" + (f",<{until}" if until else "")
-            if to == REMOVED:
-                yield when, dotted, REMOVED
+            if to in STOPS:
+                yield when, dotted, str(to)
                 continue
             end = str(to).removeprefix(REPLACED)
             need = _owner(targets, end)
-            if need == owner:
+            if need == owner or not end.startswith("airflow."):
                 yield when, dotted, str(to)
                 continue
             first = next(
@@ -355,11 +393,7 @@ def main() -> int:
     targets = worlds(options.constraints, options.cache, download=not options.offline)
     targets = [w for w in targets if Version("2") <= Version(w.airflow) < Version("3")]
     grouped: dict[str, list[str]] = defaultdict(list)
-    by_hand = {
-        line.split()[0]: line.split()[1].removeprefix(REPLACED)
-        for line in (DATA / "hops_by_hand.txt").read_text("utf-8").splitlines()
-        if line.startswith("airflow.")
-    }
+    by_hand = rows_by_hand()
     for header, old, new in rows(mine(baseline, targets, by_hand), targets):
         grouped[header].append(f"{old} {new}")
     lines = [

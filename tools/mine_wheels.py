@@ -23,11 +23,15 @@ from packaging.version import Version
 CORE = "apache-airflow"
 PROVIDER = "apache-airflow-providers-"
 BASELINE = "1.10.15"
-# Folders of a wheel that no DAG or plugin imports from.
+# Folders of a wheel that nobody imports from.
 _SKIPPED = re.compile(
-    r"airflow/(?:_vendor|api_connexion|api_internal|auth|cli|example_dags|migrations|www|www_rbac"
-    r"|ti_deps|jobs/.*test|contrib/example_dags|config_templates)/"
-    r"|/example_dags/|/tests?/|airflow/bin/|airflow/default_login|airflow/settings_schema"
+    r"airflow/(?:_vendor|example_dags|migrations|contrib/example_dags|config_templates)/"
+    r"|/example_dags/|/tests?/|airflow/settings_schema"
+)
+# Airflow's own inside: what moves there came from there.
+INSIDE = re.compile(
+    r"airflow\.(?:api_connexion|api_internal|auth|bin|cli|contrib\.auth|default_login|ti_deps|www"
+    r"|www_rbac)\b"
 )
 _DOTTED = re.compile(r"airflow(?:\.\w+)+")
 

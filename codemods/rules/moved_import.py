@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, NewImport, Rebind, Replace, Step
-from codemods.hops import Resolution, all_hops, core_modules
+from codemods.hops import Resolution, all_hops, core_modules, family_advice
 from codemods.rules._text import lines
 from codemods.rules.arguments import calls_by_path, settle
 from codemods.source import Binding, Source, Use
@@ -77,11 +77,13 @@ class _Moves:
 
     def _dead_branch(self, binding: Binding) -> bool:
         """In a ``try``/``except ImportError`` only the branch that the target takes is touched."""
-        tower = binding.tower
-        if tower is None:
-            return False
-        body_fails = any(self._gone(b) for b in tower.body if b.path.startswith("airflow"))
-        return body_fails != binding.in_handler
+        tower, in_handler = binding.tower, binding.in_handler
+        while tower is not None:
+            body_fails = any(self._gone(b) for b in tower.body if b.path.startswith("airflow"))
+            if body_fails != in_handler:
+                return True
+            in_handler, tower = tower.in_handler, tower.parent
+        return False
 
     # -- one binding -------------------------------------------------------------------------
 
@@ -115,7 +117,8 @@ class _Moves:
             return f"Airflow 1.10.15 has no module {inside} either: mind its spelling, or look for "
             "what an older release had there in the target's providers"
         if parts[:2] == ["airflow", "contrib"] or self.target.resolve(inside).hops:
-            return "It was never public: look for what it did in its module's successor"
+            never = "It was never public: look for what it did in its module's successor"
+            return family_advice(path) or never
         if len(parts) < 3 or parts[1] not in {"operators", "sensors"}:
             return ""
         module = ".".join(parts[:3])
@@ -166,6 +169,8 @@ class _Moves:
         ends = {self._end(b.path).path for b in siblings}
         if len(ends) > 1 or not binding.uses or binding.name in source.words:
             return False
+        if len(siblings) > 1 and any(b.tower is not None for b in siblings):
+            return False  # the branch that the target does not take binds the old name as well
         if any(not use.sure for use in binding.uses):
             return False
         if any(source.segment(use.root) != binding.name for use in binding.uses):

@@ -529,3 +529,79 @@ def test_an_import_that_something_may_need_is_reported(source: str, newest: dict
 def test_the_imports_of_a_package_are_for_others(newest: dict[str, str]) -> None:
     migration = migrate_source(text(GONE), pins=newest, path="hooks/__init__.py")
     assert (migration.text, len(migration.notes)) == (None, 1)
+
+
+def _both_branches(test: str) -> str:
+    return (
+        f"from airflow import version\n\nif {test}:\n"
+        "    from airflow.hooks.base_hook import BaseHook\n"
+        "    from airflow.operators.python_operator import PythonOperator\n"
+        "else:\n"
+        "    from airflow.hooks.base import BaseHook\n"
+        "    from airflow.operators.python import PythonOperator\n"
+    )
+
+
+@pytest.mark.parametrize("test", ["version.version < '2'", "True"])
+def test_each_branch_keeps_its_own_import(newest: dict[str, str], test: str) -> None:
+    """What another branch imports is not there when this one runs."""
+    new = migrate_source(_both_branches(test), pins=newest).text
+    assert new is not None
+    old = _both_branches(test).replace("base_hook", "base").replace("python_operator", "python")
+    assert new == old
+
+
+def test_a_tower_in_a_branch_that_is_not_taken_stays(newest: dict[str, str]) -> None:
+    inner = (
+        "    try:\n"
+        "        from airflow.operators.dummy import DummyOperator\n"
+        "    except ImportError:\n"
+        "        from airflow.operators.empty import EmptyOperator as DummyOperator\n"
+    )
+    before = (
+        "try:\n    from airflow.operators.dummy_operator import DummyOperator\n"
+        f"except ImportError:\n{inner}\nDummyOperator(task_id='a')\n"
+    )
+    after = before.replace(
+        "try:\n    from airflow.operators.dummy_operator import DummyOperator\n",
+        "try:\n    from airflow.operators.empty import EmptyOperator as DummyOperator\n",
+    )
+    assert migrate_source(before, pins=newest).text == after
+
+
+def test_a_name_inside_a_quoted_annotation_stays_bound(newest: dict[str, str]) -> None:
+    before = (
+        "from typing import List\n\n"
+        "from airflow.operators.dummy_operator import DummyOperator\n\n\n"
+        "def last(tasks: 'List[DummyOperator]') -> int:\n"
+        "    return isinstance(tasks[-1], DummyOperator)\n"
+    )
+    after = before.replace(
+        "airflow.operators.dummy_operator import DummyOperator",
+        "airflow.operators.empty import EmptyOperator as DummyOperator",
+    )
+    assert migrate_source(before, pins=newest).text == after
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("airflow.contrib.auth.backends.ldap_auth.LdapUser", "webserver_config.py"),
+        ("airflow.bin.cli.pool", "airflow command"),
+        ("airflow.www_rbac.views.Airflow2", "appbuilder_views"),
+        ("airflow.contrib.operators.hipchat_operator.HipChatAPIOperator", "HipChat"),
+    ],
+)
+def test_what_is_gone_is_told_with_what_to_do(newest: dict[str, str], path: str, part: str) -> None:
+    module, _, name = path.rpartition(".")
+    migration = migrate_source(f"from {module} import {name}\n\n{name}()\n", pins=newest)
+    assert migration.text is None
+    assert [part in note.fix for note in migration.notes] == [True]
+
+
+def test_what_a_module_only_happened_to_have_comes_from_its_home(newest: dict[str, str]) -> None:
+    before = "from airflow.operators.python_operator import AirflowException, timedelta\n"
+    before += "\nraise AirflowException(timedelta(1))\n"
+    new = migrate_source(before, pins=newest).text
+    assert new is not None
+    assert "from airflow.exceptions import AirflowException" in new

@@ -677,6 +677,14 @@ CAUSES: tuple[Cause, ...] = (
         says="The file calls AWS while it is imported, and stops without an answer",
         fix=_fix_aws,
     ),
+    # A service's own exceptions (NoSuchBucket, ParameterNotFound) have names without number.
+    Cause(
+        rule=NETWORK_AT_PARSE,
+        kind=Kind.SURROUNDINGS,
+        message=r"An error occurred \((?P<name>[^)]+)\) when calling the \w+ operation",
+        says="The file calls AWS while it is imported, and stops at its answer ({name})",
+        fix=_fix_aws,
+    ),
     Cause(
         rule=NETWORK_AT_PARSE,
         kind=Kind.SURROUNDINGS,

@@ -424,6 +424,11 @@ def test_the_emulated_aws_lacks_what_the_file_asks_for() -> None:
     config = Config(aws=AwsConfig(emulator="moto"))
     found = why(BRIDGE, broken("ClientError", "NoSuchBucket"), config=config)
     assert "give moto what the file asks for" in found.fix
+    told = "An error occurred (NoSuchBucket) when calling the ListObjects operation: not there"
+    found = why(BRIDGE, broken("NoSuchBucket", told), config=config)
+    assert found.rule.id == "network-at-parse"
+    assert "(NoSuchBucket)" in found.message
+    assert "give moto what the file asks for" in found.fix
     unknown = broken("ClientError", "An error occurred (NotEmulated) when calling ListBuilds")
     assert "--aws localstack" in why(BRIDGE, unknown, config=config).fix
 

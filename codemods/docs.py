@@ -22,7 +22,7 @@ own parser, the expressions and import statements that change are written with L
 else stays byte for byte. A file that mentions no Airflow is not even parsed. What cannot be done
 mechanically is a note with line, reason and the code to write.
 
-Two tables say what the target has. Both are mined from the released wheels by scripts of this
+Three tables say what the target has. They are mined from the released wheels by scripts of this
 repository and checked against every target's pinned wheels by tests:
 
 - **Imports** (`codemods/data/hops.txt`): dated hops. A header such as
@@ -31,7 +31,10 @@ repository and checked against every target's pinned wheels by tests:
   `tools/mine_imports.py` makes it, `hops_by_hand.txt` adds what wheels do not tell.
 - **Arguments** (`codemods/data/constructors.txt`): the constructor of each class, release by
   release, with what it inherits. `tools/mine_arguments.py` makes it, `arguments_by_hand.txt` adds
-  meanings.
+  meanings. `tools/argument_calls.py` makes every class of 1.10.15 with every argument in a real
+  environment of a target and lists what raises or warns there unsaid.
+- **Methods** (`codemods/data/methods.txt`): what the methods of hooks and models take.
+  `tools/mine_methods.py` makes it, `methods_by_hand.txt` adds meanings.
 
 """
 

@@ -17,6 +17,7 @@ from codemods.source import Source
 from codemods.target import Target
 
 ID = "hook-methods"
+_TASK = "airflow.models.baseoperator.BaseOperator"
 _CONNECTIONS = "airflow.hooks.base.BaseHook"
 
 
@@ -38,8 +39,8 @@ def _hooks(source: Source) -> dict[int, str]:
     found: dict[int, str] = {}
     for made in constructions(source):
         old = baseline().signature(made.path)
-        if made.use is None or made.first or old is None:
-            continue
+        if made.use is None or made.first or old is None or _TASK in old.lineage:
+            continue  # what operators inherit by mixins is not in the table
         if any(baseline_methods().knows(path) for path in old.lineage):
             found[id(made.node)] = made.path
     return found
@@ -75,14 +76,22 @@ def _variables(source: Source, hooks: Mapping[int, str]) -> dict[str, str]:
     }
 
 
+def _called(source: Source, hooks: Mapping[int, str]) -> bool:
+    """Whether a method is called on anything that may hold a hook: else nobody need look."""
+    names = {_name(c.func.value) for c in source.plain_calls if isinstance(c.func, ast.Attribute)}
+    made = {n for n, values in source.assigned.items() if any(id(v) in hooks for v in values)}
+    return any(n in made or n.startswith("self.") or f" as {n}" in source.text for n in names)
+
+
 def _class(source: Source, func: ast.Attribute) -> str | None:
     """The class whose own method is called: ``Variable.get``, ``BaseHook.get_connection``."""
     path = (source.path_of(func) or "").rpartition(".")[0]
     if not path.startswith("airflow."):
         return None
     signature = baseline().signature(path)
-    known = signature is not None and any(baseline_methods().knows(p) for p in signature.lineage)
-    return path if known else None
+    if signature is None or _TASK in signature.lineage:
+        return None
+    return path if any(baseline_methods().knows(p) for p in signature.lineage) else None
 
 
 def _name(node: ast.expr) -> str:
@@ -161,7 +170,7 @@ def _map(
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
     hooks = _hooks(source)
-    variables = _variables(source, hooks) if hooks else {}
+    variables = _variables(source, hooks) if hooks and _called(source, hooks) else {}
     for node in source.plain_calls:
         func = node.func
         if not isinstance(func, ast.Attribute):
@@ -198,9 +207,12 @@ def _call(
             operations=(Replace(node=node, code=code),),
         )
         return
+    if new is None and ".hooks." not in resolution.path:
+        return  # models inherit by mixins that the table does not have
     if new is None or told is not None:
         near = difflib.get_close_matches(func.attr, sorted(target.methods.names(after.lineage)), 3)
-        advice = f"It has {', '.join(near)}" if near else "See the hook's methods on the target"
+        near = near or sorted(target.methods.names(after.lineage[:1]))[:8]
+        advice = f"It has {', '.join(near)}" if near else "It has get_conn"
         yield Note(
             rule=ID,
             line=node.lineno,
@@ -311,6 +323,14 @@ RULE = Rule(
         ),
     ),
     keeps=(
+        lines(
+            "from airflow.operators.bash import BashOperator",
+            "",
+            "one = BashOperator(task_id='a', bash_command='true')",
+            "two = BashOperator(task_id='b', bash_command='true')",
+            "two.set_upstream(one)",
+            "two.xcom_pull(context, task_ids='a')",
+        ),
         lines(_GCS, "", "GCSHook().upload(bucket_name='b', object_name='o', filename='f')"),
         lines(_S3, "", "S3Hook('aws').load_file('f', key='k', bucket_name='b', replace=True)"),
         lines(

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 from locks import read_lock
 
-from codemods import Migration
+from codemods import Migration, migrate_source
+from codemods.hops import Hops
+from codemods.methods import _lines, baseline_methods
 from codemods.source import Source
 from codemods.target import Target
 from tools.argument_calls import ArgumentCall, argument_calls, migrated
@@ -78,3 +80,37 @@ def test_no_argument_fails_silently(version: str) -> None:
             silent += list(_faults(call, migration, target, world))
     assert count > 3000
     assert silent == []
+
+
+def _inherited(world: World, path: str) -> set[str]:
+    """Every method that the class at ``path`` has, by its whole ancestry inside Airflow."""
+    found: set[str] = set()
+    home = world.find(*path.rpartition(".")[::2])
+    queue = [home] if home is not None else []
+    while queue:
+        home = queue.pop()
+        found |= {name for name, _ in home.definition.methods}
+        queue += [b for e in home.definition.bases if (b := world.base(home, e)) is not None]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", TARGETS)
+def test_no_method_that_the_target_has_is_said_to_be_gone(version: str) -> None:
+    pins = read_lock(version)
+    ours = {k: v for k, v in pins.items() if k.startswith(CORE)}
+    fetch(ours, default_cache())
+    world, hops = World(ours, local_wheels(default_cache())), Hops(pins)
+    count = 0
+    for row in _lines():
+        path, _, method = row.rpartition(".")
+        if not baseline_methods().knows(path) or hops.resolve(path).removed is not None:
+            continue
+        module, _, name = path.rpartition(".")
+        text = f"from {module} import {name}\n\nmade = {name}()\nmade.{method}()\n"
+        said = [
+            n for n in migrate_source(text, pins=pins).notes if f"has no {method} " in n.message
+        ]
+        count += 1
+        assert not said or method not in _inherited(world, hops.resolve(path).path), row
+    assert count > 500

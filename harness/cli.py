@@ -240,6 +240,25 @@ def doctor(offline: bool) -> int:
 
 
 @cli.command()
+@click.option(
+    "--prune",
+    "days",
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    help="Remove the environments that were not used for so long.",
+)
+def cache(days: float | None) -> None:
+    """List the environments in the cache, and when each was used last."""
+    from harness.prune import entries, entry_lines, prune
+
+    if days is not None:
+        for entry in prune(days):
+            click.echo(f"removed {entry.folder.name} ({entry.about})")
+    for line in entry_lines(entries()):
+        click.echo(line)
+
+
+@cli.command()
 @REPO
 @click.option("--target", "targets", multiple=True, metavar="V", help="Targets to configure.")
 @click.option("--force", is_flag=True, help="Replace files that are there already.")

@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -60,6 +60,7 @@ def _diagnoses(cache: Path, *, offline: bool) -> Iterator[Diagnosis]:
     )
     yield _uv()
     yield _pip_tools()
+    yield _pip_configuration()
     yield _cache(cache)
     for minor in sorted({row.python for row in load_targets()}, key=_minor_number):
         yield _interpreter(minor, cache, offline=offline)
@@ -94,6 +95,27 @@ def _pip_tools() -> Diagnosis:
             detail="not installed",
             hint="Install mwaa-harness again: pip-tools is part of it.",
         )
+
+
+def _pip_configuration() -> Diagnosis:
+    """Information only: neither uv nor the judging resolver reads pip's configuration files."""
+    name = "pip's configuration"
+    files = [str(path) for path in pip_files(os.environ) if path.is_file()]
+    if not files:
+        return Diagnosis(name=name, ok=True, detail="no file; the environment's variables count")
+    detail = f"{', '.join(files)}: not read; for an index of your own set PIP_INDEX_URL, which both"
+    detail += " the environments and the judge of the requirements follow"
+    return Diagnosis(name=name, ok=True, detail=detail)
+
+
+def pip_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Where pip looks for its configuration: https://pip.pypa.io/en/stable/topics/configuration"""
+    if named := environ.get("PIP_CONFIG_FILE"):
+        yield Path(named)
+    home = Path(environ.get("HOME") or Path.home())
+    yield Path("/etc/pip.conf")
+    yield home / ".pip" / "pip.conf"
+    yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
 
 
 def _cache(cache: Path) -> Diagnosis:

@@ -1298,9 +1298,9 @@ def installed():
 # ------------------------------------------- does a file leave the process as it found it?
 
 # A process may go on to another file only if all that it has run so far has left it as it was. What
-# can be compared afterwards is compared (see Base); for the rest the sources are read, and whatever
-# is not known to be harmless counts as harmful: it costs one fork, nothing else. What only runs
-# with a task does not count.
+# can be compared afterwards is compared (see State); for the rest the sources are read, and what is
+# not known to be harmless counts as harmful: it costs one fork, nothing else. What only runs with a
+# task does not count.
 
 # Libraries whose functions give back new values and leave nothing behind, but for those below.
 HARMLESS_LIBRARIES = frozenset(
@@ -1600,8 +1600,8 @@ def has_children():
 class Tidiness:
     """Tells of file after file whether it has left this process as it was at the beginning."""
 
-    def __init__(self, airflow, known):
-        self.airflow, self.known = airflow, known
+    def __init__(self, airflow):
+        self.airflow, self.known = airflow, len(sys.modules)
         self.before = state_of_process(airflow)
         self.sources = {}  # of modules that one file after the other may import
 
@@ -1609,7 +1609,7 @@ class Tidiness:
         """Forget the repository's modules that a file has brought, ``text`` being its source.
         Gives back whether all is as it was, and else the library modules that are the reason, if
         they are the only one."""
-        new = list(itertools.islice(sys.modules, len(self.known), None))
+        new = list(itertools.islice(sys.modules, self.known, None))
         own = {name: own_file(sys.modules[name]) for name in new}
         told = seen.warned or seen.notes["egress"]
         if told or self.harm(filename, text, filter(None, own.values())):
@@ -1624,7 +1624,7 @@ class Tidiness:
         if not are_same(before.things, now.things):
             return False, []
         libraries = [name for name in new if not own[name]]
-        tidy = len(sys.modules) == len(self.known) and are_same(before.finders, now.finders)
+        tidy = len(sys.modules) == self.known and are_same(before.finders, now.finders)
         quiet = [name for name in libraries if name not in seen.loud]
         return tidy, [name for name in quiet if is_library(name, sys.modules[name])]
 
@@ -1737,8 +1737,8 @@ class Child:
     this process may say something.
     """
 
-    def __init__(self, airflow, payload, parent, result, orders, base):
-        self.airflow, self.payload, self.base = airflow, payload, base
+    def __init__(self, airflow, payload, parent, result, orders, limits):
+        self.airflow, self.payload, self.limits = airflow, payload, limits
         self.me, self.parent, self.result, self.orders = getpid(), parent, result, orders
         self.path = ""
         faulthandler.register(STACK_SIGNAL, file=os.dup(result.end), all_threads=False)
@@ -1768,8 +1768,8 @@ class Child:
 
     def run(self, path):
         """Load ``path``, and what is ordered after it. Never comes back."""
-        tidiness = Tidiness(self.airflow, self.base.modules)
-        limits = self.base.limits
+        tidiness = Tidiness(self.airflow)
+        limits = self.limits
         tidy = True
         while tidy and path:
             for limit in limits:
@@ -1907,7 +1907,7 @@ class Worker:
         return json.loads(self.told(DONE_LETTER)[-1].decode())
 
 
-def start_worker(airflow, payload, path, base, private):
+def start_worker(airflow, payload, path, limits, private):
     """Fork a child for ``path``; ``private`` are descriptors that it must not hold."""
     result, output, orders = Pipe(), Pipe(), Pipe()
     parent = getpid()
@@ -1924,7 +1924,7 @@ def start_worker(airflow, payload, path, base, private):
             os.dup2(output.end, 1)
             os.dup2(output.end, 2)
             os.close(output.end)
-            Child(airflow, payload, parent, result, orders.start, base).run(path)
+            Child(airflow, payload, parent, result, orders.start, limits).run(path)
         except BaseException:
             traceback.print_exc()  # this script's own fault
         finally:
@@ -2049,14 +2049,10 @@ def preload(names):
     return True
 
 
-# What children start from: the modules that are loaded, and the memory limits they set themselves.
-Base = collections.namedtuple("Base", "modules limits")
-
-
 def prepare_to_fork(mebibytes):
     """Make forks cheap, and take down what they start from."""
     getattr(gc, "freeze", lambda: None)()  # from 3.7 on: keeps children from copying pages
-    return Base(modules=frozenset(sys.modules), limits=memory_limits(mebibytes))
+    return memory_limits(mebibytes)
 
 
 def forget(name):
@@ -2108,7 +2104,7 @@ def fan_out(airflow, payload, emit, close):
     active, swept, wanted = {}, clock(), collections.Counter()
     preload(airflow_imports(payload["repo_root"], payload["files"]))
     gc.collect()
-    base = prepare_to_fork(payload["memory"])
+    limits = prepare_to_fork(payload["memory"])
 
     def next_file(queue):
         path = queue.popleft()
@@ -2122,7 +2118,7 @@ def fan_out(airflow, payload, emit, close):
             sys.stderr.flush()
             held = [d for w in active.values() for d in (w.result, w.output, w.orders)]
             private = [*close, woken, wake, *held]
-            worker = start_worker(airflow, payload, path, base, private)
+            worker = start_worker(airflow, payload, path, limits, private)
             active[worker.pid] = worker
         listen(active, woken)
         for worker in list(active.values()):
@@ -2143,7 +2139,7 @@ def fan_out(airflow, payload, emit, close):
                 worker.order(next_file(waiting))
             wanted.update(done["modules"])
             if preload(name for name in done["modules"] if wanted[name] == LESSON):
-                base = prepare_to_fork(payload["memory"])
+                limits = prepare_to_fork(payload["memory"])
         if clock() - swept > SWEEP or not active:
             reap(residents | set(active))
             swept = clock()

@@ -4,7 +4,7 @@ Two layers, as on MWAA. The *image* holds Airflow and what MWAA preinstalls; its
 is initialised once and kept as a template. A repository's requirements make a second environment,
 which starts as a hard-linked copy of the image's and therefore costs only what is new in it.
 
-    <cache>/environments/<key>/{venv/, template.db, READY}
+    <cache>/environments/<key>/{venv/, template.db, READY, USED}
 
 READY is written last and holds the environment's description. A folder without it was left by a
 run that was killed or ran out of disk: whoever holds the key's lock removes it and starts anew.
@@ -171,17 +171,32 @@ def ready_or_made(
     """What READY describes; under the key's lock ``make`` fills the folder when there is none."""
     ready = _read_ready(folder)
     if ready is not None:
+        mark_used(folder)
         return ready
     with _writing_explained(folder), locked(folder.with_suffix(".lock"), on_step):
         ready = _read_ready(folder)
         if ready is not None:
             return ready
-        _remove(folder)
+        remove(folder)
         folder.mkdir()
         made = make(folder)
         ready_file = _Ready(made.version, dict(made.packages), dict(made.refused))
         write_atomically(folder / "READY", msgspec.json.encode(ready_file))
         return made
+
+
+def mark_used(folder: Path) -> None:
+    """Note that an environment is used now; see ``prune``."""
+    with suppress(OSError):  # the cache may be somebody else's
+        (folder / "USED").touch()
+
+
+def last_use(folder: Path) -> float:
+    """When an environment was used last, or made, in seconds since the epoch."""
+    for name in ("USED", "READY", ""):
+        with suppress(OSError):
+            return (folder / name).stat().st_mtime
+    return 0.0
 
 
 def _read_ready(folder: Path) -> Environment | None:
@@ -229,7 +244,8 @@ def _writing_explained(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
+    """Remove an environment; whoever does so holds the key's lock."""
     if folder.exists():
         # READY first: a removal that is cut short must not leave a folder that looks whole.
         (folder / "READY").unlink(missing_ok=True)

@@ -105,3 +105,15 @@ def test_an_engine_that_answers(bare: Path, engine: Engine) -> None:
     entry = found(diagnose(cache=bare / "cache", offline=True))["docker engine"]
     assert entry.ok
     assert entry.detail.startswith(f"{engine.version}, interface {engine.api_version}")
+
+
+def test_a_configuration_file_of_pip_is_named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    file = bare / ".config" / "pip" / "pip.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text("[global]\nindex-url = https://pypi.example/simple\n")
+    entry = found(diagnose(cache=bare / "cache", offline=True))["pip's configuration"]
+    assert entry.ok
+    assert str(file) in entry.detail
+    assert "not read" in entry.detail

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -33,6 +33,7 @@ def migrate_source(
     plugins: PluginModules | None = None,
     unsafe: bool = False,
     python2: bool = False,
+    shared: Collection[str] = (),
 ) -> Migration:
     """Rewrite one module for the target that ``pins`` describe.
 
@@ -40,12 +41,15 @@ def migrate_source(
     1.10 paths of plugin operators to their new modules. Unsafe edits are made only with
     ``unsafe``; without it they come as notes. A text that is not Python 3 gives ``error``, unless
     ``python2`` asks for its translation. Without it a text that does not name Airflow stays.
+    ``shared`` are names that other files import from modules like this one: they stay bound.
     """
     if python2:
-        return _from_python2(text, pins=pins, path=path, plugins=plugins, unsafe=unsafe)
+        return _from_python2(
+            text, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared
+        )
     if "airflow" not in text:
         return _without_airflow(text, path, pins)
-    return _migrate(text, pins=pins, path=path, plugins=plugins, unsafe=unsafe)
+    return _migrate(text, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared)
 
 
 def _from_python2(
@@ -55,13 +59,14 @@ def _from_python2(
     path: str,
     plugins: PluginModules | None,
     unsafe: bool,
+    shared: Collection[str],
 ) -> Migration:
     """Translate what is Python 2, then rewrite; a file without Airflow too."""
     try:
         new, translated = old.convert(text)
     except SyntaxError as error:
         return Migration(error=old.what_is_wrong(text, error))
-    done = _migrate(new, pins=pins, path=path, plugins=plugins, unsafe=unsafe)
+    done = _migrate(new, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared)
     if not translated or done.error:
         return done
     return replace(
@@ -105,6 +110,7 @@ def _migrate(
     path: str,
     plugins: PluginModules | None,
     unsafe: bool,
+    shared: Collection[str],
 ) -> Migration:
     try:
         source = Source(text, path)
@@ -112,6 +118,7 @@ def _migrate(
         return Migration(error=old.what_is_wrong(text, error))
     except (ValueError, RecursionError) as error:  # null bytes; nesting beyond the parser
         return Migration(error=f"line 1: {error}")
+    source.words |= set(shared)
     target = _target(key_of(pins), tuple(sorted((plugins or {}).items())))
     steps: list[Step] = []
     notes: list[Note] = []
@@ -164,6 +171,7 @@ def migrate_bytes(
     plugins: PluginModules | None = None,
     unsafe: bool = False,
     python2: bool = False,
+    shared: Collection[str] = (),
 ) -> tuple[bytes | None, Migration]:
     """Like ``migrate_source`` for a file's bytes: keeps encoding, BOM and newline style."""
     if not python2 and not concerns(data):
@@ -180,7 +188,13 @@ def migrate_bytes(
             "encoding line (# -*- coding: latin-1 -*-) or save the file as UTF-8"
         )
     migration = migrate_source(
-        text, pins=pins, path=path, plugins=plugins, unsafe=unsafe, python2=python2
+        text,
+        pins=pins,
+        path=path,
+        plugins=plugins,
+        unsafe=unsafe,
+        python2=python2,
+        shared=shared,
     )
     return (migration.text.encode(encoding) if migration.text is not None else None), migration
 

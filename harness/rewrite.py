@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -146,7 +147,13 @@ def rewrite_sources(
     sources = tuple(_sources(copy, config))
     originals = {job.path: job.data for job in sources if not job.member}
     plugins = read_plugins(copy, originals, pins=pins)
-    settings = Settings(pins=pins, plugins=plugins.modules, unsafe=unsafe, python2=python2)
+    settings = Settings(
+        pins=pins,
+        plugins=plugins.modules,
+        unsafe=unsafe,
+        python2=python2,
+        shared=_shared_names(job.data for job in sources),
+    )
     folder = cache_folder("rewrites") / _salt(settings)
     done: dict[str, list[tuple[Job, Migrated]]] = {}
     for count, (job, migrated) in enumerate(_migrate_all(sources, settings, folder), 1):
@@ -246,6 +253,26 @@ def _describe(job: Job, migrated: Migrated) -> Rewrite:
 
 
 # ------------------------------------------------------------------------------------ the cache
+
+
+_FROM = re.compile(
+    rb"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n#;]+)", re.MULTILINE
+)
+_CLASS = re.compile(rb"\b[A-Z]\w*(?:Operator|Sensor|Hook|Transfer)\b")
+
+
+def _shared_names(sources: Iterable[bytes]) -> tuple[str, ...]:
+    """Names of Airflow's kind that the files of a repository import from each other.
+
+    A module that renamed such a class would leave its importers without it.
+    """
+    found: set[bytes] = set()
+    for data in sources:
+        for module, names in _FROM.findall(data):
+            if module.partition(b".")[0] != b"airflow":
+                # What a star brings is whatever the file says.
+                found.update(_CLASS.findall(data if b"*" in names else names))
+    return tuple(sorted(name.decode("ascii", "ignore") for name in found))
 
 
 @cache

@@ -71,6 +71,7 @@ class Settings:
     plugins: Mapping[str, str]
     unsafe: bool
     python2: bool = False
+    shared: tuple[str, ...] = ()  # names that the repository's files import from each other
 
 
 def migrate(job: Job, settings: Settings) -> Migrated:
@@ -82,6 +83,7 @@ def migrate(job: Job, settings: Settings) -> Migrated:
         plugins=settings.plugins,
         unsafe=settings.unsafe,
         python2=settings.python2,
+        shared=settings.shared,
     )
     before, after = decoded(job.data), decoded(data or b"")
     return Migrated(

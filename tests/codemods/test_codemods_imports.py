@@ -605,3 +605,14 @@ def test_what_a_module_only_happened_to_have_comes_from_its_home(newest: dict[st
     new = migrate_source(before, pins=newest).text
     assert new is not None
     assert "from airflow.exceptions import AirflowException" in new
+
+
+def test_a_name_that_other_files_import_from_here_stays_bound(newest: dict[str, str]) -> None:
+    before = (
+        "from airflow.operators.dummy_operator import DummyOperator\n\nDummyOperator(task_id='a')\n"
+    )
+    after = before.replace(
+        "airflow.operators.dummy_operator import DummyOperator",
+        "airflow.operators.empty import EmptyOperator as DummyOperator",
+    )
+    assert migrate_source(before, pins=newest, shared={"DummyOperator"}).text == after

@@ -248,3 +248,16 @@ def test_write_goes_on_after_a_file_that_fails(tmp_path: Path) -> None:
     assert (repo / "dags" / "c.py").is_symlink()
     for name in ("dags/a.py", "shared/c.py"):
         assert b"airflow.operators.bash import" in (repo / name).read_bytes()
+
+
+def test_names_that_files_import_from_each_other_stay_bound() -> None:
+    """A class that a shared module renames would be missing where it is imported from there."""
+    from harness.rewrite import _shared_names
+
+    texts = [
+        b"from common import DummyOperator, dag  # AirflowHook\n",
+        b"from .base import (\n    MyHook,\n    x,\n)\n",
+        b"from airflow.operators.bash_operator import BashOperator\n",
+        b"from helpers import *\n\nPythonSensor()\n",
+    ]
+    assert _shared_names(texts) == ("DummyOperator", "MyHook", "PythonSensor")

@@ -407,6 +407,13 @@ def metadata_export(
     show_default=True,
     help="What to do about rows that the target has already.",
 )
+@click.option(
+    "--secrets-manager",
+    "secrets_prefix",
+    metavar="PREFIX",
+    default="",
+    help="Variables and connections go to AWS Secrets Manager under PREFIX.",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @_transfer("--to", "--from")
 def metadata_import(
@@ -419,6 +426,7 @@ def metadata_import(
     format_: str,
     target: str,
     on_conflict: str,
+    secrets_prefix: str,
 ) -> None:
     """Write a bundle into the database of an Airflow 2.x."""
     from harness.carry import Place, run_import, steps
@@ -429,7 +437,13 @@ def metadata_import(
     place = Place(
         url=url, bundle=bundle, fernet_key_file=fernet_key_file, passphrase_file=passphrase_file
     )
-    options = LoadOptions(target=target, tables=_names(tables), policy=on_conflict, dry_run=dry_run)
+    options = LoadOptions(
+        target=target,
+        tables=_names(tables),
+        policy=on_conflict,
+        secrets_prefix=secrets_prefix,
+        dry_run=dry_run,
+    )
     with steps() as on_step:
         report = run_import(place, options, on_step)
     if format_ == "json":
@@ -447,6 +461,13 @@ def metadata_import(
     show_default=True,
     help="Read every value through the target's own Airflow, too.",
 )
+@click.option(
+    "--secrets-manager",
+    "secrets_prefix",
+    metavar="PREFIX",
+    default="",
+    help="As the import had it: variables and connections are not in the database.",
+)
 @_transfer("--to", "--from")
 def metadata_verify(
     url: str,
@@ -457,6 +478,7 @@ def metadata_verify(
     format_: str,
     target: str,
     values: bool,
+    secrets_prefix: str,
 ) -> int:
     """Compare the database of an Airflow 2.x with the bundle that was imported, row by row.
 
@@ -474,7 +496,7 @@ def metadata_verify(
     place = Place(
         url=url, bundle=bundle, fernet_key_file=fernet_key_file, passphrase_file=passphrase_file
     )
-    options = LoadOptions(target=target, tables=_names(tables))
+    options = LoadOptions(target=target, tables=_names(tables), secrets_prefix=secrets_prefix)
     with steps() as on_step:
         report = run_verify(place, options, on_step)
     read = run_read_back(place, options) if values else None

@@ -32,6 +32,7 @@ MODULES = (
     "metadata/stores",
     "metadata/defaults",
     "metadata/export",
+    "metadata/handover",
     "metadata/shape",
     "metadata/ledger",
     "metadata/load",

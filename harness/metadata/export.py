@@ -39,7 +39,7 @@ from harness.metadata.problems import (
 )
 from harness.metadata.sealing import Fernet, Seal, one_of
 from harness.metadata.tables import TABLES, Column, Table, airflow_of
-from harness.metadata.values import Decoder
+from harness.metadata.values import Decoder, json_value
 
 UNDECODABLE = "undecodable"
 WRONG_KEY = "undecryptable"
@@ -265,18 +265,7 @@ def _export_table(work: _Export, table: Table) -> TableEntry:
     tally = _Tally()
     if not work.options.dry_run:
         tally.writer = TableWriter(work.store, listed_file(table.name), {}, work.options.chunk_rows)
-    conditions = [f"NOT ({reject.when})" for reject in table.rejects]
-    if inside:
-        conditions.append(inside)
-    select = (
-        "SELECT "
-        + ", ".join(
-            f"{expression(database, column, present)} AS {database.name(column.name)}"
-            for column in columns
-        )
-        + f" {source} {table.joins}"
-        + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
-    )
+    select = _select(work, table, inside)
     writer: Any = _Counter()
     if not work.options.dry_run:
         header = {
@@ -318,6 +307,35 @@ def _export_table(work: _Export, table: Table) -> TableEntry:
     _check_sum(entry)
     work.progress(table.name, total, total)
     return entry
+
+
+def _select(work: _Export, table: Table, inside: str) -> str:
+    """SQL for the rows that are carried, in the superset's shape."""
+    database, present = work.database, work.catalogue[table.name]
+    conditions = [f"NOT ({reject.when})" for reject in table.rejects]
+    if inside:
+        conditions.append(inside)
+    return (
+        "SELECT "
+        + ", ".join(
+            f"{expression(database, column, present)} AS {database.name(column.name)}"
+            for column in carried(table)
+        )
+        + f" FROM {database.name(table.name)} t {table.joins}"
+        + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
+    )
+
+
+def selects(database: Database) -> Dict[str, str]:
+    """Table → the SQL that an export reads it with, to compare it with the server's own tools."""
+    catalogue = database.catalogue()
+    nothing = Fernet("", "")
+    work = _Export(database, None, ExportOptions(), nothing, None, None, catalogue, no_steps)
+    return {
+        table.name: _select(work, table, "")
+        for table in TABLES
+        if table.carried and table.name in catalogue
+    }
 
 
 def _inside(work: _Export, table: Table) -> str:
@@ -623,6 +641,12 @@ class _Pickles:
             if raw[:1] != b"\\" or raw != b"\\N\n":
                 self.decoded += 1
             return
+        if self.column.transform == "xcom":
+            text = json_value(field_bytes(raw[:-1]) or b"")
+            if text is not None:
+                self.decoded += 1
+                self.out(head + b"\t" + escape(text) + b"\n")
+                return
         self.waiting.append((head, raw))
         self.size += len(line)
         if len(self.waiting) >= PENDING_ROWS or self.size >= PENDING_BYTES:

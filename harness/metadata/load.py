@@ -32,6 +32,7 @@ from harness.metadata.copytext import fields, unescape
 from harness.metadata.databases import Database
 from harness.metadata.defaults import DEFAULT_CONNECTIONS, DEFAULT_POOL
 from harness.metadata.export import chosen, no_steps
+from harness.metadata.handover import HANDED, Handed, hand_over
 from harness.metadata.ledger import DONE, PLAN, Ledger, plan_note, refusals_note
 from harness.metadata.problems import (
     BundleProblem,
@@ -42,6 +43,7 @@ from harness.metadata.problems import (
 )
 from harness.metadata.sealing import Fernet, Seal, reopened_seal
 from harness.metadata.shape import Plan, Shape
+from harness.metadata.stores import aws_client
 from harness.metadata.tables import (
     OLD_LOG_TEMPLATE,
     Column,
@@ -60,13 +62,15 @@ NAMED = 5
 class LoadOptions:
     """What an import may be told. ``tables`` is empty for all that the bundle has.
 
-    ``keep_paused`` leaves it to the target which of the DAGs that it knows are paused.
+    ``keep_paused`` leaves it to the target which of the DAGs that it knows are paused. With
+    ``secrets_prefix`` variables and connections become secrets of AWS Secrets Manager under it.
     """
 
     target: str
     tables: Tuple[str, ...] = ()
     policy: str = "fail"
     keep_paused: bool = False
+    secrets_prefix: str = ""
     dry_run: bool = False
 
 
@@ -95,6 +99,7 @@ class LoadReport:
     target: str
     plan: Plan
     tables: Tuple[Loaded, ...]
+    handed: Tuple[Handed, ...] = ()
     already: bool = False
     resumed: bool = False
     key_checked: bool = False
@@ -159,10 +164,23 @@ def load(
                 f"{database.where}: another import is at work in this database.",
                 hint="Wait for its end. Whatever it is killed by, its lock goes with it.",
             )
+        handed: Tuple[Handed, ...] = ()
+        if options.secrets_prefix:
+            check_files(store, manifest, HANDED)
+            handed = hand_over(
+                store,
+                manifest,
+                seal,
+                options.secrets_prefix,
+                options.target,
+                options.policy,
+                aws_client("secretsmanager"),
+                options.dry_run,
+            )
         ledger = Ledger(database, _identity(manifest, tables))
         work = _Import(database, store, manifest, options, fernet, seal, ledger, progress, tables)
         try:
-            return _load(work)
+            return replace(_load(work), handed=handed)
         except BaseException:
             database.rollback()
             raise
@@ -179,7 +197,12 @@ def _tables(manifest: Manifest, options: LoadOptions) -> Tuple[Tuple[Table, Tabl
     missing = [name for name in options.tables if manifest.table(name) is None]
     if missing:
         raise BundleProblem(f"The bundle was made without {', '.join(missing)}.")
-    pairs = [(table, manifest.table(table.name)) for table in wanted if table.carried]
+    handed = HANDED if options.secrets_prefix else ()
+    pairs = [
+        (table, manifest.table(table.name))
+        for table in wanted
+        if table.carried and table.name not in handed
+    ]
     return tuple((table, entry) for table, entry in pairs if entry is not None)
 
 

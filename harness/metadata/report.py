@@ -87,6 +87,13 @@ def load_lines(report: LoadReport, where: str, dry_run: bool) -> Iterator[str]:
             ]
         )
     yield from _grid(rows)
+    for handed in report.handed:
+        yield (
+            f"{handed.name}: {handed.written} of {handed.rows} written to Secrets Manager,"
+            f" {handed.same} there already, {len(handed.refused)} refused"
+        )
+        for name in handed.refused:
+            yield f"{handed.name} {name}: empty, or a name that Secrets Manager does not allow"
     for table in report.tables:
         for detail in table.details:
             key = " / ".join(detail["key"].values())

@@ -136,7 +136,7 @@ class S3Store:
             except Exception as error:
                 if attempt + 1 == ATTEMPTS or not _passes(error):
                     raise _explained_s3(error, f"{self.where}/{name}".rstrip("/")) from None
-                time.sleep(PAUSE * 2**attempt)
+                time.sleep(min(20.0, PAUSE * 2**attempt))
         raise AssertionError("unreachable")
 
     def read(self, name: str, offset: int, length: Optional[int]) -> Iterator[bytes]:
@@ -164,7 +164,7 @@ class S3Store:
                 failures += 1
                 if failures == ATTEMPTS:
                     raise _explained_s3(error, f"{self.where}/{name}") from None
-                time.sleep(PAUSE * 2**failures)
+                time.sleep(min(20.0, PAUSE * 2**failures))
             if position >= expected:
                 return
 
@@ -275,7 +275,8 @@ _LATER_KINDS = {
 }
 
 
-def _code(error: Any) -> str:
+def error_code(error: Any) -> str:
+    """AWS's own word for what went wrong, "" for an error that is not from AWS."""
     answer = getattr(error, "response", None)
     return str(answer.get("Error", {}).get("Code", "")) if isinstance(answer, dict) else ""
 
@@ -283,11 +284,11 @@ def _code(error: Any) -> str:
 def _passes(error: Any) -> bool:
     """Whether it may go better in a moment."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    return _code(error) in _LATER or bool(kinds & _LATER_KINDS)
+    return error_code(error) in _LATER or bool(kinds & _LATER_KINDS)
 
 
 def _explained_s3(error: Any, where: str) -> Exception:
-    code = _code(error)
+    code = error_code(error)
     if code in ("NoSuchKey", "404"):
         return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), where)
     text = " ".join(str(error).split())
@@ -329,7 +330,12 @@ def aws_client(service: str) -> Any:
     return boto3.client(
         service,
         endpoint_url=endpoint or None,
-        config=Config(retries={"max_attempts": 8}, connect_timeout=15, read_timeout=60),
+        # S3's requests are tried again by the store, which knows where it was.
+        config=Config(
+            retries={"max_attempts": 0 if service == "s3" else 8},
+            connect_timeout=15,
+            read_timeout=60,
+        ),
     )
 
 

@@ -167,6 +167,37 @@ class Decoder:
             self._folder = None
 
 
+def json_value(data: bytes) -> Optional[bytes]:
+    """The tagged JSON, as text, of a value that is JSON already; None for anything else.
+
+    Every pickle ends with a full stop and no JSON text does. Such values are no programs, and
+    most XComs of an Airflow that does not pickle are such values.
+    """
+    if data[-1:] in (b".", b"") or data.rstrip()[-1:] == b".":
+        return None
+    try:
+        value = json.loads(data.decode("utf-8"))
+        if not _simple(value):
+            return None
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _simple(value: Any) -> bool:
+    """Whether JSON means the same as tagged JSON; what does not is left to the probe."""
+    kind = type(value)
+    if kind is dict:
+        return "$" not in value and all(_simple(item) for item in value.values())
+    if kind is list:
+        return all(_simple(item) for item in value)
+    if kind is int:
+        return bool(-(2**63) <= value < 2**64)
+    if kind is str:
+        value.encode("utf-8")  # a ValueError for lone surrogates
+    return True
+
+
 # --- tagged JSON → plain values ------------------------------------------------------------------
 
 

@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from harness.cache import VARIABLE, cache_folder
+
 pytestmark = [pytest.mark.slow]
+
+CACHE = cache_folder()
+
+
+@pytest.fixture(autouse=True)
+def shared_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``pytester`` moves HOME, and with it the cache: both Airflows would be installed anew."""
+    monkeypatch.setenv(VARIABLE, str(CACHE))
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])

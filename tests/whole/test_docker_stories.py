@@ -54,5 +54,7 @@ def comparable(report: Report) -> Any:
         )
         for environment in report.environments
     )
-    plain = replace(report, timings={}, environments=environments, sources={})
+    # Rewritten by several workers before anything runs: their order is no runtime's doing.
+    rewrites = tuple(sorted(report.rewrites, key=lambda rewrite: (rewrite.target, rewrite.path)))
+    plain = replace(report, timings={}, environments=environments, sources={}, rewrites=rewrites)
     return msgspec.to_builtins(plain)

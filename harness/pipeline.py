@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.aws.emulation import emulated
@@ -58,11 +58,13 @@ from harness.rewrite import requirements_text, rewrite, target_pins
 from harness.runtimes.base import OnProgress, Progress, Request, Runtime, no_progress
 from harness.runtimes.venv import VenvRuntime
 from harness.seeds import Seeds, seed_environment
-from harness.survival import Destination, End, survive
 from harness.targets import default_bridge, default_target, get_target, load_targets
 
 METADATA = "metadata-survives"
 """The check that costs a journey of its own, and is therefore made only when it is asked for."""
+
+if TYPE_CHECKING:
+    from harness.survival import Destination
 
 # Files above this size are data, not something that a rule reads or a report quotes.
 TEXT_LIMIT = 1024 * 1024
@@ -369,6 +371,9 @@ def carried(
     It is made in environments of the embedded runtime, whatever the DAGs were loaded in: none of
     their code takes part.
     """
+    # Only here: what carries metadata is not small, and most runs do not ask for it.
+    from harness.survival import End, survive
+
     runtime = VenvRuntime(offline=job.options.offline)
     ends = []
     try:

@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Iterator, Mapping
 
 from harness.aws.emulator import REGION, Emulator
-from harness.aws.moto import moto
-from harness.aws.seeds import fill
 from harness.model import AwsConfig
 
 EMULATORS = ("moto", "localstack")
@@ -23,6 +21,9 @@ def emulated(config: AwsConfig, env: Mapping[str, str]) -> Iterator[Emulator | N
     if config.emulator not in EMULATORS:
         yield None
         return
+    # Only here, as most runs ask for none: an HTTP client is not small.
+    from harness.aws.seeds import fill
+
     region = env.get("AWS_DEFAULT_REGION") or env.get("AWS_REGION") or REGION
     with _started(config, region) as emulator:
         fill(emulator, config)
@@ -34,4 +35,6 @@ def _started(config: AwsConfig, region: str) -> contextlib.AbstractContextManage
         from harness.aws.localstack import localstack
 
         return localstack(image=config.image, region=region)
+    from harness.aws.moto import moto
+
     return moto(region=region)

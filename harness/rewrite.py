@@ -161,9 +161,12 @@ def rewrite_sources(
         if on_file:
             on_file(count, len(sources))
     rewrites = []
-    for path, results in done.items():
-        _store(copy.root / path, results)
-        rewrites += [_describe(job, migrated) for job, migrated in results]
+    # In an order of its own: what comes out of the cache is done before what is fresh.
+    for path in sorted(done):
+        _store(copy.root / path, done[path])
+        rewrites += sorted(
+            (_describe(job, migrated) for job, migrated in done[path]), key=lambda one: one.path
+        )
     needs = {
         need for results in done.values() for _, migrated in results for need in migrated.needs
     }

@@ -70,6 +70,22 @@ def test_second_run_answers_from_the_cache_alike(stories: Path, tmp_path: Path) 
     assert answers[0] == answers[1]
 
 
+def test_what_the_cache_answers_stands_in_its_place(tmp_path: Path) -> None:
+    dags = tmp_path / "repo" / "dags"
+    dags.mkdir(parents=True)
+    texts = {"a.py": OLD + b"# airflow DAG\n", "b.py": OLD + b"# another DAG\n"}
+
+    def paths(where: str) -> list[str]:
+        copy, config = copied(tmp_path / "repo", tmp_path / where)
+        done = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+        return [entry.path for entry in done.rewrites]
+
+    (dags / "b.py").write_bytes(texts["b.py"])
+    assert paths("first") == ["dags/b.py"]
+    (dags / "a.py").write_bytes(texts["a.py"])
+    assert paths("second") == ["dags/a.py", "dags/b.py"]
+
+
 def test_files_without_airflow_and_broken_ones_stay_as_they_are(tmp_path: Path) -> None:
     dags = tmp_path / "repo" / "dags"
     dags.mkdir(parents=True)

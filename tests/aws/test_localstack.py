@@ -153,7 +153,7 @@ def test_a_container_that_ends_leaves_its_words_and_nothing_else(
     (tmp_path / "Dockerfile").write_text(
         f"FROM {image}\nENTRYPOINT []\nCMD echo 'License activation failed'; exit 55\n"
     )
-    engine.client.images.build(path=str(tmp_path), tag=ends)
+    engine.client.images.build(path=str(tmp_path), tag=ends, rm=True, forcerm=True)
     try:
         with pytest.raises(EmulatorError, match="exit code 55"), localstack(image=ends):
             pass

@@ -1,6 +1,7 @@
 """The two DAGs, run by the real Airflows that they are for, against the emulated S3."""
 
 import ast
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.errors import UsageError
 from harness.metadata import bundle
 from harness.metadata.dags import FILES, DagOptions, dag_text, write_dags
 from harness.metadata.databases import opened
+from harness.metadata.ledger import LEDGER
 from harness.metadata.stores import S3Store
 from harness.runtimes.surroundings import FERNET_KEY
 
@@ -156,7 +158,15 @@ def _import_there(
                     f"SELECT count(*) FROM {entry.name}"
                     + (" WHERE dag_id <> 'db_import'" if entry.name != "variable" else "")
                 )
-                assert found == entry.rows, entry.name
+                refused = sum(
+                    json.loads(note)["refused"]
+                    for (note,) in there.rows(
+                        f"SELECT note FROM {LEDGER} WHERE part = '{entry.name}'"
+                    )
+                )
+                assert found + refused == entry.rows, entry.name
+                # Since 2.8.1 an XCom that JSON cannot hold is refused, and listed.
+                assert not refused or (entry.name, version) == ("xcom", "2.11.0")
 
 
 @real

@@ -246,5 +246,5 @@ def _comparable(file: FileObservation) -> FileObservation:
         chain = tuple(re.sub(r"0x[0-9a-f]+", "0x", cause) for cause in error.chain)
         message = re.sub(r"0x[0-9a-f]+", "0x", error.message)
         error = replace(error, chain=chain, message=message)
-    output = re.sub(r"\d", "0", file.output)
+    output = re.sub(r"\d+", "0", file.output)
     return replace(file, error=error, at=0.0, seconds=0.0, memory=0.0, output=output)

@@ -17,17 +17,14 @@ ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT))
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse to run what shares an engine or a server in two workers at once: pytest 9.2 keeps
-    node ids where pytest-xdist 3.8 does not look, and all of its groups fall apart in silence."""
-    if not session.config.getoption("loadgroup", False):
-        return
-    for item in session.items:
-        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid.rpartition("]")[2]:
-            raise pytest.UsageError(
-                f"{item.nodeid} is in an xdist_group and pytest-xdist does not know it: this"
-                " pytest-xdist does not fit this pytest. Install a pytest below 9.2."
-            )
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to run what shares an engine or a server in two workers at once: pytest-xdist 3.8
+    writes its groups where pytest 9.2 does not look, and all of them fall apart in silence."""
+    if config.getoption("dist", "no") == "loadgroup" and not hasattr(pytest.Item, "_nodeid"):
+        raise pytest.UsageError(
+            f"pytest {pytest.__version__} does not keep the groups of pytest-xdist 3.8 together:"
+            " install a pytest below 9.2, or run without --dist loadgroup."
+        )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,182 @@
+"""What is asked of the configuration is asked under the name that the target has for it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib.resources import files
+
+from packaging.version import Version
+
+from codemods.base import Example, Note, Rule
+from codemods.changes import Change, Replace, Step
+from codemods.rules._text import lines
+from codemods.source import Call, Source
+from codemods.target import Target
+from codemods.values import text_of
+
+ID = "configuration-options"
+_CALLS = frozenset(
+    f"{module}.{function}"
+    for module in ("airflow.configuration.conf", "airflow.configuration", "airflow.conf")
+    for function in ("get", "getboolean", "getfloat", "getint", "getjson", "has_option", "set")
+)
+_GONE = "!"
+_HOME = "core.airflow_home"  # no default has it since 1.10.3
+
+
+@lru_cache(maxsize=1)
+def _rows() -> Mapping[str, tuple[Version, str]]:
+    """old → since which version, and the new name."""
+    text = (files("codemods") / "data" / "options.txt").read_text("utf-8")
+    rows, since = {_HOME: (Version("2.0"), _GONE)}, Version("0")
+    for line in text.splitlines():
+        if line.startswith("["):
+            since = Version(line.strip("[]"))
+        elif line and not line.startswith("#"):
+            old, new = line.split(" ")
+            rows[old] = (since, new)
+    return rows
+
+
+def _name(option: str, airflow: Version) -> str:
+    """The target's name for an option: itself where nothing changed."""
+    rows = _rows()
+    while True:
+        section, _, key = option.partition(".")
+        for old, rest in ((option, ""), (f"{section}.*", key)):
+            since, new = rows.get(old, (airflow, ""))
+            if new and since <= airflow:
+                option = new.replace("*", rest)
+                break
+        else:
+            return option
+        if option == _GONE:
+            return option
+
+
+def _asked(call: Call) -> tuple[ast.expr, ast.expr] | None:
+    """The section and the option that a call names."""
+    named = [call.keyword("section"), call.keyword("key") or call.keyword("option")]
+    given = [*call.node.args[:2], *(k.value for k in named if k is not None)]
+    return (given[0], given[1]) if len(given) == 2 else None
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    for call in source.calls:
+        asked = _asked(call) if call.path in _CALLS and call.use.sure else None
+        section, key = map(text_of, asked) if asked else (None, None)
+        if asked is None or section is None or key is None:
+            continue
+        old = f"{section}.{key.lower()}"
+        new = _name(old, target.airflow)
+        if new == _GONE:
+            if call.keyword("fallback") is None and not call.path.endswith((".has_option", ".set")):
+                yield _gone(call, old)
+        elif new != old:
+            names = zip(asked, old.split("."), new.split("."), strict=True)
+            yield Step(
+                rule=ID,
+                line=call.node.lineno,
+                message=f"the option {old} is {new} on the target",
+                operations=tuple(
+                    Replace(node=node, code=_written(source.segment(node), after))
+                    for node, before, after in names
+                    if before != after
+                ),
+            )
+
+
+def _written(old: str, name: str) -> str:
+    """A name between the quotes, and in the case, that the old one had."""
+    quote = old[-1]
+    return f"{quote}{name.upper() if old.isupper() else name}{quote}"
+
+
+def _gone(call: Call, option: str) -> Note:
+    return Note(
+        rule=ID,
+        line=call.node.lineno,
+        column=call.node.col_offset,
+        message=f"the target has no option {option}: asking for it raises AirflowConfigException",
+        fix="Use airflow.settings.AIRFLOW_HOME"
+        if option == _HOME
+        else "Leave the question out, or pass fallback=... with what shall hold then",
+    )
+
+
+RULE = Rule(
+    id=ID,
+    title="Ask for options under the names of the target",
+    why="Options moved to other sections (sql_alchemy_conn to database in 2.3, logs to logging in "
+    "2.0); asking for the old name warns or raises.",
+    examples=(
+        Example(
+            before=lines(
+                "from airflow.configuration import conf",
+                "",
+                "conf.get('core', 'SQL_ALCHEMY_CONN')",
+                'conf.get("core", "base_log_folder")',
+                "conf.get('kubernetes', 'NAMESPACE')",
+                "conf.getint('core', 'dag_concurrency')",
+                "conf.get(section='scheduler', key='statsd_allow_list', fallback=None)",
+            ),
+            after=lines(
+                "from airflow.configuration import conf",
+                "",
+                "conf.get('database', 'SQL_ALCHEMY_CONN')",
+                'conf.get("logging", "base_log_folder")',
+                "conf.get('kubernetes_executor', 'NAMESPACE')",
+                "conf.getint('core', 'max_active_tasks_per_dag')",
+                "conf.get(section='metrics', key='metrics_allow_list', fallback=None)",
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow import configuration",
+                "",
+                "configuration.get('core', 'sql_alchemy_conn')",
+                "configuration.get('core', 'remote_logging')",
+            ),
+            after=lines(
+                "from airflow.configuration import conf",
+                "",
+                "conf.get('core', 'sql_alchemy_conn')",
+                "conf.get('logging', 'remote_logging')",
+            ),
+            target="2.2.2",
+        ),
+        Example(
+            before=lines(
+                "from airflow.configuration import conf",
+                "",
+                "conf.get('core', 'airflow_home')",
+                "conf.getboolean('webserver', 'rbac')",
+            ),
+            after=lines(
+                "from airflow.configuration import conf",
+                "",
+                "conf.get('core', 'airflow_home')",
+                "conf.getboolean('webserver', 'rbac')",
+            ),
+            notes=("airflow.settings.AIRFLOW_HOME", "no option webserver.rbac"),
+        ),
+    ),
+    keeps=(
+        lines(
+            "from airflow.configuration import conf",
+            "",
+            "conf.get('core', 'dags_folder')",
+            "conf.get('database', 'sql_alchemy_conn')",
+            "conf.get('my_company', 'sql_alchemy_conn')",
+            "conf.getboolean('webserver', 'rbac', fallback=True)",
+        ),
+        lines("# airflow", "from mylib import conf", "", "conf.get('core', 'base_log_folder')"),
+        lines("from airflow import DAG", "", "conf = {}", "conf.get('core', 'remote_logging')"),
+        lines(
+            "from airflow.configuration import conf", "", "conf.get(SECTION, 'base_log_folder')"
+        ),
+    ),
+    find=_find,
+)

@@ -174,9 +174,7 @@ RULE = Rule(
         ),
         lines("# airflow", "from mylib import conf", "", "conf.get('core', 'base_log_folder')"),
         lines("from airflow import DAG", "", "conf = {}", "conf.get('core', 'remote_logging')"),
-        lines(
-            "from airflow.configuration import conf", "", "conf.get(SECTION, 'base_log_folder')"
-        ),
+        lines("from airflow.configuration import conf", "", "conf.get(SECTION, 'base_log_folder')"),
     ),
     find=_find,
 )

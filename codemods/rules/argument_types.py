@@ -1,0 +1,249 @@
+"""Arguments of DAGs and tasks are of the type that the target insists on."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from codemods.base import Example, Note, Rule
+from codemods.calls import constructions
+from codemods.changes import Change, Replace, Step
+from codemods.constructors import baseline
+from codemods.rules._dag import DAG
+from codemods.rules._text import lines
+from codemods.rules.arguments import TASK
+from codemods.source import Source
+from codemods.target import Target
+from codemods.values import known, quoted
+
+ID = "argument-types"
+# Argument → its type and since when another one raises.
+# Source: DAG_ARGS_EXPECTED_TYPES and BASEOPERATOR_ARGS_EXPECTED_TYPES of 2.10.1 and 2.11.0, and
+# BaseOperator.__init__ of 2.2.2 and 2.4.3 (priority_weight, execution_timeout).
+_DAG = {
+    "catchup": ("bool", "2.10"),
+    "concurrency": ("int", "2.10"),
+    "dagrun_timeout": ("timedelta", "2.10"),
+    "is_paused_upon_creation": ("bool", "2.10"),
+    "max_active_runs": ("int", "2.10"),
+    "max_active_tasks": ("int", "2.10"),
+    "tags": ("list", "2.10"),
+}
+_TASK = {
+    "depends_on_past": ("bool", "2.10"),
+    "do_xcom_push": ("bool", "2.10"),
+    "email_on_failure": ("bool", "2.10"),
+    "email_on_retry": ("bool", "2.10"),
+    "execution_timeout": ("timedelta", "2.4"),
+    "max_active_tis_per_dag": ("int", "2.10"),
+    "pool": ("str", "2.10"),
+    "priority_weight": ("int", "2.2"),
+    "queue": ("str", "2.10"),
+    "retry_exponential_backoff": ("bool", "2.10"),
+    "run_as_user": ("str", "2.10"),
+    "task_concurrency": ("int", "2.10"),
+    "wait_for_downstream": ("bool", "2.10"),
+    "xcom_push": ("bool", "2.10"),
+}
+# A dict with one of these is meant for tasks, whatever it is called and wherever it is used.
+_MARKS = {"depends_on_past", "email_on_failure", "email_on_retry", "wait_for_downstream"}
+_TEXTS = {"airflow.models.Variable.get", "os.environ.get", "os.getenv"}
+_FALSE = {"", "0", "f", "false", "n", "no", "none", "off"}
+
+
+def _given(
+    source: Source, target: Target
+) -> Iterator[tuple[str, ast.expr, Mapping[str, tuple[str, str]]]]:
+    """Every argument, its value, and the table that it is looked up in."""
+    for made in constructions(source):
+        path = made.path
+        signature = baseline().signature(path) or target.constructors.signature(path)
+        for base, table in ((DAG, _DAG), (TASK, _TASK)):
+            if signature is not None and base in signature.lineage:
+                yield from ((k.arg, k.value, table) for k in made.node.keywords if k.arg)
+    defaults = {id(node) for node in source.default_dicts}
+    for node, _ in source.dicts:
+        items = [
+            (str(k.value), v)
+            for k, v in zip(node.keys, node.values, strict=True)
+            if isinstance(k, ast.Constant)
+        ]
+        if id(node) in defaults or any(key in _MARKS for key, _ in items):
+            yield from ((key, value, _TASK) for key, value in items)
+    for call in source.plain_calls:
+        names = {k.arg for k in call.keywords}
+        if isinstance(call.func, ast.Name) and call.func.id == "dict" and names & _MARKS:
+            yield from ((k.arg, k.value, _TASK) for k in call.keywords if k.arg)
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    for name, node, table in _given(source, target):
+        kind, since = table.get(name, ("", ""))
+        if not kind or not target.has(f"apache-airflow>={since}"):
+            continue
+        value = known(node, source)
+        if isinstance(value, ast.Constant | ast.Tuple | ast.Set):
+            yield from _other(source, name, kind, node, value)
+        elif kind not in {"str", "list"} and _is_text(source, value):
+            yield _note(name, kind, node, "a text", f"Put {_wanted(kind)} around it")
+
+
+def _other(
+    source: Source, name: str, kind: str, node: ast.expr, value: ast.expr
+) -> Iterator[Change]:
+    """A value in sight that is of another type."""
+    given = value.value if isinstance(value, ast.Constant) else ()
+    if given is None or type(given).__name__ == kind or (kind == "int" and given is True):
+        return
+    code = _code(source, kind, value, given)
+    if not code:
+        yield _note(name, kind, node, source.segment(value), f"Write {_wanted(kind)}")
+        return
+    if value is node:
+        yield Step(
+            rule=ID,
+            line=node.lineno,
+            message=f"{name} is of type {kind} on the target",
+            operations=(Replace(node=node, code=code),),
+        )
+    else:
+        yield _note(name, kind, node, source.segment(value), f"Write {code}")
+    if kind == "bool" and str(given).lower() in _FALSE and given:
+        yield _note(
+            name,
+            kind,
+            node,
+            source.segment(value),
+            "1.10 took this text for True, and so it is: write False if that is what you meant",
+        )
+
+
+def _code(source: Source, kind: str, value: ast.expr, given: object) -> str:
+    """The same value in the right type, as 1.10 understood it; nothing where that is not clear."""
+    match kind:
+        case "bool" if isinstance(value, ast.Constant):
+            return str(bool(given))
+        case "int" if isinstance(given, str) and given.strip().isdecimal():
+            return given.strip()
+        case "int" if isinstance(given, float) and given.is_integer():
+            return str(int(given))
+        case "str" if isinstance(given, int) and not isinstance(given, bool):
+            return quoted(str(given))
+        case "list" if isinstance(given, str):
+            return f"[{source.segment(value)}]"
+        case "list" if isinstance(value, ast.Tuple | ast.Set):
+            return f"[{', '.join(source.segment(part) for part in value.elts)}]"
+    return ""
+
+
+def _wanted(kind: str) -> str:
+    return {"timedelta": "timedelta(seconds=...)", "bool": "a comparison"}.get(kind, f"{kind}(...)")
+
+
+def _is_text(source: Source, value: ast.expr) -> bool:
+    """Whether a call or an item gives a text, whatever is behind it."""
+    if isinstance(value, ast.Subscript):
+        return source.path_of(value.value) == "os.environ"
+    if not isinstance(value, ast.Call):
+        return False
+    path = (source.path_of(value.func) or "").replace(".variable.", ".")
+    plain = all(isinstance(a, ast.Constant) and isinstance(a.value, str) for a in value.args)
+    return path in _TEXTS and plain and not value.keywords
+
+
+def _note(name: str, kind: str, node: ast.expr, given: str, fix: str) -> Note:
+    return Note(
+        rule=ID,
+        line=node.lineno,
+        column=node.col_offset,
+        message=f"{name} must be of type {kind} on the target and is {given}",
+        fix=fix,
+    )
+
+
+RULE = Rule(
+    id=ID,
+    title="Give arguments in the type that the target insists on",
+    why="1.10 took any value for most arguments; the target raises when a DAG or a task is made "
+    "with a number for a timedelta, or a text for a bool or a number.",
+    examples=(
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "from airflow.operators.bash import BashOperator",
+                "",
+                "args = {'depends_on_past': 0, 'email_on_retry': 'True', 'priority_weight': '2'}",
+                "with DAG('d', schedule=None, default_args=args, tags=('a', 'b')):",
+                "    BashOperator(task_id='t', bash_command='true', run_as_user=1000)",
+            ),
+            after=lines(
+                "from airflow import DAG",
+                "from airflow.operators.bash import BashOperator",
+                "",
+                "args = {'depends_on_past': False, 'email_on_retry': True, 'priority_weight': 2}",
+                "with DAG('d', schedule=None, default_args=args, tags=['a', 'b']):",
+                "    BashOperator(task_id='t', bash_command='true', run_as_user=\"1000\")",
+            ),
+        ),
+        Example(
+            before=lines(
+                "# for airflow",
+                "SHARED = dict(owner='me', depends_on_past='False', retries='3')",
+            ),
+            after=lines(
+                "# for airflow",
+                "SHARED = dict(owner='me', depends_on_past=True, retries='3')",
+            ),
+            notes=("1.10 took this text for True",),
+        ),
+        Example(
+            before=lines(
+                "import os",
+                "",
+                "from airflow import DAG",
+                "",
+                "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
+            ),
+            after=lines(
+                "import os",
+                "",
+                "from airflow import DAG",
+                "",
+                "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
+            ),
+            notes=("Write timedelta(seconds=...)", "Put int(...) around it"),
+        ),
+        Example(
+            before=lines(
+                "from airflow.operators.bash import BashOperator",
+                "",
+                "BashOperator(task_id='t', bash_command='true', priority_weight='1', pool=1)",
+            ),
+            after=lines(
+                "from airflow.operators.bash import BashOperator",
+                "",
+                "BashOperator(task_id='t', bash_command='true', priority_weight=1, pool=1)",
+            ),
+            target="2.5.1",
+        ),
+    ),
+    keeps=(
+        lines(
+            "from datetime import timedelta",
+            "from airflow import DAG",
+            "",
+            "args = {'depends_on_past': False, 'pool': None, 'execution_timeout': timedelta(1)}",
+            "DAG('d', schedule=None, default_args=args, catchup=False, tags=['a'])",
+        ),
+        lines(
+            "from airflow.models import Variable",
+            "from airflow.operators.bash import BashOperator",
+            "",
+            "WEIGHT = Variable.get('w', deserialize_json=True)",
+            "BashOperator(task_id='t', bash_command='x', priority_weight=WEIGHT, queue=NAME)",
+        ),
+        lines("# airflow", "settings = {'pool': 1, 'tags': 'a', 'catchup': 'False'}"),
+        lines("from airflow import DAG", "", "row = dict(pool=1, queue=2)"),
+    ),
+    find=_find,
+)

@@ -16,6 +16,23 @@ PluginModules = Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnClass:
+    """A class of the repository's own, and where what it is given by ``**kwargs`` ends."""
+
+    base: str  # the 1.10 path of the class of Airflow's that it inherits from
+    takes: tuple[str, ...]  # what the classes on the way take for themselves
+    within: tuple[str, ...]  # the folders and the module that define it
+
+    def may_be(self, path: str) -> bool:
+        """Whether an import of ``path`` may mean this class."""
+        head = path.partition(".")[0]
+        return head in {"", "airflow", *self.within}
+
+
+OwnClasses = Mapping[str, OwnClass]  # by name
+
+
+@dataclass(frozen=True, kw_only=True)
 class Edit:
     """One change that was made."""
 

@@ -31,6 +31,7 @@ def constructions(source: Source) -> Iterator[Construction]:
         else:
             yield Construction(node=call.node, path=call.path, use=call.use)
     yield from _subclasses(source)
+    yield from _from_other_files(source)
 
 
 def _base(source: Source, node: ast.ClassDef) -> tuple[str, Use] | None:
@@ -43,17 +44,33 @@ def _base(source: Source, node: ast.ClassDef) -> tuple[str, Use] | None:
     return None
 
 
-def _init(node: ast.ClassDef) -> ast.FunctionDef | None:
+def init_of(node: ast.ClassDef) -> ast.FunctionDef | None:
     return next(
         (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None
     )
+
+
+def takes(init: ast.FunctionDef) -> frozenset[str] | None:
+    """What a constructor takes for itself; None when it hands nothing, or all that it has, on."""
+    a = init.args
+    if a.kwarg is None:
+        return None
+    names = {x.arg for x in [*a.posonlyargs, *a.args, *a.kwonlyargs]}
+    names |= {
+        n.value for n in ast.walk(init) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    }  # kwargs.pop("name"), kwargs["name"]
+    kept = any(
+        isinstance(n, ast.Assign) and isinstance(n.value, ast.Name) and n.value.id == a.kwarg.arg
+        for n in ast.walk(init)
+    )
+    return None if kept else frozenset(names)
 
 
 def _subclasses(source: Source) -> Iterator[Construction]:
     named = {node.name: node for node, scope in source.classes if scope is source.module}
     for node, _ in source.classes:
         found = _base(source, node)
-        init = _init(node)
+        init = init_of(node)
         if found is None or init is None:
             continue
         for call in ast.walk(init):
@@ -75,17 +92,11 @@ def _subclasses(source: Source) -> Iterator[Construction]:
         seen: set[str] = set()
         while cls is not None and cls.name not in seen:
             seen.add(cls.name)
-            init = _init(cls)
-            if init is not None:
-                a = init.args
-                if a.kwarg is None:
-                    break
-                taken |= {x.arg for x in [*a.posonlyargs, *a.args, *a.kwonlyargs]}
-                taken |= {
-                    n.value
-                    for n in ast.walk(init)
-                    if isinstance(n, ast.Constant) and isinstance(n.value, str)
-                }  # kwargs.pop("name"), kwargs["name"]
+            init = init_of(cls)
+            more = takes(init) if init is not None else frozenset()
+            if more is None:
+                break
+            taken |= more
             found = _base(source, cls)
             if found is not None:
                 yield Construction(
@@ -105,3 +116,17 @@ def _is_super_init(call: ast.Call) -> bool:
         and isinstance(func.value.func, ast.Name)
         and func.value.func.id == "super"
     )
+
+
+def _from_other_files(source: Source) -> Iterator[Construction]:
+    """Calls of the repository's own classes that other files define."""
+    for call in source.calls if source.own else ():
+        own = source.own.get(call.path.rpartition(".")[2])
+        if own is not None and own.may_be(call.path):
+            yield Construction(
+                node=call.node,
+                path=own.base,
+                use=None,
+                own=frozenset(own.takes),
+                first=len(call.node.args),
+            )

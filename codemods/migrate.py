@@ -12,7 +12,7 @@ from functools import lru_cache
 import libcst as cst
 
 from codemods import python2 as old
-from codemods.base import Edit, Migration, Note, PluginModules
+from codemods.base import Edit, Migration, Note, OwnClasses, PluginModules
 from codemods.changes import AddImport, Operation, Rebind, Step, expression_splices
 from codemods.hops import CORE, distribution_of
 from codemods.imports import Plan
@@ -34,6 +34,7 @@ def migrate_source(
     unsafe: bool = False,
     python2: bool = False,
     shared: Collection[str] = (),
+    own: OwnClasses | None = None,
 ) -> Migration:
     """Rewrite one module for the target that ``pins`` describe.
 
@@ -42,14 +43,17 @@ def migrate_source(
     ``unsafe``; without it they come as notes. A text that is not Python 3 gives ``error``, unless
     ``python2`` asks for its translation. Without it a text that does not name Airflow stays.
     ``shared`` are names that other files import from modules like this one: they stay bound.
+    ``own`` are the repository's classes by name, as ``codemods.own_classes`` finds them.
     """
     if python2:
         return _from_python2(
-            text, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared
+            text, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared, own=own
         )
     if "airflow" not in text:
         return _without_airflow(text, path, pins)
-    return _migrate(text, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared)
+    return _migrate(
+        text, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared, own=own
+    )
 
 
 def _from_python2(
@@ -60,13 +64,16 @@ def _from_python2(
     plugins: PluginModules | None,
     unsafe: bool,
     shared: Collection[str],
+    own: OwnClasses | None,
 ) -> Migration:
     """Translate what is Python 2, then rewrite; a file without Airflow too."""
     try:
         new, translated = old.convert(text)
     except SyntaxError as error:
         return Migration(error=old.what_is_wrong(text, error))
-    done = _migrate(new, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared)
+    done = _migrate(
+        new, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared, own=own
+    )
     if not translated or done.error:
         return done
     return replace(
@@ -111,6 +118,7 @@ def _migrate(
     plugins: PluginModules | None,
     unsafe: bool,
     shared: Collection[str],
+    own: OwnClasses | None,
 ) -> Migration:
     try:
         source = Source(text, path)
@@ -119,6 +127,7 @@ def _migrate(
     except (ValueError, RecursionError) as error:  # null bytes; nesting beyond the parser
         return Migration(error=f"line 1: {error}")
     source.words |= set(shared)
+    source.own = own or {}
     target = _target(key_of(pins), tuple(sorted((plugins or {}).items())))
     steps: list[Step] = []
     notes: list[Note] = []
@@ -172,6 +181,7 @@ def migrate_bytes(
     unsafe: bool = False,
     python2: bool = False,
     shared: Collection[str] = (),
+    own: OwnClasses | None = None,
 ) -> tuple[bytes | None, Migration]:
     """Like ``migrate_source`` for a file's bytes: keeps encoding, BOM and newline style."""
     if not python2 and not concerns(data):
@@ -195,6 +205,7 @@ def migrate_bytes(
         unsafe=unsafe,
         python2=python2,
         shared=shared,
+        own=own,
     )
     return (migration.text.encode(encoding) if migration.text is not None else None), migration
 

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from codemods.base import OwnClasses
     from codemods.changes import Change
 
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
@@ -112,6 +113,33 @@ class Call:
         return next((k for k in self.node.keywords if k.arg == name), None)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DefaultKey:
+    """One key that ``default_args`` are given."""
+
+    name: str
+    place: ast.expr | ast.keyword  # where it stands
+    value: ast.expr
+    holder: ast.Dict | ast.Call | ast.Constant  # a display, dict(...), the key of an assignment
+
+
+def _dict_call(node: ast.Call) -> bool:
+    """``dict(...)`` or ``name.update(...)``."""
+    func = node.func
+    if isinstance(func, ast.Name):
+        return func.id == "dict" and len(node.args) < 2
+    return isinstance(func, ast.Attribute) and func.attr == "update" and len(node.args) < 2
+
+
+def _is_copy(node: ast.Call) -> bool:
+    """``name.copy()``, ``copy(name)``, ``copy.deepcopy(name)``."""
+    func = node.func
+    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    if node.keywords or name not in {"copy", "deepcopy"}:
+        return False
+    return len(node.args) == 1 or (isinstance(func, ast.Attribute) and not node.args)
+
+
 class Source:
     """The facts of one text. Raises SyntaxError when it is not Python 3."""
 
@@ -128,10 +156,12 @@ class Source:
         self.dicts: list[tuple[ast.Dict, Scope]] = []
         self.classes: list[tuple[ast.ClassDef, Scope]] = []
         self.assigned: dict[str, list[ast.expr]] = {}  # plain name → the values it is given
+        self.items_set: list[tuple[ast.Subscript, ast.expr]] = []  # ``name[key] = value``
         self.unbound: dict[str, list[Use]] = {}
         self.unsplittable: set[ast.stmt] = set()  # imports that share their line
         self.blocks: dict[ast.stmt, int] = {}  # imports → which block of statements holds them
         self.found: dict[str, tuple[Change, ...]] = {}  # what several rules share
+        self.own: OwnClasses = {}  # classes that other files of the repository define
         self._loads: list[tuple[tuple[ast.expr, ...], str, Scope]] = []
         self._all_calls: list[ast.Call] = []
         _Reader(self).read()
@@ -234,30 +264,81 @@ class Source:
         return None
 
     @cached_property
-    def default_dicts(self) -> list[ast.Dict]:
-        """The dict displays that are given as ``default_args``."""
-        found: dict[int, ast.Dict] = {}
+    def _defaults(self) -> tuple[list[DefaultKey], bool]:
+        """What ``default_args`` hold, however they are made, and whether that is all."""
+        found: list[DefaultKey] = []
+        seen: set[int] = set()
+        names: set[str] = set()
+        sure = True
+
+        def collect(node: ast.expr) -> None:
+            nonlocal sure
+            if id(node) in seen:
+                return
+            seen.add(id(node))
+            if isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if key is None:
+                        collect(value)
+                    elif isinstance(key, ast.Constant) and isinstance(key.value, str):
+                        found.append(
+                            DefaultKey(name=key.value, place=key, value=value, holder=node)
+                        )
+                    else:
+                        sure = False
+            elif isinstance(node, ast.Name) and node.id in self.assigned:
+                values = self.assigned[node.id]
+                sure = sure and len(values) == 1
+                names.add(node.id)
+                for value in values:
+                    collect(value)
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+                collect(node.left)
+                collect(node.right)
+            elif isinstance(node, ast.Call) and _is_copy(node):
+                attribute = node.func.value if isinstance(node.func, ast.Attribute) else None
+                plain = attribute is not None and not node.args
+                collect(attribute if plain and attribute is not None else node.args[0])
+            elif isinstance(node, ast.Call) and _dict_call(node):
+                for part in [*node.args, *(k.value for k in node.keywords if k.arg is None)]:
+                    collect(part)
+                for keyword in node.keywords:
+                    if keyword.arg is not None:
+                        found.append(
+                            DefaultKey(
+                                name=keyword.arg, place=keyword, value=keyword.value, holder=node
+                            )
+                        )
+            else:
+                sure = False
+
         for call in self._all_calls:
             for keyword in call.keywords:
                 if keyword.arg == "default_args":
-                    value = self.value_of(keyword.value, ast.Dict)
-                    if isinstance(value, ast.Dict):
-                        found[id(value)] = value
-        return list(found.values())
+                    collect(keyword.value)
+        for call in self._all_calls:
+            changed = call.func.value if isinstance(call.func, ast.Attribute) else None
+            if isinstance(changed, ast.Name) and changed.id in names and _dict_call(call):
+                collect(call)
+        for target, value in self.items_set:
+            if isinstance(target.value, ast.Name) and target.value.id in names:
+                key = target.slice
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    found.append(DefaultKey(name=key.value, place=key, value=value, holder=key))
+                else:
+                    sure = False
+        return found, sure
+
+    @property
+    def default_keys(self) -> list[DefaultKey]:
+        """The keys that ``default_args`` are given, with where each stands."""
+        return self._defaults[0]
 
     @cached_property
     def default_arguments(self) -> tuple[frozenset[str], bool]:
         """The keys that ``default_args`` give, and whether all of them are in sight."""
-        given = [k for c in self._all_calls for k in c.keywords if k.arg == "default_args"]
-        keys: set[str] = set()
-        sure = all(self.value_of(k.value, ast.Dict) is not None for k in given)
-        for node in self.default_dicts:
-            for key in node.keys:
-                if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    keys.add(key.value)
-                else:
-                    sure = False
-        return frozenset(keys), sure
+        keys, sure = self._defaults
+        return frozenset(key.name for key in keys), sure
 
     def unused(self, binding: Binding) -> bool:
         """Whether nothing can miss the import: the file says the name nowhere else.
@@ -440,6 +521,8 @@ class _Reader:
         for target in targets:
             if isinstance(target, ast.Name) and node.value is not None:
                 self.source.assigned.setdefault(target.id, []).append(node.value)
+            elif isinstance(target, ast.Subscript) and node.value is not None:
+                self.source.items_set.append((target, node.value))
         if isinstance(node, ast.AnnAssign):
             self._annotation(node.annotation)
         self._children(node)

@@ -12,7 +12,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,8 +20,9 @@ from pathlib import Path
 import msgspec
 
 import codemods
+from codemods.base import OwnClass
 from harness.cache import cache_folder
-from harness.diffs import encoding_of, line_origins, unified_diff
+from harness.diffs import decoded, encoding_of, line_origins, unified_diff
 from harness.files import write_atomically
 from harness.model import (
     Config,
@@ -147,12 +148,14 @@ def rewrite_sources(
     sources = tuple(_sources(copy, config))
     originals = {job.path: job.data for job in sources if not job.member}
     plugins = read_plugins(copy, originals, pins=pins)
+    shared = _shared_names(job.data for job in sources)
     settings = Settings(
         pins=pins,
         plugins=plugins.modules,
         unsafe=unsafe,
         python2=python2,
-        shared=_shared_names(job.data for job in sources),
+        shared=shared,
+        own=_own_classes(sources),
     )
     folder = cache_folder("rewrites") / _salt(settings)
     done: dict[str, list[tuple[Job, Migrated]]] = {}
@@ -276,6 +279,42 @@ def _shared_names(sources: Iterable[bytes]) -> tuple[str, ...]:
                 # What a star brings is whatever the file says.
                 found.update(_CLASS.findall(data if b"*" in names else names))
     return tuple(sorted(name.decode("ascii", "ignore") for name in found))
+
+
+_DEFINES = re.compile(rb"^class[ \t]+(\w+)[ \t]*\([ \t\r\n]*([\w.]+)", re.MULTILINE)
+_CALLS = re.compile(rb"\b([A-Z]\w*)\(")
+
+
+def _own_classes(sources: Collection[Job]) -> dict[str, OwnClass]:
+    """The classes that some file of the repository defines and another one makes.
+
+    Only files that define one of them, or what they inherit from, are read as Python.
+    """
+    bases: dict[str, set[str]] = {}
+    homes: dict[str, list[Job]] = {}
+    made: dict[str, set[str]] = {}
+    for job in sources:
+        for name, base in _DEFINES.findall(job.data):
+            bases.setdefault(name.decode(), set()).add(base.decode().rpartition(".")[2])
+            homes.setdefault(name.decode(), []).append(job)
+        for name in _CALLS.findall(job.data):
+            made.setdefault(name.decode(), set()).add(job.name)
+    wanted = {
+        name
+        for name, (home, *others) in homes.items()
+        if not others and made.get(name, set()) - {home.name}
+    }
+    needed, more = set(wanted), set(wanted)
+    while more:
+        more = {b for name in more for b in bases.get(name, ())} & set(homes) - needed
+        needed |= more
+    if not needed:
+        return {}
+    from codemods.own_classes import own_classes
+
+    return own_classes(
+        {job.name: decoded(job.data) for name in sorted(needed) for job in homes[name]}, wanted
+    )
 
 
 @cache

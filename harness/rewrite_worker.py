@@ -15,12 +15,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, cast
 
 import msgspec
 
 import codemods
+from codemods.base import OwnClass
 from harness.diffs import decoded, line_origins, unified_diff
 from harness.model import RewriteEdit, RewriteNote
 from harness.processes import finish, start
@@ -72,6 +73,7 @@ class Settings:
     unsafe: bool
     python2: bool = False
     shared: tuple[str, ...] = ()  # names that the repository's files import from each other
+    own: Mapping[str, OwnClass] = field(default_factory=dict)  # its own classes, by name
 
 
 def migrate(job: Job, settings: Settings) -> Migrated:
@@ -84,6 +86,7 @@ def migrate(job: Job, settings: Settings) -> Migrated:
         unsafe=settings.unsafe,
         python2=settings.python2,
         shared=settings.shared,
+        own=settings.own,
     )
     before, after = decoded(job.data), decoded(data or b"")
     return Migrated(

@@ -11,9 +11,9 @@ constructor changed. One line a class::
 ``!`` is required, ``old>new`` a deprecated argument that the constructor copies to another,
 ``old?`` one whose use only warns, ``name=`` one that the class gives to its base itself, so that
 a call cannot, ``^`` a class that warns whenever it is made, ``**`` takes more and hands it to the
-bases, ``***`` hands it to something that is not Airflow's, ``=`` alone has its base's constructor.
-``path = home`` says that a module re-exports the class, ``path gone`` that it is not there any
-more.
+bases, ``***`` puts it away or hands it to something that is not Airflow's, ``=`` alone has its
+base's constructor. ``path = home`` says that a module re-exports the class, ``path gone`` that it
+is not there any more.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def line(world: World, home: Home) -> tuple[str, list[Home]]:
             parts.append("**")
     if home.definition.deprecated:
         parts.insert(0, "^")
-    if foreign and "**" in parts:
+    if "**" in parts and (foreign or (init is not None and init.kept)):
         parts[-1] = "***"  # hands them to something that is not Airflow's: anything goes
     return f"{home.path}({','.join(b.path for b in known)}) {' '.join(parts)}".rstrip(), known
 

@@ -52,6 +52,7 @@ class Signature:
     params: tuple[Param, ...]
     args: bool  # takes *args
     kwargs: bool  # takes **kwargs
+    kept: bool  # and puts them away as a whole
     renamed: tuple[tuple[str, str], ...]  # old → new, where the body warns and copies the value
     warned: tuple[str, ...]  # parameters whose use only warns
     popped: tuple[str, ...]  # names taken out of **kwargs, or put there when they are not given
@@ -183,10 +184,19 @@ def _signature(init: ast.FunctionDef, skip: int = 1) -> Signature:
         params=tuple(params),
         args=a.vararg is not None,
         kwargs=a.kwarg is not None,
+        kept=a.kwarg is not None and _kept(init, a.kwarg.arg),
         renamed=tuple(sorted(renamed.items())),
         warned=tuple(sorted(warned)),
         popped=tuple(sorted(popped)),
         handed=tuple(sorted(_handed(init) - names - popped)),
+    )
+
+
+def _kept(init: ast.FunctionDef, name: str) -> bool:
+    """Whether a constructor puts its **kwargs away as a whole, and so may take anything."""
+    return any(
+        isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == name
+        for node in ast.walk(init)
     )
 
 

@@ -61,17 +61,18 @@ def _given(
         for base, table in ((DAG, _DAG), (TASK, _TASK)):
             if signature is not None and base in signature.lineage:
                 yield from ((k.arg, k.value, table) for k in made.node.keywords if k.arg)
-    defaults = {id(node) for node in source.default_dicts}
+    yield from ((key.name, key.value, _TASK) for key in source.default_keys)
+    defaults = {id(key.holder) for key in source.default_keys}
     for node, _ in source.dicts:
         items = [
             (str(k.value), v)
             for k, v in zip(node.keys, node.values, strict=True)
             if isinstance(k, ast.Constant)
         ]
-        if id(node) in defaults or any(key in _MARKS for key, _ in items):
+        if id(node) not in defaults and any(key in _MARKS for key, _ in items):
             yield from ((key, value, _TASK) for key, value in items)
     for call in source.plain_calls:
-        names = {k.arg for k in call.keywords}
+        names = {k.arg for k in call.keywords} if id(call) not in defaults else set()
         if isinstance(call.func, ast.Name) and call.func.id == "dict" and names & _MARKS:
             yield from ((k.arg, k.value, _TASK) for k in call.keywords if k.arg)
 

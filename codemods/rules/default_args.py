@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import constructions
-from codemods.changes import Change, EditDict, Step
+from codemods.changes import Change, EditCall, EditDict, Operation, Replace, Step
 from codemods.constructors import baseline
 from codemods.rules._text import lines
 from codemods.rules.arguments import TASK, calls_by_path, map_arguments, settle
-from codemods.source import Source
+from codemods.source import DefaultKey, Source
 from codemods.target import Target
+from codemods.values import quoted
 
 ID = "default-args"
 
@@ -32,35 +33,39 @@ def _outcomes(source: Source, target: Target, key: str) -> set[str]:
     return found
 
 
+def _rename(key: DefaultKey, name: str) -> Operation:
+    if isinstance(key.holder, ast.Dict):
+        return EditDict(node=key.holder, rename={key.name: name})
+    if isinstance(key.holder, ast.Call):
+        return EditCall(node=key.holder, rename={key.name: name})
+    return Replace(node=key.holder, code=quoted(name))
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
-    for node in source.default_dicts:
-        keys = {
-            k.value: k
-            for k in node.keys
-            if isinstance(k, ast.Constant) and isinstance(k.value, str)
-        }
-        for key, place in keys.items():
-            if key == "xcom_push":
-                continue  # not an argument of every task: 1.10 ignored it here
-            outcomes = _outcomes(source, target, key)
-            new = outcomes - {key}
-            if len(new) != 1 or new & set(keys):
+    given = {key.name for key in source.default_keys}
+    for name in sorted(given - {"xcom_push"}):  # 1.10 ignored that one here
+        outcomes = _outcomes(source, target, name)
+        new = outcomes - {name}
+        if len(new) != 1 or new & given:
+            continue
+        (to,) = new
+        for key in source.default_keys:
+            if key.name != name:
                 continue
-            (name,) = new
-            if key in outcomes:
+            if name in outcomes:
                 yield Note(
                     rule=ID,
-                    line=place.lineno,
-                    column=place.col_offset,
-                    message=f"default_args gives {key}, which some of these tasks call {name} now",
-                    fix=f'Add "{name}" with the same value beside "{key}"',
+                    line=key.place.lineno,
+                    column=key.place.col_offset,
+                    message=f"default_args gives {name}, which some of these tasks call {to} now",
+                    fix=f'Add "{to}" with the same value beside "{name}"',
                 )
                 continue
             yield Step(
                 rule=ID,
-                line=place.lineno,
-                message=f"{key} in default_args is {name} on the target",
-                operations=(EditDict(node=node, rename={key: name}),),
+                line=key.place.lineno,
+                message=f"{name} in default_args is {to} on the target",
+                operations=(_rename(key, to),),
             )
 
 
@@ -88,8 +93,35 @@ RULE = Rule(
                 "    BashOperator(task_id='t', bash_command='true')",
             ),
         ),
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "",
+                "base = dict(owner='me', task_concurrency=2)",
+                "default_args = {**base, 'queue': 'q'}",
+                "default_args['task_concurrency'] = 3",
+                "default_args.update({'task_concurrency': 4})",
+                "dag = DAG('d', schedule=None, default_args=default_args)",
+            ),
+            after=lines(
+                "from airflow import DAG",
+                "",
+                "base = dict(owner='me', max_active_tis_per_dag=2)",
+                "default_args = {**base, 'queue': 'q'}",
+                'default_args["max_active_tis_per_dag"] = 3',
+                "default_args.update({'max_active_tis_per_dag': 4})",
+                "dag = DAG('d', schedule=None, default_args=default_args)",
+            ),
+        ),
     ),
     keeps=(
+        lines(
+            "from airflow import DAG",
+            "",
+            "settings = dict(task_concurrency=2)",
+            "settings['task_concurrency'] = 3",
+            "dag = DAG('d', schedule=None, default_args=dict(owner='me'))",
+        ),
         lines(
             "from airflow import DAG",
             "",

@@ -43,14 +43,11 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             elif keyword.arg == "volumes" and volumes:
                 yield from _volumes(source, construction, keyword)
     near = next((c for c in made if c.use is not None), None)
-    for node in source.default_dicts:
-        for key, value in zip(node.keys, node.values, strict=True):
-            if not isinstance(key, ast.Constant):
-                continue
-            if key.value == "auto_remove" and remove:
-                yield from _auto_remove(source, value)
-            elif key.value == "volumes" and volumes and near is not None:
-                yield from _default_volumes(source, near, node, value)
+    for key in source.default_keys:
+        if key.name == "auto_remove" and remove:
+            yield from _auto_remove(source, key.value)
+        elif key.name == "volumes" and volumes and near and isinstance(key.holder, ast.Dict):
+            yield from _default_volumes(source, near, key.holder, key.value)
 
 
 def _docker(target: Target, made: Construction) -> bool:

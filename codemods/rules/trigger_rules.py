@@ -25,6 +25,9 @@ def _values(source: Source) -> Iterator[ast.expr]:
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and key.value == "trigger_rule":
                 yield value
+    for place, value in source.items_set:
+        if isinstance(place.slice, ast.Constant) and place.slice.value == "trigger_rule":
+            yield value
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codemods import migrate_source
+from codemods.own_classes import own_classes
 
 HEAD = "from airflow.operators.python import PythonOperator\n\n"
 
@@ -369,3 +370,45 @@ def test_a_subclass_of_a_replaced_class_is_said(
     assert migration.text is not None
     assert ("class Mine(PostgresOperator)" in migration.text) is stays
     assert any("Mine inherits from PostgresOperator" in n.message for n in migration.notes)
+
+
+FILES = {
+    "plugins/ops/base.py": "from airflow.operators.python_operator import PythonOperator\n\n\n"
+    "class Base(PythonOperator):\n"
+    "    def __init__(self, x, *args, **kwargs):\n"
+    "        self.context = kwargs.pop('colour', None)\n"
+    "        super(Base, self).__init__(*args, **kwargs)\n",
+    "plugins/ops/mine.py": "from ops.base import Base\n\n\n"
+    "class Mine(Base):\n    pass\n\n\n"
+    "class Closed(Base):\n    def __init__(self, task_id):\n        super().__init__(1)\n\n\n"
+    "class Keeps(Base):\n"
+    "    def __init__(self, **kwargs):\n"
+    "        self.kwargs = kwargs\n"
+    "        super().__init__(x=1, task_id=kwargs['task_id'])\n",
+    "dags/broken.py": "class Mine(:\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("Mine(task_id='t', x=1, provide_context=True, shape='round')", "Mine(task_id='t', x=1)"),
+        (
+            "Mine(task_id='t', colour='red', task_concurrency=2)",
+            "Mine(task_id='t', colour='red', max_active_tis_per_dag=2)",
+        ),
+        ("Closed(task_id='t', provide_context=True)", ""),
+        ("Keeps(task_id='t', provide_context=True)", ""),
+        ("Other(task_id='t', provide_context=True)", ""),
+    ],
+)
+def test_classes_of_other_files_hand_arguments_on(
+    line: str, after: str, newest: dict[str, str]
+) -> None:
+    own = own_classes(FILES, ["Mine", "Closed", "Keeps", "Other"])
+    head = (
+        "from ops.mine import Closed, Keeps, Mine\nfrom elsewhere.mine import Mine as Other\n\n"
+        "from airflow import DAG\n\n"
+    )
+    migration = migrate_source(f"{head}{line}\n", pins=newest, own=own)
+    assert migration.text == (f"{head}{after}\n" if after else None)

@@ -277,3 +277,20 @@ def test_names_that_files_import_from_each_other_stay_bound() -> None:
         b"from helpers import *\n\nPythonSensor()\n",
     ]
     assert _shared_names(texts) == ("DummyOperator", "MyHook", "PythonSensor")
+
+
+def test_what_other_files_hand_to_an_own_operator_is_known(tmp_path: Path) -> None:
+    """``provide_context`` reaches BaseOperator by the ``**kwargs`` of a class in another file."""
+    repo = tmp_path / "repo"
+    for name, text in {
+        "plugins/ops/base.py": "from airflow.operators.python_operator import PythonOperator\n\n\n"
+        "class Base(PythonOperator):\n    pass\n",
+        "plugins/ops/mine.py": "from ops.base import Base\n\n\nclass Mine(Base):\n    pass\n",
+        "dags/a.py": "from airflow import DAG\nfrom ops.mine import Mine\n\n"
+        "with DAG('d', schedule=None):\n    Mine(task_id='t', provide_context=True)\n",
+    }.items():
+        (repo / name).parent.mkdir(parents=True, exist_ok=True)
+        (repo / name).write_text(text, "utf-8")
+    copy, config = copied(repo, tmp_path)
+    rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    assert "Mine(task_id='t')" in (copy.root / "dags/a.py").read_text("utf-8")

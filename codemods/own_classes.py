@@ -1,0 +1,72 @@
+"""Classes of the repository's own, made in other files than the one that defines them.
+
+What such a class does not take itself goes by ``**kwargs`` to the class of Airflow's that it
+inherits from, and has to be what the target's class takes.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from codemods.base import OwnClass
+from codemods.calls import init_of, takes
+from codemods.source import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Defined:
+    base: str  # the first base's path, or its name when it is no import's
+    takes: frozenset[str] | None  # None when nothing goes on to the base
+    within: tuple[str, ...]
+
+
+def own_classes(sources: Mapping[str, str], names: Iterable[str]) -> dict[str, OwnClass]:
+    """Name → what is known of the class, for those of ``names`` that one file alone defines.
+
+    ``sources`` maps paths to texts; what does not parse is passed over.
+    """
+    wanted = set(names)
+    found: dict[str, list[_Defined]] = {}
+    for path, text in sources.items():
+        if "class " not in text:
+            continue
+        try:
+            source = Source(text, path)
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        parts = PurePosixPath(path).with_suffix("").parts
+        for node, scope in source.classes:
+            if scope is source.module and node.bases:
+                first = node.bases[0]
+                base = source.path_of(first) or (first.id if isinstance(first, ast.Name) else "")
+                init = init_of(node)
+                found.setdefault(node.name, []).append(
+                    _Defined(
+                        base=base,
+                        takes=takes(init) if init is not None else frozenset(),
+                        within=parts,
+                    )
+                )
+    known = {name: rows[0] for name, rows in found.items() if len(rows) == 1}
+    chains = ((name, _chain(known, name)) for name in sorted(wanted & set(known)))
+    return {name: chain for name, chain in chains if chain is not None}
+
+
+def _chain(known: Mapping[str, _Defined], name: str) -> OwnClass | None:
+    taken: set[str] = set()
+    seen: set[str] = set()
+    at = name
+    while at in known and at not in seen:
+        seen.add(at)
+        here = known[at]
+        if here.takes is None:
+            return None
+        taken |= here.takes
+        base = here.base
+        if base.startswith("airflow.") and base.rpartition(".")[2] not in known:
+            return OwnClass(base=base, takes=tuple(sorted(taken)), within=known[name].within)
+        at = base.rpartition(".")[2]
+    return None

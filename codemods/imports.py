@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import libcst as cst
 
@@ -16,24 +17,99 @@ _NAME = re.compile(r"[^\W\d]\w*")
 _DIRECTIVES = ("noqa", "pylint", "type:", "isort", "pragma")
 
 
-def _line(group: Sequence[NewImport], module: str, indent: str) -> str:
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """The comments inside a parenthesised import: by name, behind ``(`` and before ``)``."""
+
+    above: Mapping[ast.alias, Sequence[str]]
+    behind: Mapping[ast.alias, str]
+    first: str = ""
+    last: Sequence[str] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.above or self.behind or self.first or self.last)
+
+
+def _said(source: Source, statement: ast.Import | ast.ImportFrom) -> _Said:
+    """The comments inside a statement."""
+    above: dict[ast.alias, list[str]] = {}
+    behind: dict[ast.alias, str] = {}
+    first, last = "", list[str]()
+    rows = source.segment(statement).replace("\r\n", "\n").replace("\r", "\n").split("\n")[:-1]
+    for number, row in enumerate(rows, statement.lineno):
+        if "#" not in row:
+            continue
+        comment = row[row.index("#") :].rstrip()
+        here = [a for a in statement.names if a.end_lineno == number]
+        below = [a for a in statement.names if a.lineno > number]
+        if here:
+            behind[here[-1]] = comment
+        elif number == statement.lineno:
+            first = comment
+        elif below:
+            above.setdefault(below[0], []).append(comment)
+        else:
+            last.append(comment)
+    return _Said(above=above, behind=behind, first=first, last=last)
+
+
+Row = tuple[str, Sequence[str], str]  # a name of an import, the comments above it, and behind it
+
+
+def _from(
+    module: str, rows: Sequence[Row], indent: str, first: str = "", last: Sequence[str] = ()
+) -> str:
+    """A ``from`` import with the comments of its names; a row of its own for each if need be."""
+    line = f"from {module} import {', '.join(name for name, _, _ in rows)}"
+    said = any(above or behind for _, above, behind in rows) or first or last
+    if not said and len(indent) + len(line) <= _WIDTH:
+        return line
+    if len(rows) == 1 and not (first or last):
+        _, above, behind = rows[0]
+        return f"\n{indent}".join([*above, f"{line}  {behind}" if behind else line])
+    inner = [
+        f"    {part}"
+        for name, above, behind in rows
+        for part in (*above, f"{name},  {behind}" if behind else f"{name},")
+    ]
+    inner += [f"    {comment}" for comment in last]
+    opening = f"from {module} import (" + (f"  {first}" if first else "")
+    return f"\n{indent}".join([opening, *inner, ")"])
+
+
+def _line(
+    group: Sequence[NewImport], module: str, indent: str, said: Mapping[NewImport, Row]
+) -> str:
     if not group[0].name:
-        return "\n".join(
+        return f"\n{indent}".join(
             f"import {n.module}" + (f" as {n.asname}" if n.asname else "") for n in group
         )
-    names = [f"{n.name} as {n.asname}" if n.asname else n.name for n in group]
-    line = f"from {module} import {', '.join(names)}"
-    if len(indent) + len(line) <= _WIDTH:
-        return line
-    inner = "".join(f"{indent}    {name},\n" for name in names)
-    return f"from {module} import (\n{inner}{indent})"
+    plain = [f"{n.name} as {n.asname}" if n.asname else n.name for n in group]
+    rows = [(name, *said.get(n, ("", (), ""))[1:]) for name, n in zip(plain, group, strict=True)]
+    return _from(module, rows, indent)
+
+
+def _framed(lines: list[str], said: _Said, indent: str) -> list[str]:
+    """The lines that take the place of a parenthesised import, with its first and last comments:
+    one for a tool holds for each of them."""
+    directive = next((d for d in _DIRECTIVES if d in said.first), "")
+    if directive:
+        rows = [line.rpartition("\n")[2] for line in lines]
+        lines = [
+            line if directive in row else f"{line}  {said.first}"
+            for line, row in zip(lines, rows, strict=True)
+        ]
+    elif said.first:
+        lines = [f"{said.first}\n{indent}{lines[0]}", *lines[1:]]
+    return [*lines[:-1], f"\n{indent}".join([lines[-1], *said.last])]
 
 
 def _grouped(imports: Iterable[NewImport]) -> list[tuple[str, list[NewImport]]]:
-    groups: dict[str, list[NewImport]] = {}
+    groups: dict[tuple[str, str], list[NewImport]] = {}
     for new in dict.fromkeys(imports):
-        groups.setdefault(new.module if new.name else f"import {new.module}", []).append(new)
-    return list(groups.items())
+        kind = new.name if new.name in {"", "*"} else "names"
+        groups.setdefault((kind, new.module), []).append(new)
+    return [(module, group) for (_, module), group in groups.items()]
 
 
 def _alias(name: str, asname: str) -> cst.ImportAlias:
@@ -156,74 +232,76 @@ class Plan:
             moved += news
             outcome.append(news[0] if len(news) == 1 else False)
         added = [n for n in self.added.get(statement, ()) if fresh(n)]
-        start, end = source.span(statement)
-        kept = any(o is True for o in outcome)
+        before = source.indent_of(statement)
+        indent = before[: len(before) - len(before.lstrip())]
+        shared = statement in source.unsplittable or bool(before.strip())
         groups = _grouped(moved)
-        line_start = max(source.text.rfind("\n", 0, start), source.text.rfind("\r", 0, start)) + 1
-        indent = source.text[line_start:start]
-        lines: list[str] = []
-        rest = groups
-        single = len(groups) == 1 and all(isinstance(o, NewImport) for o in outcome)
-        if isinstance(statement, ast.ImportFrom) and single and groups[0][1][0].name:
-            names = [o for o in outcome if isinstance(o, NewImport)]
-            unique = len(set(names)) == len(names)
-            first = (
-                _edit_from(source.segment(statement), groups[0][0], outcome)
-                if unique
-                else _line(groups[0][1], groups[0][0], indent)
-            )
-            lines, rest = [first], []
-        elif kept and isinstance(statement, ast.ImportFrom):
-            keep = [o is True for o in outcome]
-            unchanged = source.segment(statement)
-            lines = [unchanged if all(keep) else _edit_from(unchanged, None, keep)]
-        elif kept:
-            left = [b.alias for b, o in zip(bindings, outcome, strict=True) if o is True]
-            lines = ["import " + ", ".join(ast.unparse(a) for a in left)]
-        notes = self._inner_comments(bindings) if rest else {}
-        for module, group in rest:
-            line = _line(group, module, indent)
-            said = " ".join(dict.fromkeys(c for n in group if (c := notes.get(n))))
-            lines.append(f"{line}  {said}" if said and "\n" not in line else line)
-        lines += [_line(group, module, indent) for module, group in _grouped(added)]
-        return self._place(statement, start, end, indent, lines)
+        names = [o for o in outcome if isinstance(o, NewImport)]
+        whole = (
+            isinstance(statement, ast.ImportFrom)
+            and len(groups) == 1
+            and bool(groups[0][1][0].name)
+            and len(set(names)) == len(outcome)
+            and (statement.names[0].name == "*") == (names[0].name == "*")
+        )
+        if whole:
+            lines = [_edit_from(source.segment(statement), groups[0][0], outcome)]
+        else:
+            said = _said(source, statement)
+            if shared:
+                said = _Said(above={}, behind={})  # there is no room for them on the line
+            lines = self._apart(statement, [o is True for o in outcome], said, indent)
+            of: dict[NewImport, Row] = {}
+            for binding in bindings:
+                row = ("", said.above.get(binding.alias, ()), said.behind.get(binding.alias, ""))
+                for new in self.rebound.get(binding, ()):
+                    of.setdefault(new, row)
+            first = len(lines)
+            lines += [_line(group, module, indent, of) for module, group in groups]
+            if not first and lines:
+                lines = _framed(lines, said, indent)
+        lines += [_line(group, module, indent, {}) for module, group in _grouped(added)]
+        return self._place(statement, indent, lines, shared)
 
-    def _inner_comments(self, bindings: Sequence[Binding]) -> dict[NewImport, str]:
-        """The comment behind each name of a parenthesised import that is taken apart."""
-        statement = bindings[0].statement
-        rows = self.source.segment(statement).splitlines()[:-1]
-        comments = {
-            statement.lineno + i: row[row.index("#") :] for i, row in enumerate(rows) if "#" in row
-        }
-        return {
-            new: comments[b.alias.lineno]
-            for b in bindings
-            if b.alias.lineno in comments
-            for new in self.rebound.get(b, ())
-        }
+    def _apart(
+        self, statement: ast.Import | ast.ImportFrom, keep: list[bool], said: _Said, indent: str
+    ) -> list[str]:
+        """What is left of a statement that some names move out of."""
+        kept = [a for a, stays in zip(statement.names, keep, strict=True) if stays]
+        if not kept:
+            return []
+        if isinstance(statement, ast.Import):
+            return ["import " + ", ".join(ast.unparse(a) for a in kept)]
+        unchanged = self.source.segment(statement)
+        if all(keep):
+            return [unchanged]
+        if not said:
+            return [_edit_from(unchanged, None, keep)]
+        rows = [(ast.unparse(a), said.above.get(a, ()), said.behind.get(a, "")) for a in kept]
+        module = "." * statement.level + (statement.module or "")
+        return [_from(module, rows, indent, said.first, said.last)]
 
     def _place(
-        self, statement: ast.stmt, start: int, end: int, indent: str, lines: list[str]
+        self, statement: ast.stmt, indent: str, lines: list[str], shared: bool
     ) -> list[tuple[int, int, str]]:
-        text = self.source.text
-        newline = "\r\n" if "\r\n" in text else "\n"
-        lines = [newline.join(line.splitlines()) for line in lines]
-        if statement in self.source.unsplittable or indent.strip():
+        source = self.source
+        start, end = source.span(statement)
+        lines = [line.replace("\n", source.newline) for line in lines]
+        if shared:
             return [(start, end, "; ".join(lines) or "pass")]
-        stop = text.find("\n", end)
-        stop = len(text) if stop < 0 else stop + 1
+        stop = source.line_end(end)
         if not lines:
             if self._alone(statement):
                 return [(start, end, "pass")]
             return [(start - len(indent), stop, "")]
-        tail = text[end:stop].strip()
+        tail = source.text[end:stop].strip()
         first, *others = lines
         result = [(start, end, first)]
         if others:
             comment = f"  {tail}" if any(d in tail for d in _DIRECTIVES) else ""
-            more = "".join(f"{indent}{line}{comment}{newline}" for line in others)
-            if stop == len(text) and not text.endswith("\n"):
-                more = newline + more.rstrip("\r\n")
+            more = "".join(f"{indent}{line}{comment}{source.newline}" for line in others)
+            if stop == len(source.text) and not source.text.endswith(("\n", "\r")):
+                more = source.newline + more.rstrip("\r\n")
             result.append((stop, stop, more))
         return result
 

@@ -31,9 +31,11 @@ class Scope:
 
     parent: Scope | None
     is_class: bool = False
+    is_comprehension: bool = False
     imports: dict[str, list[Binding]] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)  # bound by anything else
     to_module: set[str] = field(default_factory=set)  # declared global
+    to_outer: set[str] = field(default_factory=set)  # declared nonlocal
 
     def lookup(self, name: str) -> Scope | None:
         """The scope whose ``name`` an expression here sees."""
@@ -58,6 +60,7 @@ class Tower:
     in_handler: bool = False  # on which side of the parent
     body: list[Binding] = field(default_factory=list)
     handlers: list[Binding] = field(default_factory=list)
+    settled: bool = False  # a handler assigns something: the code knows how to go on
 
 
 @dataclass(eq=False, kw_only=True)
@@ -201,6 +204,22 @@ class Source:
         """The line (from 1) of an index."""
         return bisect_right(self._line_starts, index)
 
+    def line_end(self, index: int) -> int:
+        """Where the line of an index ends, its newline included."""
+        line = self.line_of(index)
+        return self._line_starts[line] if line < len(self._line_starts) else len(self.text)
+
+    def indent_of(self, node: ast.stmt) -> str:
+        """What stands before a statement on its line."""
+        start = self.span(node)[0]
+        return self.text[self._line_starts[node.lineno - 1] : start]
+
+    @cached_property
+    def newline(self) -> str:
+        """How the lines of the text end."""
+        found = re.search(r"\r\n|\r|\n", self.text)
+        return found[0] if found else "\n"
+
     # -- meaning -----------------------------------------------------------------------------
 
     def _resolve(self) -> None:
@@ -214,6 +233,10 @@ class Source:
                     by_node[id(nodes[-1])] = use
                 continue
             bindings = owner.imports.get(name)
+            if not bindings and owner.is_class and owner.parent is not None:
+                # A class body sees the name outside until it binds its own.
+                outer = owner.parent.lookup(name)
+                bindings = outer.imports.get(name) if outer is not None else None
             if not bindings:
                 continue
             attributes = [n.attr for n in nodes[1:] if isinstance(n, ast.Attribute)]
@@ -413,6 +436,8 @@ class _Reader:
 
     def _bind(self, name: str) -> None:
         scope = self.source.module if name in self.scope.to_module else self.scope
+        while name in scope.to_outer and scope.parent is not None:
+            scope = scope.parent
         scope.others.add(name)
         self.source.names.add(name)
 
@@ -459,15 +484,15 @@ class _Reader:
         self._body(node.body)
         self.in_handler = True
         for handler in node.handlers:
-            others = set(self.scope.others)
+            others, self.scope.others = self.scope.others, set()
             if handler.type is not None:
                 self._visit(handler.type)
+            self._body(handler.body)
+            tower.settled |= bool(self.scope.others)
+            # ``except ImportError: Name = None`` does not make the imported name doubtful.
+            self.scope.others = others | (self.scope.others - {b.name for b in tower.body})
             if handler.name:
                 self._bind(handler.name)
-            self._body(handler.body)
-            # ``except ImportError: Name = None`` does not make the imported name doubtful.
-            imported = {b.name for b in tower.body}
-            self.scope.others -= imported - others
         self.tower, self.in_handler = outer
         self._body(node.orelse)
         self._body(node.finalbody)
@@ -492,9 +517,9 @@ class _Reader:
             if isinstance(node, ast.Lambda):
                 self._visit(node.body)
             else:
-                for child in ast.walk(node):
-                    if isinstance(child, ast.Global):
-                        scope.to_module |= set(child.names)
+                for child in _declarations(node.body):
+                    kept = scope.to_module if isinstance(child, ast.Global) else scope.to_outer
+                    kept |= set(child.names)
                 self._body(node.body)
 
         self._inside(scope, inside)
@@ -514,7 +539,8 @@ class _Reader:
     def _comprehension(
         self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
     ) -> None:
-        self._inside(Scope(parent=self.scope), lambda: self._children(node))
+        scope = Scope(parent=self.scope, is_comprehension=True)
+        self._inside(scope, lambda: self._children(node))
 
     def _assign(self, node: ast.Assign | ast.AnnAssign) -> None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -582,10 +608,28 @@ class _Reader:
         self.source.dicts.append((node, self.scope))
         self._children(node)
 
+    def _walrus(self, node: ast.NamedExpr) -> None:
+        """It binds in the function around a comprehension."""
+        self._visit(node.value)
+        inner = self.scope
+        while self.scope.is_comprehension and self.scope.parent is not None:
+            self.scope = self.scope.parent
+        self._visit(node.target)
+        self.scope = inner
+
     def _capture(self, node: ast.MatchAs | ast.MatchStar) -> None:
         if node.name:
             self._bind(node.name)
         self._children(node)
+
+
+def _declarations(body: Iterable[ast.AST]) -> Iterator[ast.Global | ast.Nonlocal]:
+    """``global`` and ``nonlocal`` of one function, without those of the functions in it."""
+    for node in body:
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            yield node
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.expr):
+            yield from _declarations(ast.iter_child_nodes(node))
 
 
 def _handler_names(node: ast.expr) -> Iterator[str]:
@@ -619,6 +663,7 @@ _VISITORS: dict[type[ast.AST], Callable[[_Reader, ast.AST], None]] = {
     ast.Call: _Reader._call,  # type: ignore[dict-item]
     ast.Constant: _Reader._constant,  # type: ignore[dict-item]
     ast.Dict: _Reader._dict,  # type: ignore[dict-item]
+    ast.NamedExpr: _Reader._walrus,  # type: ignore[dict-item]
     ast.MatchAs: _Reader._capture,  # type: ignore[dict-item]
     ast.MatchStar: _Reader._capture,  # type: ignore[dict-item]
     **dict.fromkeys(_COMPREHENSIONS, _Reader._comprehension),  # type: ignore[arg-type]

@@ -71,16 +71,25 @@ class _Moves:
     # -- which branch counts -----------------------------------------------------------------
 
     def _gone(self, binding: Binding) -> bool:
-        if binding.dotted:
-            return self.target.resolve(binding.alias.name).removed is not None
-        return self.target.resolve(binding.path).removed is not None
+        """Whether an import must fail on the target, whatever is made of it."""
+        base = binding.alias.name if binding.dotted else binding.path
+        if self.target.resolve(base).removed is None:
+            return False
+        found = [_found(self._end, use, base) for use in binding.uses]
+        return not found or any(f is None or f[1].removed is not None for f in found)
 
     def _dead_branch(self, binding: Binding) -> bool:
-        """In a ``try``/``except ImportError`` only the branch that the target takes is touched."""
+        """In a ``try``/``except ImportError`` only the branch that the target takes is touched.
+
+        Both count where the one that is tried is not Airflow's: whether it fails nobody knows.
+        One that fails with nothing in its place behind it counts too: that it fails is to be said.
+        """
         tower, in_handler = binding.tower, binding.in_handler
         while tower is not None:
-            body_fails = any(self._gone(b) for b in tower.body if b.path.startswith("airflow"))
-            if body_fails != in_handler:
+            tried = [b for b in tower.body if b.path.startswith("airflow")]
+            fails = any(map(self._gone, tried))
+            other_way = in_handler or tower.handlers or tower.settled
+            if tried and fails != in_handler and other_way:
                 return True
             in_handler, tower = tower.in_handler, tower.parent
         return False
@@ -169,8 +178,8 @@ class _Moves:
         ends = {self._end(b.path).path for b in siblings}
         if len(ends) > 1 or not binding.uses or binding.name in source.words:
             return False
-        if len(siblings) > 1 and any(b.tower is not None for b in siblings):
-            return False  # the branch that the target does not take binds the old name as well
+        if any(b.tower is not None or b.alias.asname for b in siblings if b is not binding):
+            return False  # another branch binds the old name as well, and goes on to
         if any(not use.sure for use in binding.uses):
             return False
         if any(source.segment(use.root) != binding.name for use in binding.uses):
@@ -214,7 +223,8 @@ class _Moves:
                 yield self._step(line, old, own.path, Rebind(binding=binding, imports=(new,)))
             return
         depth = {d for _, d, _ in ends}
-        if len(homes) == 1 and depth == {1}:
+        stays = loose and not own.hops
+        if len(homes) == 1 and depth == {1} and not stays:
             (home,) = homes
             new = self._as_module(home, binding)
             renames = tuple(
@@ -235,7 +245,7 @@ class _Moves:
                 )
             renames_.append(Replace(node=use.nodes[at], code=imports[path].local))
         news = tuple(imports.values())
-        if loose and not own.hops:
+        if stays:
             news = (_as_it_is(binding), *news)
         ends_text = ", ".join(imports)
         yield self._step(line, old, ends_text, Rebind(binding=binding, imports=news), *renames_)
@@ -340,11 +350,12 @@ class _Moves:
                 star = NewImport(module=own.path, name="*")
                 yield self._step(line, module, own.path, Rebind(binding=binding, imports=(star,)))
             return
-        if len(homes) == 1 and same:
+        if len(homes) == 1 and same and own.hops:
             (home,) = homes
             star = NewImport(module=home, name="*")
             yield self._step(line, module, home, Rebind(binding=binding, imports=(star,)))
             return
+        stays = not own.hops
         news = tuple(
             NewImport(
                 module=_split(path)[0],
@@ -352,8 +363,9 @@ class _Moves:
                 asname=name if _split(path)[1] != name else "",
             )
             for name, path in sorted(ends.items())
+            if not (stays and path == f"{module}.{name}")  # the star brings it
         )
-        if not own.hops:
+        if stays:
             news = (NewImport(module=module, name="*"), *news)
         yield self._step(
             line, module, ", ".join(sorted(homes)), Rebind(binding=binding, imports=news)

@@ -329,6 +329,110 @@ CASES = {
             "        pass",
         ),
     ),
+    "every comment of an import that is taken apart stays": (
+        text(
+            "from airflow.operators import (  # noqa: F401",
+            "    # shells",
+            "    BashOperator,  # bash",
+            "    # the web",
+            "    HttpSensor,",
+            "    # last",
+            ")",
+        ),
+        text(
+            "# shells",
+            "from airflow.operators.bash import BashOperator  # bash  # noqa: F401",
+            "# the web",
+            "from airflow.providers.http.sensors.http import HttpSensor  # noqa: F401",
+            "# last",
+        ),
+    ),
+    "a star of a module that stays": (
+        text("from airflow.utils.helpers import *", "", "chain(prune_dict)"),
+        text(
+            "from airflow.utils.helpers import *",
+            "from airflow.models.baseoperator import chain",
+            "",
+            "chain(prune_dict)",
+        ),
+    ),
+    "a star that brought one renamed class": (
+        text("from airflow.contrib.hooks.gcp_container_hook import *", "", "GKEClusterHook"),
+        text(
+            "from airflow.providers.google.cloud.hooks.kubernetes_engine import GKEHook as"
+            " GKEClusterHook",
+            "",
+            "GKEClusterHook",
+        ),
+    ),
+    "a module of which only some names moved": (
+        text("from airflow.utils import helpers", "", "helpers.chain(helpers.prune_dict)"),
+        text(
+            "from airflow.utils import helpers",
+            "from airflow.models.baseoperator import chain",
+            "",
+            "chain(helpers.prune_dict)",
+        ),
+    ),
+    "branches that bind one name in two ways": (
+        text(
+            "if old:",
+            "    from airflow.operators.dummy_operator import DummyOperator",
+            "else:",
+            "    from airflow.operators.empty import EmptyOperator as DummyOperator",
+            "DummyOperator(task_id='a')",
+        ),
+        text(
+            "if old:",
+            "    from airflow.operators.empty import EmptyOperator as DummyOperator",
+            "else:",
+            "    from airflow.operators.empty import EmptyOperator as DummyOperator",
+            "DummyOperator(task_id='a')",
+        ),
+    ),
+    "a class body that sees the name outside": (
+        text(
+            "from airflow.operators.dummy_operator import DummyOperator",
+            "",
+            "",
+            "class Kinds:",
+            "    DummyOperator = DummyOperator",
+        ),
+        text(
+            "from airflow.operators.empty import EmptyOperator as DummyOperator",
+            "",
+            "",
+            "class Kinds:",
+            "    DummyOperator = DummyOperator",
+        ),
+    ),
+    "a tower over another's package": (
+        text(
+            "try:",
+            "    from ours import PythonOperator",
+            "except ImportError:",
+            "    from airflow.operators.python_operator import PythonOperator",
+        ),
+        text(
+            "try:",
+            "    from ours import PythonOperator",
+            "except ImportError:",
+            "    from airflow.operators.python import PythonOperator",
+        ),
+    ),
+    "a long import that shares its line": (
+        text(
+            "import os; from airflow.contrib.hooks.gcp_container_hook import AirflowException,"
+            " GKEClusterHook, OPERATIONAL_POLL_INTERVAL",
+        ),
+        text(
+            "import os; from airflow.exceptions import AirflowException; from"
+            " airflow.providers.google.cloud.hooks.kubernetes_engine import (",
+            "    GKEHook as GKEClusterHook,",
+            "    OPERATIONAL_POLL_INTERVAL,",
+            ")",
+        ),
+    ),
     "no newline at the end": (
         "from airflow.operators import BashOperator, PythonOperator",
         "from airflow.operators.bash import BashOperator\n"

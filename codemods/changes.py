@@ -167,16 +167,50 @@ def _argument(name: str, code: str, like: cst.Arg | None) -> cst.Arg:
     return cst.Arg(keyword=cst.Name(name), value=cst.parse_expression(code), equal=equal)
 
 
-def _drop_items(
-    items: Sequence[cst.Arg] | Sequence[cst.BaseDictElement], keep: Sequence[bool]
-) -> list[cst.Arg] | list[cst.BaseDictElement]:
-    """Drop items; the last one keeps the ending (comma, newline) that the last had before."""
-    kept = [item for item, stays in zip(items, keep, strict=True) if stays]
-    if kept and not keep[-1]:
-        kept[-1] = kept[-1].with_changes(comma=items[-1].comma)
-        if isinstance(kept[-1], cst.Arg) and isinstance(items[-1], cst.Arg):
-            kept[-1] = kept[-1].with_changes(whitespace_after_arg=items[-1].whitespace_after_arg)
-    return kept  # type: ignore[return-value]
+Space = cst.BaseParenthesizableWhitespace
+
+
+def _comma(item: cst.Arg | cst.BaseDictElement) -> cst.Comma | None:
+    return item.comma if isinstance(item.comma, cst.Comma) else None
+
+
+def _joined(before: Space, after: Space, *, last: bool) -> Space:
+    """What stands where an item goes: the comment behind the item before it and those on lines of
+    their own stay, the one behind the item goes with it."""
+    if not isinstance(before, cst.ParenthesizedWhitespace):
+        return after if last or isinstance(after, cst.ParenthesizedWhitespace) else before
+    if not isinstance(after, cst.ParenthesizedWhitespace):
+        return after if last and not _says(before) else before
+    below = [e for e in after.empty_lines if e.comment or not before.empty_lines]
+    return before.with_changes(
+        empty_lines=[*before.empty_lines, *below], indent=after.indent, last_line=after.last_line
+    )
+
+
+def _left_gaps(gaps: Sequence[Space], keep: Sequence[bool]) -> list[Space]:
+    """The spaces around the items that stay; ``gaps`` stand before each item and at the end."""
+    left = [gaps[0]]
+    for index, (stays, gap) in enumerate(zip(keep, gaps[1:], strict=True)):
+        if stays:
+            left.append(gap)
+        else:
+            left[-1] = _joined(left[-1], gap, last=index == len(keep) - 1)
+    return left
+
+
+def _between_new(gaps: Sequence[Space]) -> tuple[Space, Space]:
+    """The space before an item that comes last, and the one behind it: as before the others, and
+    the comment behind what was last stays there."""
+    end = gaps[-1]
+    like = gaps[-2]
+    if not isinstance(like, cst.ParenthesizedWhitespace):
+        return cst.SimpleWhitespace(" "), end
+    plain = cst.TrailingWhitespace(newline=like.first_line.newline)
+    gap = like.with_changes(first_line=plain, empty_lines=())
+    if isinstance(end, cst.ParenthesizedWhitespace):
+        gap = gap.with_changes(first_line=end.first_line)
+        end = end.with_changes(first_line=plain)
+    return gap, end
 
 
 def _edit_call(code: str, op: EditCall) -> str:
@@ -200,30 +234,51 @@ def _edit_call(code: str, op: EditCall) -> str:
             arg = arg.with_changes(keyword=made.keyword, equal=made.equal)
         args.append(arg)
         keep.append(stays)
-    left: list[cst.Arg] = list(_drop_items(args, keep))  # type: ignore[arg-type]
-    if not left and args and not op.add:
-        call = call.with_changes(whitespace_before_args=cst.SimpleWhitespace(""))
+    if not args:
+        gaps: list[Space] = [call.whitespace_before_args]
+        closed = None
+    else:
+        closed = _comma(args[-1])
+        end = closed.whitespace_after if closed else args[-1].whitespace_after_arg
+        inner = [comma.whitespace_after for a in args[:-1] if (comma := _comma(a))]
+        gaps = _left_gaps([call.whitespace_before_args, *inner, end], keep)
+    left = [arg for arg, stays in zip(args, keep, strict=True) if stays]
     for name, value in op.add.items():
         new = _argument(name, value, next((a for a in left if a.keyword is not None), None))
         if left:
-            last = left[-1]
-            gap = left[-2].comma if len(left) > 1 else cst.MaybeSentinel.DEFAULT
-            if not isinstance(gap, cst.Comma):
-                lead = call.whitespace_before_args
-                after = lead if isinstance(lead, cst.ParenthesizedWhitespace) else None
-                gap = cst.Comma(whitespace_after=after or cst.SimpleWhitespace(" "))
-            new = new.with_changes(comma=last.comma, whitespace_after_arg=last.whitespace_after_arg)
-            plain = gap.with_changes(whitespace_after=_without_comment(gap.whitespace_after))
-            left[-1] = last.with_changes(comma=plain, whitespace_after_arg=cst.SimpleWhitespace(""))
+            gaps[-1:] = _between_new(gaps)
+        else:
+            gaps = [call.whitespace_before_args, end if args else cst.SimpleWhitespace("")]
         left.append(new)
-    return cst.Module([]).code_for_node(call.with_changes(args=left))
+    if not left and not _says(gaps[0]):
+        gaps = [cst.SimpleWhitespace("")]
+    spaced = [
+        arg.with_changes(
+            comma=(_comma(arg) or cst.Comma()).with_changes(whitespace_after=gap),
+            whitespace_after_arg=cst.SimpleWhitespace(""),
+        )
+        for arg, gap in zip(left[:-1], gaps[1:], strict=False)
+    ]
+    for arg in left[-1:]:
+        comma = closed.with_changes(whitespace_after=gaps[-1]) if closed else None
+        spaced.append(
+            arg.with_changes(
+                comma=comma or cst.MaybeSentinel.DEFAULT,
+                whitespace_after_arg=cst.SimpleWhitespace("") if closed else gaps[-1],
+            )
+        )
+    return _code(call.with_changes(args=spaced, whitespace_before_args=gaps[0]))
 
 
-def _without_comment(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableWhitespace:
-    if isinstance(space, cst.ParenthesizedWhitespace):
-        first = space.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
-        return space.with_changes(first_line=first, empty_lines=())
-    return space
+def _says(space: Space) -> bool:
+    """Whether there is a comment in it."""
+    return isinstance(space, cst.ParenthesizedWhitespace) and (
+        space.first_line.comment is not None or any(e.comment for e in space.empty_lines)
+    )
+
+
+def _code(node: cst.CSTNode) -> str:
+    return cst.Module([]).code_for_node(node)
 
 
 def _edit_dict(code: str, op: EditDict) -> str:
@@ -242,7 +297,24 @@ def _edit_dict(code: str, op: EditDict) -> str:
                     element = element.with_changes(key=cst.SimpleString(renamed))
         elements.append(element)
         keep.append(stays)
-    return cst.Module([]).code_for_node(node.with_changes(elements=_drop_items(elements, keep)))
+    inner = [comma.whitespace_after for e in elements[:-1] if (comma := _comma(e))]
+    first, *rest = _left_gaps(
+        [node.lbrace.whitespace_after, *inner, node.rbrace.whitespace_before], keep
+    )
+    left = [e for e, stays in zip(elements, keep, strict=True) if stays]
+    made = [
+        e.with_changes(comma=(_comma(e) or cst.Comma()).with_changes(whitespace_after=gap))
+        for e, gap in zip(left[:-1], rest, strict=False)
+    ]
+    made += [e.with_changes(comma=elements[-1].comma) for e in left[-1:]]
+    end = rest[-1] if rest else cst.SimpleWhitespace("")
+    return _code(
+        node.with_changes(
+            elements=made,
+            lbrace=node.lbrace.with_changes(whitespace_after=first),
+            rbrace=node.rbrace.with_changes(whitespace_before=end),
+        )
+    )
 
 
 # -- the writer ------------------------------------------------------------------------------

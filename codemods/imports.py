@@ -35,7 +35,7 @@ def _said(source: Source, statement: ast.Import | ast.ImportFrom) -> _Said:
     above: dict[ast.alias, list[str]] = {}
     behind: dict[ast.alias, str] = {}
     first, last = "", list[str]()
-    rows = source.segment(statement).replace("\r\n", "\n").replace("\r", "\n").split("\n")[:-1]
+    rows = source.segment(statement).split("\n")[:-1]
     for number, row in enumerate(rows, statement.lineno):
         if "#" not in row:
             continue
@@ -233,7 +233,7 @@ class Plan:
             outcome.append(news[0] if len(news) == 1 else False)
         added = [n for n in self.added.get(statement, ()) if fresh(n)]
         before = source.indent_of(statement)
-        indent = before[: len(before) - len(before.lstrip())]
+        indent = before[: len(before) - len(before.lstrip())].replace("\f", "")
         shared = statement in source.unsplittable or bool(before.strip())
         groups = _grouped(moved)
         names = [o for o in outcome if isinstance(o, NewImport)]
@@ -286,22 +286,21 @@ class Plan:
     ) -> list[tuple[int, int, str]]:
         source = self.source
         start, end = source.span(statement)
-        lines = [line.replace("\n", source.newline) for line in lines]
         if shared:
             return [(start, end, "; ".join(lines) or "pass")]
         stop = source.line_end(end)
         if not lines:
             if self._alone(statement):
                 return [(start, end, "pass")]
-            return [(start - len(indent), stop, "")]
+            return [(start - len(source.indent_of(statement)), stop, "")]
         tail = source.text[end:stop].strip()
         first, *others = lines
         result = [(start, end, first)]
         if others:
             comment = f"  {tail}" if any(d in tail for d in _DIRECTIVES) else ""
-            more = "".join(f"{indent}{line}{comment}{source.newline}" for line in others)
-            if stop == len(source.text) and not source.text.endswith(("\n", "\r")):
-                more = source.newline + more.rstrip("\r\n")
+            more = "".join(f"{indent}{line}{comment}\n" for line in others)
+            if stop == len(source.text) and not source.text.endswith("\n"):
+                more = "\n" + more.rstrip("\n")
             result.append((stop, stop, more))
         return result
 

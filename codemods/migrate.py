@@ -16,6 +16,7 @@ from codemods.base import Edit, Migration, Note, OwnClasses, PluginModules
 from codemods.changes import AddImport, Operation, Rebind, Step, expression_splices
 from codemods.hops import CORE, distribution_of
 from codemods.imports import Plan
+from codemods.newlines import restored, unified
 from codemods.rules import RULES, python_names
 from codemods.source import Source
 from codemods.symbols import key_of
@@ -45,6 +46,33 @@ def migrate_source(
     ``shared`` are names that other files import from modules like this one: they stay bound.
     ``own`` are the repository's classes by name, as ``codemods.own_classes`` finds them.
     """
+    plain, ends = unified(text)
+    done = _migrate_lines(
+        plain,
+        pins=pins,
+        path=path,
+        plugins=plugins,
+        unsafe=unsafe,
+        python2=python2,
+        shared=shared,
+        own=own,
+    )
+    if done.text is None or not ends:
+        return done
+    return replace(done, text=restored(done.text, plain, ends))
+
+
+def _migrate_lines(
+    text: str,
+    *,
+    pins: Mapping[str, str],
+    path: str,
+    plugins: PluginModules | None,
+    unsafe: bool,
+    python2: bool,
+    shared: Collection[str],
+    own: OwnClasses | None,
+) -> Migration:
     if python2:
         return _from_python2(
             text, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared, own=own
@@ -92,7 +120,7 @@ def _without_airflow(text: str, path: str, pins: Mapping[str, str]) -> Migration
         fix = "Translate it, for instance with `mwaa-harness migrate --python2`"
         note = Note(rule=old.ID, line=int(line.split()[1]), column=0, message=wrong, fix=fix)
         return Migration(notes=(note,))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, MemoryError):
         return Migration()
     found = python_names.RULE.find(source, _target(key_of(pins), ()))
     notes = [
@@ -124,7 +152,9 @@ def _migrate(
         source = Source(text, path)
     except SyntaxError as error:
         return Migration(error=old.what_is_wrong(text, error))
-    except (ValueError, RecursionError) as error:  # null bytes; nesting beyond the parser
+    except (RecursionError, MemoryError):
+        return Migration(error="line 1: it is nested more deeply than Python's parser goes")
+    except ValueError as error:  # null bytes
         return Migration(error=f"line 1: {error}")
     source.words |= set(shared)
     source.own = own or {}
@@ -189,8 +219,8 @@ def migrate_bytes(
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         text = data.decode(encoding)
-    except SyntaxError as error:
-        return None, Migration(error=f"line 1: {error.msg}")
+    except (SyntaxError, LookupError) as error:  # LookupError: a codec that is not for text
+        return None, Migration(error=f"line 1: {getattr(error, 'msg', '') or error}")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return None, Migration(
@@ -207,7 +237,13 @@ def migrate_bytes(
         shared=shared,
         own=own,
     )
-    return (migration.text.encode(encoding) if migration.text is not None else None), migration
+    if migration.text is None:
+        return None, migration
+    if text.encode(encoding) != data:
+        return None, Migration(
+            error=f"line 1: {encoding} loses bytes of lines that stay; use UTF-8"
+        )
+    return migration.text.encode(encoding), migration
 
 
 def concerns(data: bytes) -> bool:

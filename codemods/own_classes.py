@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from codemods.base import OwnClass
 from codemods.calls import init_of, takes
+from codemods.newlines import unified
 from codemods.source import Source
 
 
@@ -34,8 +35,8 @@ def own_classes(sources: Mapping[str, str], names: Iterable[str]) -> dict[str, O
         if "class " not in text:
             continue
         try:
-            source = Source(text, path)
-        except (SyntaxError, ValueError, RecursionError):
+            source = Source(unified(text)[0], path)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         parts = PurePosixPath(path).with_suffix("").parts
         for node, scope in source.classes:

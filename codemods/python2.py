@@ -52,7 +52,7 @@ _WRONG: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 def what_is_wrong(text: str, error: SyntaxError) -> str:
     """``line N: …`` for a text that the parser refused, in words that say what to change."""
     line = error.lineno or 1
-    rows = text.splitlines()
+    rows = text.split("\n")
     if isinstance(error, TabError):
         return f"line {line}: {error.msg}: tabs and spaces are mixed"
     # The parser may stop a line behind what it did not understand.
@@ -115,12 +115,11 @@ def convert(text: str) -> tuple[str, tuple[Edit, ...]]:
     """
     if _parses(text) and not _PRINT_TO.search(text):
         return text, ()
-    newline = "\r\n" if "\r\n" in text else "\n"
-    ended = text if text.endswith("\n") else text + newline
+    ended = text if text.endswith("\n") else text + "\n"
     new = _renamed(_translated(_spaces(ended)))
     ast.parse(new)
     if ended != text:
-        new = new.removesuffix(newline)
+        new = new.removesuffix("\n")
     return new, tuple(_edits(text, new))
 
 
@@ -145,17 +144,15 @@ def _translated(text: str) -> str:
     from fissix.pgen2.tokenize import TokenError
 
     tool = _tool()
-    newline = "\r\n" if "\r\n" in text else "\n"
-    plain = text.replace("\r\n", "\n")
     # With the future import a print statement is none; fissix must not take it for one.
-    tool.driver.grammar = _grammar("print_function" in plain)
+    tool.driver.grammar = _grammar("print_function" in text)
     try:
-        tree = tool.refactor_string(plain, "<source>")
+        tree = tool.refactor_string(text, "<source>")
     except (ParseError, TokenError, IndentationError) as error:
         context = getattr(error, "context", None)
         line = context[1][0] if context else 1
         raise SyntaxError("neither Python 3 nor Python 2", ("<source>", line, 1, "")) from error
-    return str(tree).replace("\n", newline) if tree is not None else text
+    return str(tree) if tree is not None else text
 
 
 def _grammar(with_function: bool) -> Any:
@@ -169,12 +166,12 @@ def _spaces(text: str) -> str:
     if "\t" not in text:
         return text
     inside = _inside_strings(text)
-    rows = text.splitlines(keepends=True)
+    rows = text.split("\n")
     for index, row in enumerate(rows):
         indent = row[: len(row) - len(row.lstrip(" \t"))]
         if "\t" in indent and index + 1 not in inside:
             rows[index] = indent.expandtabs(8) + row[len(indent) :]
-    return "".join(rows)
+    return "\n".join(rows)
 
 
 def _inside_strings(text: str) -> set[int]:
@@ -196,7 +193,7 @@ def _renamed(text: str) -> str:
     """``async`` and ``await`` where they are names, with an underscore."""
     if _parses(text) or not re.search(r"\b(?:async|await)\b", text):
         return text
-    rows = text.splitlines(keepends=True)
+    rows = text.split("\n")
     places: list[tuple[int, int]] = []
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
@@ -212,11 +209,11 @@ def _renamed(text: str) -> str:
     for line, column in reversed(places):
         row = rows[line - 1]
         rows[line - 1] = f"{row[:column]}_{row[column:]}"
-    return "".join(rows)
+    return "\n".join(rows)
 
 
 def _edits(before: str, after: str) -> Iterator[Edit]:
-    old, new = before.splitlines(), after.splitlines()
+    old, new = before.split("\n"), after.split("\n")
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for kind, first, last, start, stop in matcher.get_opcodes():
         if kind == "equal":

@@ -144,7 +144,8 @@ def _is_copy(node: ast.Call) -> bool:
 
 
 class Source:
-    """The facts of one text. Raises SyntaxError when it is not Python 3."""
+    """The facts of one text, whose lines end in a line feed. Raises SyntaxError when it is not
+    Python 3."""
 
     def __init__(self, text: str, path: str = "<string>") -> None:
         self.text = text
@@ -175,7 +176,7 @@ class Source:
     @cached_property
     def _line_starts(self) -> list[int]:
         starts = [0]
-        for match in re.finditer(r"\r\n|\r|\n", self.text):
+        for match in re.finditer(r"\n", self.text):
             starts.append(match.end())
         return starts
 
@@ -213,12 +214,6 @@ class Source:
         """What stands before a statement on its line."""
         start = self.span(node)[0]
         return self.text[self._line_starts[node.lineno - 1] : start]
-
-    @cached_property
-    def newline(self) -> str:
-        """How the lines of the text end."""
-        found = re.search(r"\r\n|\r|\n", self.text)
-        return found[0] if found else "\n"
 
     # -- meaning -----------------------------------------------------------------------------
 

@@ -107,8 +107,6 @@ def _change(
     start = source.span(statement)[0]
     indent = source.text[source.text.rfind("\n", 0, start) + 1 : start]
     between = "; " if indent.strip() or statement in source.unsplittable else f"\n{indent}"
-    if "\r\n" in source.text:
-        between = between.replace("\n", "\r\n")
     parts: list[str | ast.expr] = []
     for row in [*dict.fromkeys(given), *chains]:
         parts += [between, *row] if parts else [*row]

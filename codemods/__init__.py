@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         RULES,
         concerns,
         migrate_bytes,
+        migrate_configuration,
         migrate_source,
         migrate_template,
     )
@@ -33,6 +34,7 @@ __all__ = [
     "Rule",
     "concerns",
     "migrate_bytes",
+    "migrate_configuration",
     "migrate_source",
     "migrate_template",
     "resolve_symbol",

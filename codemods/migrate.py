@@ -14,6 +14,7 @@ import libcst as cst
 from codemods import python2 as old
 from codemods.base import Edit, Migration, Note, OwnClasses, PluginModules
 from codemods.changes import AddImport, Operation, Rebind, Step, expression_splices
+from codemods.class_paths import rewrite_class_paths
 from codemods.hops import CORE, distribution_of
 from codemods.imports import Plan
 from codemods.newlines import restored, unified
@@ -23,7 +24,14 @@ from codemods.symbols import key_of
 from codemods.target import Target
 from codemods.templates import rewrite_template
 
-__all__ = ["RULES", "concerns", "migrate_bytes", "migrate_source", "migrate_template"]
+__all__ = [
+    "RULES",
+    "concerns",
+    "migrate_bytes",
+    "migrate_configuration",
+    "migrate_source",
+    "migrate_template",
+]
 
 
 def migrate_source(
@@ -197,9 +205,19 @@ def _migrate(
     return Migration(text=new, edits=edits, notes=tuple(notes), needs=_needs(operations))
 
 
-def migrate_template(text: str, *, pins: Mapping[str, str], unsafe: bool = False) -> Migration:
-    """Rewrite a Jinja template, as an operator loads it from a file or a field."""
-    return rewrite_template(text, _target(key_of(pins), ()), unsafe=unsafe)
+def migrate_template(
+    text: str, *, pins: Mapping[str, str], unsafe: bool = False, own: Collection[str] = ()
+) -> Migration:
+    """Rewrite a Jinja template, as an operator loads it from a file or a field.
+
+    ``own`` are variables that the user gives to templates, whatever Airflow means by their names.
+    """
+    return rewrite_template(text, _target(key_of(pins), ()), unsafe=unsafe, own=own)
+
+
+def migrate_configuration(text: str, *, pins: Mapping[str, str]) -> Migration:
+    """Rewrite the paths of Airflow's classes in a text of whatever form."""
+    return rewrite_class_paths(text, _target(key_of(pins), ()))
 
 
 def migrate_bytes(

@@ -176,12 +176,14 @@ def _strftime(after: list[str]) -> bool:
     return after[:3] == [".", "format", "("] and len(after) > 3 and "%" in after[3]
 
 
-def rewrite_template(text: str, target: Target, *, unsafe: bool = False) -> Migration:
+def rewrite_template(
+    text: str, target: Target, *, unsafe: bool = False, own: Collection[str] = ()
+) -> Migration:
     """A whole template file, as an operator loads it."""
     edits: list[Edit] = []
     notes: list[Note] = []
     new = text
-    for place in reversed(places(text, target)):
+    for place in reversed(places(text, target, own)):
         line = text.count("\n", 0, place.start) + 1
         variable = place.variable
         if place.code and (unsafe or not variable.unsafe):

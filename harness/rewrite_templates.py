@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from harness.diffs import line_origins, unified_diff
 from harness.files import write_atomically
 from harness.model import Repo, Rewrite, RewriteEdit, RewriteNote
+
+if TYPE_CHECKING:
+    from codemods import Migration
 
 # The template_ext of the operators of 1.10.15 and of the providers, read off their classes.
 EXTENSIONS = frozenset(
@@ -41,19 +46,27 @@ LARGEST = 1 << 20  # beyond this it is data
 
 # A name with such an ending in a string of a source, whatever is put in its front at run time.
 _NAMED = re.compile(r"[\w./{}%()-]*\.[A-Za-z0-9]{2,6}\b")
+# What gives variables to templates, and how: keys of a dict, names of arguments.
+_GIVEN = (
+    (b"user_defined_macros", re.compile(rb"""['"]([A-Za-z_]\w*)['"]\s*:""")),
+    (b"jinja2", re.compile(rb"""\b([A-Za-z_]\w*)=|['"]([A-Za-z_]\w*)['"]\s*:""")),
+)
 
 
 def rewrite_templates(
     copy: Repo, sources: Mapping[str, bytes], *, pins: Mapping[str, str], unsafe: bool
-) -> Iterator[Rewrite]:
-    """Rewrite the template files of ``copy`` that its Python ``sources`` name."""
-    names: set[str] | None = None
+) -> Iterator[tuple[Rewrite, tuple[str, ...]]]:
+    """Rewrite the template files of ``copy`` that its Python ``sources`` name, and the paths of
+    Airflow's classes in the configuration beside its DAGs; with the distributions that those need.
+    """
+    said = _Said(sources)
     for path in copy.files:
         place = copy.root / path
         if PurePosixPath(path).suffix.lower() not in EXTENSIONS or place.stat().st_size > LARGEST:
             continue
         data = place.read_bytes()
-        if b"{" not in data:
+        classes = _is_configuration(path, copy) and b"airflow." in data
+        if b"{" not in data and not classes:
             continue
         try:
             text = data.decode("utf-8")
@@ -62,42 +75,71 @@ def rewrite_templates(
         # Jinja and LibCST take long to import, and many repositories have no template files.
         from codemods.templates import mentions
 
-        if not mentions(text):
-            continue
-        names = _names(sources) if names is None else names
-        if not _is_named(path, names):
-            continue
-        from codemods import migrate_template
+        done: list[Migration] = []
+        if mentions(text) and _is_named(path, said.names):
+            from codemods import migrate_template
 
-        migration = migrate_template(text, pins=pins, unsafe=unsafe)
+            done.append(migrate_template(text, pins=pins, unsafe=unsafe, own=said.variables))
+        if classes:
+            from codemods import migrate_configuration
+
+            before = done[0].text if done and done[0].text is not None else text
+            done.append(migrate_configuration(before, pins=pins))
+        new = next((one.text for one in reversed(done) if one.text is not None), text)
         entry = Rewrite(
             path=path,
             edits=tuple(
                 RewriteEdit(rule=e.rule, line=e.line, message=e.message, safe=e.safe)
-                for e in migration.edits
+                for one in done
+                for e in one.edits
             ),
             notes=tuple(
                 RewriteNote(rule=n.rule, line=n.line, column=n.column, message=n.message, fix=n.fix)
-                for n in migration.notes
+                for one in done
+                for n in one.notes
             ),
         )
-        if migration.text is not None:
-            write_atomically(place, migration.text.encode())
+        if new != text:
+            write_atomically(place, new.encode())
             entry = replace(
-                entry,
-                diff=unified_diff(path, text, migration.text),
-                lines=line_origins(text, migration.text),
+                entry, diff=unified_diff(path, text, new), lines=line_origins(text, new)
             )
         if entry.edits or entry.notes:
-            yield entry
+            yield entry, tuple(need for one in done for need in one.needs)
 
 
-def _names(sources: Mapping[str, bytes]) -> set[str]:
-    """What the sources say that looks like the name of a file."""
-    found: set[str] = set()
-    for data in sources.values():
-        found |= set(_NAMED.findall(data.decode("utf-8", errors="replace")))
-    return found
+def _is_configuration(path: str, copy: Repo) -> bool:
+    """Whether a file may say which classes DAGs are made of."""
+    folder = "" if copy.dags in ("", ".") else f"{copy.dags}/"
+    return path.startswith(folder) and path.lower().endswith((".yaml", ".yml", ".json", ".ini"))
+
+
+class _Said:
+    """What the sources say of template files and their variables, read when it is asked for."""
+
+    def __init__(self, sources: Mapping[str, bytes]) -> None:
+        self._sources = sources
+
+    @cached_property
+    def names(self) -> set[str]:
+        """What looks like the name of a file."""
+        found: set[str] = set()
+        for data in self._sources.values():
+            found |= set(_NAMED.findall(data.decode("utf-8", errors="replace")))
+        return found
+
+    @cached_property
+    def variables(self) -> set[str]:
+        """What a source that renders by itself, or has macros of its own, may give to templates."""
+        return {
+            name.decode()
+            for data in self._sources.values()
+            for word, given in _GIVEN
+            if word in data
+            for groups in given.finditer(data)
+            for name in groups.groups()
+            if name
+        }
 
 
 def _is_named(path: str, names: set[str]) -> bool:

@@ -1,6 +1,7 @@
 """Rewriting a copy: what is touched, what is said about it, and where lines come from."""
 
 import io
+import json
 import subprocess
 import zipfile
 from pathlib import Path
@@ -58,6 +59,37 @@ def test_importers_of_plugin_operators_follow_them(stories: Path, tmp_path: Path
     text = (copy.root / "dags" / "publish.py").read_text()
     assert "from company_plugin import PublishOperator" in text
     assert "airflow.operators.company" not in text
+
+
+def test_classes_that_configuration_names_move(stories: Path, tmp_path: Path) -> None:
+    copy, config = copied(stories / "yaml_factory" / "before", tmp_path)
+    (copy.root / "dags" / "pipelines.json").write_text(
+        '{"a": "airflow.contrib.operators.ssh_operator.SSHOperator",'
+        ' "b": "/opt/airflow.operators.bash_operator"}'
+    )
+    copy = load(copy.root, config=config)
+    rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    text = (copy.root / "dags" / "pipelines.yaml").read_text()
+    assert text.count("operator: airflow.operators.bash.BashOperator\n") == 3
+    assert json.loads((copy.root / "dags" / "pipelines.json").read_text()) == {
+        "a": "airflow.providers.ssh.operators.ssh.SSHOperator",
+        "b": "/opt/airflow.operators.bash_operator",
+    }
+    assert "apache-airflow-providers-ssh" in rewritten.needs
+
+
+def test_variables_that_the_user_gives_to_templates_stay(stories: Path, tmp_path: Path) -> None:
+    copy, config = copied(stories / "old_templates" / "before", tmp_path)
+    sql = copy.root / "dags" / "sql" / "orders.sql"
+    sql.write_text("select '{{ end_date }}', '{{ tables }}', '{{ latest_date }}'")
+    with (copy.root / "dags" / "orders.py").open("a") as file:
+        file.write("\nMACROS = dict(user_defined_macros={'end_date': 1})\n")
+    (copy.root / "dags" / "own.py").write_text(
+        "import jinja2  # airflow\n\njinja2.Template(SQL).render(tables=['a'])\n"
+    )
+    copy = load(copy.root, config=config)
+    rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    assert sql.read_text() == "select '{{ end_date }}', '{{ tables }}', '{{ ds }}'"
 
 
 def test_second_run_answers_from_the_cache_alike(stories: Path, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from harness.metadata.values import Decoder
 from harness.metadata.verify import VerifyReport, verify
 from harness.model import Config, Side
 from harness.runtimes.venv import VenvRuntime
+from harness.scratch import scratch
 from harness.targets import default_bridge, get_target
 
 DECODE = Path(__file__).parent / "probes" / "decode.py"
@@ -159,12 +159,12 @@ def run_read_back(place: Place, options: LoadOptions) -> Readable:
     runtime = VenvRuntime()
     constraints = runtime.constraints(target, Config())
     environment = runtime.environment(target, Side.TARGET, constraints)
-    with tempfile.TemporaryDirectory(prefix="mwaa-harness-readback-") as folder:
+    with scratch("readback") as folder:
         return read_back(
             store,
             manifest,
             seal,
-            inside(environment, target, Path(folder)),
+            inside(environment, target, folder),
             database_url(place.url),
             target=options.target,
             fernet_key=key.decode("utf-8", "replace"),

@@ -24,6 +24,7 @@ from harness.processes import run
 from harness.runtimes.constraints import fetch, is_offline
 from harness.runtimes.interpreters import candidates, wanted_minors
 from harness.runtimes.uv import uv, uv_binary
+from harness.scratch import scratch
 from harness.targets import default_bridge, default_target, load_targets
 
 MEBIBYTE = 1 << 20
@@ -176,14 +177,14 @@ def _interpreter(minor: str, cache: Path, *, offline: bool) -> Diagnosis:
 def package_index() -> Diagnosis:
     """Whether uv can look a package up in the index that it would install from."""
     name = "package index"
-    with tempfile.TemporaryDirectory(prefix="mwaa-harness-") as folder:
-        wanted = Path(folder) / "requirements.in"
+    with scratch("doctor") as folder:
+        wanted = folder / "requirements.in"
         wanted.write_text("pip\n", encoding="utf-8")
         try:
             uv(
                 *("pip", "compile", "--no-deps", "--no-cache", "--quiet", str(wanted)),
                 task="Asking the package index",
-                cwd=Path(folder),
+                cwd=folder,
             )
         except HarnessError as error:
             return Diagnosis(name=name, ok=False, detail=error.message, hint=error.hint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from harness.processes import run
 from harness.repo import copy_tree, load
 from harness.rewrite import requirements_text, rewrite
 from harness.runtimes.constraints import find_constraints
+from harness.scratch import scratch
 from harness.targets import default_target, get_target
 
 SCHEMA = "mwaa-harness/migrate/1"
@@ -70,8 +70,8 @@ def migrate(
             f"{output} is there already and is not an empty folder.",
             hint="Name another one; nothing was written.",
         )
-    with tempfile.TemporaryDirectory(prefix="mwaa-harness-") as folder:
-        rewritten = _rewritten(repo, config, row, Path(folder) / "repo", unsafe, python2, offline)
+    with scratch("migrate") as folder:
+        rewritten = _rewritten(repo, config, row, folder / "repo", unsafe, python2, offline)
         written = tuple(_put_back(repo, rewritten)) if write else ()
         if output:
             shutil.copytree(rewritten.repo.root, output, dirs_exist_ok=True)
@@ -89,8 +89,8 @@ def migrated_requirements(path: Path, *, target: str = "", offline: bool = False
     config = load_config(path, overrides={})
     repo = load(path, config=config)
     row = get_target(target or next(iter(config.targets), "") or default_target().airflow)
-    with tempfile.TemporaryDirectory(prefix="mwaa-harness-") as folder:
-        copy = Path(folder) / "repo"
+    with scratch("migrate") as folder:
+        copy = folder / "repo"
         return requirements_text(_rewritten(repo, config, row, copy, False, False, offline).repo)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -57,6 +54,7 @@ from harness.requirements.resolve import resolve
 from harness.rewrite import requirements_text, rewrite, target_pins
 from harness.runtimes.base import OnProgress, Progress, Request, Runtime, no_progress
 from harness.runtimes.venv import VenvRuntime
+from harness.scratch import scratch
 from harness.seeds import Seeds, seed_environment
 from harness.targets import default_bridge, default_target, get_target, load_targets
 
@@ -169,7 +167,7 @@ def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progr
     started = time.perf_counter()
     allow_start()
     job = prepare(options)
-    with _workspace() as workspace, _emulated(job, runtime) as job, _pool() as pool:
+    with scratch("run") as workspace, _emulated(job, runtime) as job, _pool() as pool:
         # Two at a time: the bridge beside the first target, then the other targets.
         bridge = pool.submit(_see_bridge, job, runtime, workspace, on_progress)
         targets = [
@@ -405,7 +403,7 @@ def bridge_seen(
     """The job, what the bridge saw of its DAGs, and a private folder while the block lasts."""
     allow_start()
     job = prepare(options)
-    with _workspace() as workspace, _emulated(job, runtime) as job:
+    with scratch("run") as workspace, _emulated(job, runtime) as job:
         yield job, _see_bridge(job, runtime, workspace, on_progress).observation, workspace
 
 
@@ -523,32 +521,6 @@ def _environment(version: str, seen: Observation) -> Environment:
 
 
 # --------------------------------------------------------------------------- folders and threads
-
-
-WORKSPACE = "mwaa-harness-run-"
-
-
-@contextmanager
-def _workspace() -> Iterator[Path]:
-    """A private folder for this run; those of runs that were killed are removed first."""
-    for left in Path(tempfile.gettempdir()).glob(f"{WORKSPACE}*"):
-        owner = left.name.removeprefix(WORKSPACE).partition("-")[0]
-        if owner.isdigit() and not _is_alive(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-    # DAG code may have left folders behind that cannot be removed; that is no reason to fail.
-    prefix = f"{WORKSPACE}{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # somebody else's
-    return True
 
 
 @contextmanager

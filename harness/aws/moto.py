@@ -15,7 +15,6 @@ import selectors
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import IO
 from harness.aws.emulator import INSTALL, REGION, Emulator, EmulatorError
 from harness.launch import launched
 from harness.processes import check_running, finish, start
+from harness.scratch import scratch
 
 # Importing moto takes two seconds on an idle machine.
 START_SECONDS = 60.0
@@ -57,10 +57,10 @@ def moto(*, region: str = REGION, seconds: float = START_SECONDS) -> Iterator[Em
     if not moto_version():
         raise EmulatorError("moto server is not installed.", hint=INSTALL)
     with (
-        tempfile.TemporaryDirectory(prefix="mwaa-harness-moto-") as folder,
+        scratch("moto") as folder,
         contextlib.ExitStack() as stack,
     ):
-        log = stack.enter_context((Path(folder) / "log").open("w+b"))
+        log = stack.enter_context((folder / "log").open("w+b"))
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         alive, alive_in = os.pipe()
         stack.callback(os.close, alive)
@@ -71,7 +71,7 @@ def moto(*, region: str = REGION, seconds: float = START_SECONDS) -> Iterator[Em
         try:
             process = start(
                 launched(argv, no_network=True, report=alive_in),
-                env={**_inherited(), "HOME": folder, "TMPDIR": folder, "DOCKER_HOST": NO_DOCKER},
+                env=_environment(folder),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -154,6 +154,10 @@ def _inherited() -> dict[str, str]:
     return {
         name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ
     }
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {**_inherited(), "HOME": str(folder), "TMPDIR": str(folder), "DOCKER_HOST": NO_DOCKER}
 
 
 def _end(process: subprocess.Popen[bytes], alive: int) -> None:

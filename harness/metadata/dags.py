@@ -22,6 +22,7 @@ ROOT = Path(harness.__file__).parent
 # Each after those that it uses.
 MODULES = (
     "errors",
+    "scratch",
     "metadata/problems",
     "metadata/copytext",
     "metadata/tables",

@@ -18,13 +18,14 @@ import json
 import os
 import pickle
 import subprocess
-import tempfile
 import threading
 import uuid
+from contextlib import ExitStack
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from harness.metadata.problems import MetadataError
 from harness.metadata.tables import version_key
+from harness.scratch import scratch
 
 VALUE_SECONDS = 30
 VALUE_MEBIBYTES = 1024
@@ -61,7 +62,7 @@ class Decoder:
         self.wrap = wrap
         self._process: Any = None
         self._results: Any = None
-        self._folder: Any = None
+        self._folder = ExitStack()
 
     def decode(self, values: Sequence[bytes]) -> List[Tuple[Any, str]]:
         """For each value (tagged JSON, "") or (None, a sentence that says why not).
@@ -91,8 +92,8 @@ class Decoder:
         return answers
 
     def _start(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="mwaa-harness-decode-")
-        payload = os.path.join(self._folder.name, "payload.json")
+        folder = self._folder.enter_context(scratch("decode"))
+        payload = str(folder / "payload.json")
         with open(payload, "w", encoding="utf-8") as file:
             json.dump(
                 {
@@ -118,7 +119,7 @@ class Decoder:
                 stderr=subprocess.DEVNULL,
                 pass_fds=(result,),
                 env=environment,
-                cwd=self._folder.name,
+                cwd=str(folder),
             )
         except OSError as error:
             os.close(source)
@@ -162,9 +163,7 @@ class Decoder:
             self._process.wait()
             self._results.close()
             self._process = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        self._folder.close()
 
 
 def json_value(data: bytes) -> Optional[bytes]:

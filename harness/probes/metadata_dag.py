@@ -145,8 +145,8 @@ def export_here(**context):
     )
     passphrase = passphrase_of(context)
     seal = new_seal(passphrase) if passphrase else None
-    with tempfile.TemporaryDirectory(prefix="mwaa-harness-") as folder:
-        script = os.path.join(folder, "decode.py")
+    with scratch("dag") as folder:
+        script = str(folder / "decode.py")
         with open(script, "w") as file:
             file.write(DECODE)
         decoder = Decoder(

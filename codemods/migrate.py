@@ -18,6 +18,7 @@ from codemods.class_paths import rewrite_class_paths
 from codemods.hops import CORE, distribution_of
 from codemods.imports import Plan
 from codemods.newlines import restored, unified
+from codemods.python_gone import concerns, may_be_gone
 from codemods.rules import RULES, python_names
 from codemods.source import Source
 from codemods.symbols import key_of
@@ -26,7 +27,6 @@ from codemods.templates import rewrite_template
 
 __all__ = [
     "RULES",
-    "concerns",
     "migrate_bytes",
     "migrate_configuration",
     "migrate_source",
@@ -119,7 +119,7 @@ def _from_python2(
 
 def _without_airflow(text: str, path: str, pins: Mapping[str, str]) -> Migration:
     """Such a file is never changed unasked; what the target's Python refuses is said."""
-    if not (old.may_be_old(text) or python_names.may_be_gone(text)):
+    if not (old.may_be_old(text) or may_be_gone(text)):
         return Migration()
     try:
         source = Source(text, path)
@@ -262,14 +262,6 @@ def migrate_bytes(
             error=f"line 1: {encoding} loses bytes of lines that stay; use UTF-8"
         )
     return migration.text.encode(encoding), migration
-
-
-def concerns(data: bytes) -> bool:
-    """Whether there may be something to say about a file: cheap, and may be wrong."""
-    if b"airflow" in data:
-        return True
-    text = data.decode("latin-1")
-    return old.may_be_old(text) or python_names.may_be_gone(text)
 
 
 def _write(source: Source, operations: list[Operation]) -> str:

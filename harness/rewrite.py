@@ -217,8 +217,7 @@ def _migrate_all(
     """Each job with its answer: out of the cache, passed over, or through the codemods."""
     fresh = []
     for job in jobs:
-        # The codemods have to be imported to be asked, and most files that they know by their name.
-        if not (settings.python2 or b"airflow" in job.data or codemods.concerns(job.data)):
+        if not (settings.python2 or codemods.concerns(job.data)):
             yield job, Migrated()
         elif (cached := _recall(folder, job)) is not None:
             yield job, cached

@@ -27,6 +27,18 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
+# Fixtures that start a server: their tests are no unit tests.
+SERVERS = {"aws_server", "postgres"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test is slow when it needs a server that takes seconds to start."""
+    for item in items:
+        if SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository's root."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
+from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
 from codemods.changes import (
@@ -21,6 +18,7 @@ from codemods.changes import (
     Replace,
     Step,
 )
+from codemods.python_gone import BUILTINS, METHODS, ONLY_WITH, Gone, table, words
 from codemods.rules._text import lines
 from codemods.source import Binding, Source, Use
 from codemods.target import Target
@@ -29,110 +27,6 @@ ID = "python-names"
 # From which Airflow on MWAA runs which Python. Source: docs.aws.amazon.com/mwaa, "Apache Airflow
 # versions on Amazon MWAA".
 _PYTHON = ((">=2.11", (3, 12)), (">=2.7", (3, 11)), (">=2.4", (3, 10)), (">=1", (3, 7)))
-
-# Builtins of Python 2. Source: lib2to3's fixers of the same names.
-_BUILTINS = {
-    "basestring": "str",
-    "unicode": "str",
-    "long": "int",
-    "unichr": "chr",
-    "xrange": "range",
-    "raw_input": "input",
-    "reduce": "functools.reduce",
-}
-# Methods: name → (Python, new name). Source: as for the table; the first three are lib2to3's.
-_METHODS = {
-    "iteritems": ((3, 0), "items"),
-    "iterkeys": ((3, 0), "keys"),
-    "itervalues": ((3, 0), "values"),
-    "isAlive": ((3, 9), "is_alive"),
-    "readfp": ((3, 12), "read_file"),
-    "assertEquals": ((3, 12), "assertEqual"),
-    "assertNotEquals": ((3, 12), "assertNotEqual"),
-    "assertItemsEqual": ((3, 0), "assertCountEqual"),
-    "assertRegexpMatches": ((3, 12), "assertRegex"),
-    "assertRaisesRegexp": ((3, 12), "assertRaisesRegex"),
-    "assert_": ((3, 12), "assertTrue"),
-}
-# The methods above mean Python's own only where the file imports this.
-_ONLY_WITH = {"isAlive": "threading", "readfp": "configparser"} | {
-    name: "unittest" for name in _METHODS if name.startswith("assert")
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gone:
-    """One row: what Python took away, from when, and what stands for it."""
-
-    old: str
-    since: tuple[int, int]
-    new: str = ""
-    unsafe: bool = False
-    advice: str = ""
-
-
-@lru_cache(maxsize=1)
-def _table() -> Mapping[str, Gone]:
-    text = (files("codemods") / "data" / "python_names.txt").read_text("utf-8")
-    found, since = {}, (3, 0)
-    for line in text.splitlines():
-        if line.startswith("["):
-            major, _, minor = line.strip("[]").partition(".")
-            since = (int(major), int(minor))
-        elif line and not line.startswith("#"):
-            old, _, new = line.partition(" ")
-            found[old] = (
-                Gone(old=old, since=since, advice=new[1:].strip())
-                if new.startswith("!")
-                else Gone(old=old, since=since, new=new.removeprefix("~"), unsafe=new[0] == "~")
-            )
-    return found
-
-
-@lru_cache(maxsize=1)
-def _words() -> re.Pattern[str]:
-    roots = {old.partition(".")[0] for old in _table() if "." not in old}
-    last = {old.rpartition(".")[2] for old in _table() if "." in old} - {"join", "format", "Set"}
-    modules = "|".join(sorted(roots | {"collections", "distutils"}))
-    names = "|".join(sorted({*_BUILTINS, *_METHODS, "has_key", "utcnow", *last} - {"reduce"}))
-    return re.compile(
-        rf"^\s*(?:import|from)\s+(?:{modules})\b|\b(?:{names})\b|\breduce\(|\bjson\.loads?\("
-        r"|^\s*print\s*>>",
-        re.MULTILINE,
-    )
-
-
-_ROOTS = (re.compile(r"import[ \t]+(\w+)"), re.compile(r"from[ \t]+(\w+)"))
-_LANGUAGE = (
-    *(f"{n}(" for n in (*_BUILTINS, *_METHODS, "has_key", "utcnow") if n not in ("long", "reduce")),
-    "basestring",
-    ", unicode)",
-    " long(",
-    " reduce(",
-    "encoding=",
-    "print >>",
-)
-
-
-@lru_cache(maxsize=1)
-def _by_root() -> Mapping[str, tuple[str, ...]]:
-    """Top-level module → what a text that needs this rule holds beside its import; "" = nothing."""
-    found: dict[str, set[str]] = {}
-    for old in _table():
-        root, _, rest = old.partition(".")
-        found.setdefault(root, set()).add(rest.rpartition(".")[2])
-    return {root: tuple(sorted(names)) for root, names in found.items()}
-
-
-def may_be_gone(text: str) -> bool:
-    """Whether a text names something of the table: cheap, and may be wrong."""
-    roots = {name for pattern in _ROOTS for name in pattern.findall(text)}
-    table = _by_root()
-    if not any(name in text for root in roots & table.keys() for name in table[root]) and not any(
-        needle in text for needle in _LANGUAGE
-    ):
-        return False
-    return _words().search(text) is not None
 
 
 def _python(target: Target) -> tuple[int, int]:
@@ -149,7 +43,7 @@ class _Names:
         self.own = _guarded(source)
 
     def find(self) -> Iterator[Change]:
-        if _words().search(self.source.text) is None:
+        if words().search(self.source.text) is None:
             return
         for binding in self.source.bindings:
             if binding.tower is None and binding.alias.lineno not in self.own:
@@ -159,7 +53,7 @@ class _Names:
         yield from self._calls()
 
     def _gone(self, path: str) -> Gone | None:
-        row = _table().get(path)
+        row = table().get(path)
         return row if row is not None and self.python >= row.since else None
 
     def _nearest(self, path: str) -> Gone | None:
@@ -318,7 +212,7 @@ class _Names:
     # -- the language ------------------------------------------------------------------------
 
     def _builtins(self) -> Iterator[Change]:
-        for name, new in _BUILTINS.items():
+        for name, new in BUILTINS.items():
             for use in self.source.unbound.get(name, ()):
                 if use.root.lineno in self.own:
                     continue
@@ -369,8 +263,8 @@ class _Names:
             func = call.func
             if not isinstance(func, ast.Attribute) or call.lineno in self.own:
                 continue
-            since, new = _METHODS.get(func.attr, ((9, 9), ""))
-            wanted = _ONLY_WITH.get(func.attr)
+            since, new = METHODS.get(func.attr, ((9, 9), ""))
+            wanted = ONLY_WITH.get(func.attr)
             if self.python >= since and (wanted is None or wanted in modules):
                 if since == (3, 0) and wanted is None and (call.args or call.keywords):
                     continue  # a method of somebody's own

@@ -61,6 +61,7 @@ def test_what_the_emulator_does_not_take_is_named(aws: Emulator, tmp_path: Path)
         fill(aws, config(s3=str(tmp_path)))
 
 
+@pytest.mark.slow
 def test_the_emulator_of_a_configuration_is_filled_in_the_users_region() -> None:
     wanted = config(parameters={"a": "1"})
     with emulated(wanted, {"AWS_DEFAULT_REGION": "eu-west-1"}) as emulator:

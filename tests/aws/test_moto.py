@@ -134,12 +134,14 @@ def test_functions_do_not_run_on_our_docker_engine(aws: Emulator) -> None:
     assert b"error running docker" in answer["Payload"].read()
 
 
+@pytest.mark.slow
 def test_it_is_gone_after_an_exception() -> None:
     with pytest.raises(ZeroDivisionError), moto() as emulator:
         raise ZeroDivisionError
     assert is_gone(emulator.address)
 
 
+@pytest.mark.slow
 def test_it_ends_with_a_harness_that_is_killed(tmp_path: Path) -> None:
     program = textwrap.dedent(
         """

@@ -499,7 +499,10 @@ def _paths() -> list[str]:
     return sorted(p for p in all_hops() if not p.startswith("airflow.providers."))
 
 
-@pytest.mark.parametrize("version", ["2.5.1", "2.10.3", "2.11.0"])
+SLOW = [pytest.param(version, marks=pytest.mark.slow) for version in ("2.5.1", "2.10.3")]
+
+
+@pytest.mark.parametrize("version", [*SLOW, "2.11.0"])
 def test_one_file_per_symbol(version: str, targets: dict[str, dict[str, str]]) -> None:
     """Each row of the table, imported alone: rewritten to a live path, or reported, not both."""
     pins = targets[version]
@@ -519,7 +522,7 @@ def test_one_file_per_symbol(version: str, targets: dict[str, dict[str, str]]) -
     assert (silent, unsettled) == ([], [])
 
 
-@pytest.mark.parametrize("version", ["2.5.1", "2.11.0"])
+@pytest.mark.parametrize("version", [*SLOW, "2.11.0"])
 def test_one_file_per_symbol_by_module(version: str, targets: dict[str, dict[str, str]]) -> None:
     """The same symbols, used through their module in both spellings."""
     pins = targets[version]

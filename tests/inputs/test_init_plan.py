@@ -134,6 +134,7 @@ def tox_sees(root: Path) -> str:
     return answer.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [None, "[tox]\nenv_list = py311", "[testenv]\ndeps = x\n"])
 def test_tox_finds_the_environment(root: Path, text: str | None) -> None:
     if text:

@@ -101,7 +101,7 @@ def test_a_body_that_breaks_is_taken_up_where_it_broke(faulty: Proxy) -> None:
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [("", "AES256"), ("alias/ours", "aws:kms")])
-@pytest.mark.parametrize("data", [b"small", DATA])
+@pytest.mark.parametrize("data", [b"small", DATA], ids=["small", "in parts"])
 def test_objects_are_encrypted_however_they_were_uploaded(
     faulty: Proxy, aws: Emulator, key: str, algorithm: str, data: bytes
 ) -> None:

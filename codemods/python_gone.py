@@ -1,0 +1,124 @@
+"""What the Pythons since 3.0 took away: the table, and a glance at a text for it. Imports nothing
+that takes long, for files that mention no Airflow are looked at before anything else is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from codemods import python2
+
+# Builtins of Python 2. Source: lib2to3's fixers of the same names.
+BUILTINS = {
+    "basestring": "str",
+    "unicode": "str",
+    "long": "int",
+    "unichr": "chr",
+    "xrange": "range",
+    "raw_input": "input",
+    "reduce": "functools.reduce",
+}
+# Methods: name → (Python, new name). Source: as for the table; the first three are lib2to3's.
+METHODS = {
+    "iteritems": ((3, 0), "items"),
+    "iterkeys": ((3, 0), "keys"),
+    "itervalues": ((3, 0), "values"),
+    "isAlive": ((3, 9), "is_alive"),
+    "readfp": ((3, 12), "read_file"),
+    "assertEquals": ((3, 12), "assertEqual"),
+    "assertNotEquals": ((3, 12), "assertNotEqual"),
+    "assertItemsEqual": ((3, 0), "assertCountEqual"),
+    "assertRegexpMatches": ((3, 12), "assertRegex"),
+    "assertRaisesRegexp": ((3, 12), "assertRaisesRegex"),
+    "assert_": ((3, 12), "assertTrue"),
+}
+# The methods above mean Python's own only where the file imports this.
+ONLY_WITH = {"isAlive": "threading", "readfp": "configparser"} | {
+    name: "unittest" for name in METHODS if name.startswith("assert")
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gone:
+    """One row: what Python took away, from when, and what stands for it."""
+
+    old: str
+    since: tuple[int, int]
+    new: str = ""
+    unsafe: bool = False
+    advice: str = ""
+
+
+@lru_cache(maxsize=1)
+def table() -> Mapping[str, Gone]:
+    text = (files("codemods") / "data" / "python_names.txt").read_text("utf-8")
+    found, since = {}, (3, 0)
+    for line in text.splitlines():
+        if line.startswith("["):
+            major, _, minor = line.strip("[]").partition(".")
+            since = (int(major), int(minor))
+        elif line and not line.startswith("#"):
+            old, _, new = line.partition(" ")
+            found[old] = (
+                Gone(old=old, since=since, advice=new[1:].strip())
+                if new.startswith("!")
+                else Gone(old=old, since=since, new=new.removeprefix("~"), unsafe=new[0] == "~")
+            )
+    return found
+
+
+@lru_cache(maxsize=1)
+def words() -> re.Pattern[str]:
+    roots = {old.partition(".")[0] for old in table() if "." not in old}
+    last = {old.rpartition(".")[2] for old in table() if "." in old} - {"join", "format", "Set"}
+    modules = "|".join(sorted(roots | {"collections", "distutils"}))
+    names = "|".join(sorted({*BUILTINS, *METHODS, "has_key", "utcnow", *last} - {"reduce"}))
+    return re.compile(
+        rf"^\s*(?:import|from)\s+(?:{modules})\b|\b(?:{names})\b|\breduce\(|\bjson\.loads?\("
+        r"|^\s*print\s*>>",
+        re.MULTILINE,
+    )
+
+
+_ROOTS = (re.compile(r"import[ \t]+(\w+)"), re.compile(r"from[ \t]+(\w+)"))
+_LANGUAGE = (
+    *(f"{n}(" for n in (*BUILTINS, *METHODS, "has_key", "utcnow") if n not in ("long", "reduce")),
+    "basestring",
+    ", unicode)",
+    " long(",
+    " reduce(",
+    "encoding=",
+    "print >>",
+)
+
+
+@lru_cache(maxsize=1)
+def _by_root() -> Mapping[str, tuple[str, ...]]:
+    """Top-level module → what a text that needs this rule holds beside its import; "" = nothing."""
+    found: dict[str, set[str]] = {}
+    for old in table():
+        root, _, rest = old.partition(".")
+        found.setdefault(root, set()).add(rest.rpartition(".")[2])
+    return {root: tuple(sorted(names)) for root, names in found.items()}
+
+
+def may_be_gone(text: str) -> bool:
+    """Whether a text names something of the table: cheap, and may be wrong."""
+    roots = {name for pattern in _ROOTS for name in pattern.findall(text)}
+    beside = _by_root()
+    if not any(name in text for root in roots & beside.keys() for name in beside[root]) and not any(
+        needle in text for needle in _LANGUAGE
+    ):
+        return False
+    return words().search(text) is not None
+
+
+def concerns(data: bytes) -> bool:
+    """Whether there may be something to say about a file: cheap, and may be wrong."""
+    if b"airflow" in data:
+        return True
+    text = data.decode("latin-1")
+    return python2.may_be_old(text) or may_be_gone(text)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import rewrite_worker
 from harness.migrate import lines, migrate
 
 HEAD = "from airflow.models import BaseOperator\n"
@@ -34,16 +33,6 @@ def made(folder: Path, files: dict[str, str]) -> Path:
     return folder / "repo"
 
 
-@pytest.fixture(autouse=True)
-def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dozens of small runs: the codemods here, not in a process of their own each time."""
-
-    def here(jobs, settings, *, workers):
-        yield from ((job, rewrite_worker.migrate(job, settings)) for job in jobs)
-
-    monkeypatch.setattr("harness.rewrite.migrate_all", here)
-
-
 def after(folder: Path, files: dict[str, str], target: str = "2.11.0") -> dict[str, str]:
     """Every file of the migrated copy; running it again must change nothing."""
     repo = made(folder, files)
@@ -52,11 +41,6 @@ def after(folder: Path, files: dict[str, str], target: str = "2.11.0") -> dict[s
     again = migrate(out, target=target, offline=True)
     assert [e for e in again.rewrites if e.diff or e.moved_to or e.deleted] == []
     return {p.relative_to(out).as_posix(): p.read_text() for p in out.rglob("*") if p.is_file()}
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MWAA_HARNESS_CACHE", str(tmp_path / "cache"))
 
 
 def test_one_file_with_class_and_plugin_moves(tmp_path: Path) -> None:

@@ -28,11 +28,6 @@ SETTINGS = Settings(
 OLD = b"from airflow.operators.bash_operator import BashOperator\n"
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MWAA_HARNESS_CACHE", str(tmp_path / "cache"))
-
-
 def copied(repo: Path, tmp_path: Path):
     config = Config()
     return copy_tree(load(repo, config=config), tmp_path / "copy"), config

@@ -61,22 +61,22 @@ def test_a_broken_shim_is_shown_with_its_reason(
     assert f"skipped: {shim} – it exits with code 127 (pyenv: python3.7" in entry.detail
 
 
-def test_a_cache_that_cannot_be_used(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    entry = found(diagnose(cache=tmp_path / "file" / "cache", offline=True))["cache folder"]
+def test_a_cache_that_cannot_be_used(bare: Path) -> None:
+    (bare / "file").write_text("")
+    entry = found(diagnose(cache=bare / "file" / "cache", offline=True))["cache folder"]
     assert not entry.ok
     assert "MWAA_HARNESS_CACHE" in entry.hint
 
 
-def test_a_cache_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_without_room(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "NEEDED_BYTES", 1 << 60)
-    assert not found(diagnose(cache=tmp_path, offline=True))["cache folder"].ok
+    assert not found(diagnose(cache=bare, offline=True))["cache folder"].ok
 
 
-def test_the_size_counts_shared_files_once(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"x" * (8 << 20))
-    (tmp_path / "b").hardlink_to(tmp_path / "a")
-    assert "holds 8 MiB" in found(diagnose(cache=tmp_path, offline=True))["cache folder"].detail
+def test_the_size_counts_shared_files_once(bare: Path) -> None:
+    (bare / "a").write_bytes(b"x" * (8 << 20))
+    (bare / "b").hardlink_to(bare / "a")
+    assert "holds 8 MiB" in found(diagnose(cache=bare, offline=True))["cache folder"].detail
 
 
 def test_an_index_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ def check(repo: Path, *options: str, **env: str) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.slow
 def test_no_interpreter_says_which_and_how_to_get_it(stories: Path, tmp_path: Path) -> None:
     done = check(
         stories / "yaml_factory" / "before",
@@ -63,6 +64,7 @@ def test_index_out_of_reach_is_unknown_and_says_so(stories: Path, tmp_path: Path
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_written_is_an_error(stories: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = check(

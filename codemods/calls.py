@@ -63,7 +63,17 @@ def takes(init: ast.FunctionDef) -> frozenset[str] | None:
         isinstance(n, ast.Assign) and isinstance(n.value, ast.Name) and n.value.id == a.kwarg.arg
         for n in ast.walk(init)
     )
-    return None if kept else frozenset(names)
+    handed = any(
+        isinstance(n, ast.Call)
+        and isinstance(n.func, ast.Attribute)
+        and n.func.attr == "__init__"
+        and any(
+            k.arg is None and isinstance(k.value, ast.Name) and k.value.id == a.kwarg.arg
+            for k in n.keywords
+        )
+        for n in ast.walk(init)
+    )
+    return frozenset(names) if handed and not kept else None
 
 
 def _subclasses(source: Source) -> Iterator[Construction]:

@@ -213,7 +213,8 @@ def _between_new(gaps: Sequence[Space]) -> tuple[Space, Space]:
     return gap, end
 
 
-def _edit_call(code: str, op: EditCall) -> str:
+def edit_call(code: str, op: EditCall) -> str:
+    """The code of a call with its arguments changed; ``op.node`` is not looked at."""
     call = cst.ensure_type(cst.parse_expression(code), cst.Call)
     args: list[cst.Arg] = []
     keep: list[bool] = []
@@ -360,7 +361,7 @@ def _write(source: Source, island: _Island) -> str:
         code = _between(source, island, island.start, island.end)
     for op in island.operations:
         if isinstance(op, EditCall):
-            code = _edit_call(code, op)
+            code = edit_call(code, op)
         elif isinstance(op, EditDict):
             code = _edit_dict(code, op)
     return code

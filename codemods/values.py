@@ -77,6 +77,14 @@ def _included(value: ast.expr, source: Source) -> str | None:
     return None
 
 
+def _query(value: ast.expr, source: Source) -> str | None:
+    """One query; BigQuery's operators render a file's name wherever it stands."""
+    meant = known(value, source)
+    if isinstance(meant, ast.List | ast.Tuple | ast.Set | ast.ListComp | ast.GeneratorExp):
+        return None  # 1.10 ran each as a job of its own
+    return _included(value, source) or source.segment(value)
+
+
 def _queries(value: ast.expr, source: Source) -> str | None:
     included = _included(value, source)
     return f"[{included}]" if included is not None else None
@@ -167,6 +175,22 @@ def _table(value: ast.expr, source: Source) -> str | None:
     return "{" + ", ".join(inside) + "}"
 
 
+def _table_sketch(value: ast.expr, source: Source) -> str:
+    """What can be said of a TableReference whose project is the connection's."""
+    pieces = pieces_of(known(value, source), source)
+    groups = split_pieces(pieces, r"[.:]") if pieces is not None else []
+    names = [joined(g) for g in groups] if len(groups) == 2 else ["...", "..."]
+    return (
+        f'{{"projectId": "<the connection\'s project>", "datasetId": {names[0]}, '
+        f'"tableId": {names[1]}}}'
+    )
+
+
+def sketch(shape: str, value: ast.expr, source: Source) -> str:
+    """How to write a value that is not mechanical, with what is in sight of it."""
+    return _table_sketch(value, source) if shape == "table" else SHAPES[shape][1]
+
+
 def _remote(value: ast.expr, source: Source) -> str | None:
     """A file that Dataproc can read by itself."""
     pieces = pieces_of(value, source)
@@ -216,6 +240,10 @@ def _seconds(value: ast.expr, _: Source) -> str | None:
 
 SHAPES: Mapping[str, tuple[Shape, str]] = {
     "include": (_included, "a file as {% include %}"),
+    "query": (
+        _query,
+        "one text; where 1.10 ran a list, make a task of each",
+    ),
     "queries": (_queries, "a list of texts, a file as {% include %}"),
     "table": (_table, '{"projectId": ..., "datasetId": ..., "tableId": ...}, all three given'),
     "remote": (_remote, "a file that Dataproc can read (gs://...): 1.10 uploaded local ones"),

@@ -10,13 +10,13 @@ from typing import Any
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import Construction, constructions
-from codemods.changes import AddImport, Change, EditCall, NewImport, Step
+from codemods.changes import AddImport, Change, EditCall, NewImport, Step, edit_call
 from codemods.constructors import DROP, Addition, HandRow, Signature, baseline
 from codemods.hops import Resolution
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import SHAPES, WRAPPERS
+from codemods.values import SHAPES, WRAPPERS, sketch
 
 ID = "arguments"
 REPLACED = "replaced-class"
@@ -137,10 +137,10 @@ def _map_one(
             return
         if row.shape and not none and SHAPES[row.shape][0](value, source) is None:
             if name not in accepts or name in _warned(new):
-                mapped.unsure[name] = _place(row)
+                mapped.unsure[name] = _place(row, value, source)
             return
         if row.keys and row.new in given:
-            mapped.unsure[name] = _place(row)
+            mapped.unsure[name] = _place(row, value, source)
         elif row.keys and name not in accepts:
             mapped.into[name] = row
         elif not row.keys and (name not in accepts or row.shape or row.new != name):
@@ -183,7 +183,7 @@ def _warned(new: Signature | None) -> frozenset[str]:
     return new.warned | frozenset(new.renamed) if new is not None else frozenset()
 
 
-def _place(row: HandRow) -> str:
+def _place(row: HandRow, value: ast.expr | None = None, source: Source | None = None) -> str:
     """Where a value belongs, in words and code."""
     keys = "".join(f'["{key}"]' for key in row.keys if not key.startswith("@"))
     makers = [WRAPPERS[k[1:]] for k in row.keys if k.startswith("@")]
@@ -191,7 +191,12 @@ def _place(row: HandRow) -> str:
     if makers:
         maker = makers[0]
         place = f"{row.new}={maker.path.rpartition('.')[2]}({row.keys[-1]}=...){maker.tail}"
-    return f"put it into {place}" + (f" as {SHAPES[row.shape][1]}" if row.shape else "")
+    if not row.shape:
+        return f"put it into {place}"
+    shape = SHAPES[row.shape][1]
+    if value is not None and source is not None:
+        shape = sketch(row.shape, value, source)
+    return f"put it into {place} as {shape}"
 
 
 def _takes(new: Signature) -> str:
@@ -433,18 +438,18 @@ def _shaped(source: Source, value: ast.expr, shape: str) -> str:
 
 
 def _replaced_note(target: Target, source: Source, made: Construction, wanted: Resolution) -> Note:
-    mapped = map_arguments(target, source, wanted, made.node)
+    mapped = map_arguments(target, source, wanted, made.node, made.first)
     new = target.constructors.signature(wanted.path)
     old_name = made.path.rpartition(".")[2]
-    parts = [f"from {wanted.path.rpartition('.')[0]} import {wanted.path.rpartition('.')[2]}"]
-    if mapped.rename:
-        parts.append(", ".join(f"{o} becomes {n}" for o, n in sorted(mapped.rename.items())))
+    module, _, name = wanted.path.rpartition(".")
+    parts = [f"from {module} import {name}", _written(source, made, mapped, name, new)]
     if mapped.unsure:
-        parts.append("no counterpart: " + ", ".join(sorted(mapped.unsure)))
-    if new is not None:
-        needed = sorted(new.required - {"task_id"} - set(mapped.rename.values()))
-        if needed:
-            parts.append("it needs " + ", ".join(needed))
+        plain = _takes(new) if new is not None else ""
+        unsure = (
+            n if advice == plain else f"{n} ({advice})"
+            for n, advice in sorted(mapped.unsure.items())
+        )
+        parts.append("look after " + ", ".join(unsure))
     return Note(
         rule=REPLACED,
         line=made.node.lineno,
@@ -452,6 +457,34 @@ def _replaced_note(target: Target, source: Source, made: Construction, wanted: R
         message=f"{old_name} is deprecated on the target; another class took its place",
         fix="; ".join(parts),
     )
+
+
+def _written(
+    source: Source, made: Construction, mapped: Mapped, name: str, new: Signature | None
+) -> str:
+    """The call as the target takes it, as far as it is known, on one line."""
+    at = {k.arg: k for k in made.node.keywords if k.arg}
+    add, _ = _gathered(source, mapped, at, made.own)
+    values = {o: _shaped(source, at[o].value, shape) for o, shape in mapped.shape.items()}
+    edit = EditCall(
+        node=made.node,
+        rename=mapped.rename,
+        drop=frozenset({*mapped.drop, *mapped.into, *mapped.unsure}),
+        values=values,
+        add=add,
+        positional=mapped.positional,
+        drop_positional=frozenset({*mapped.drop_positional, *mapped.unsure_positional}),
+    )
+    call = ast.parse(edit_call(source.segment(made.node), edit), mode="eval").body
+    if isinstance(call, ast.Call):
+        if made.use is not None and not made.first:
+            call.func = ast.Name(name)
+        have = {k.arg for k in call.keywords}
+        have |= set(new.positional[: len(call.args)] if new is not None else ())
+        stars = None in have or any(isinstance(a, ast.Starred) for a in call.args)
+        lacking = sorted(new.required - have - {"task_id"}) if new is not None and not stars else []
+        call.keywords += [ast.keyword(n, ast.Constant(...)) for n in lacking]
+    return ast.unparse(call).replace("Ellipsis", "...")
 
 
 def _construction(

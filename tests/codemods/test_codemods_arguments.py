@@ -412,3 +412,39 @@ def test_classes_of_other_files_hand_arguments_on(
     )
     migration = migrate_source(f"{head}{line}\n", pins=newest, own=own)
     assert migration.text == (f"{head}{after}\n" if after else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n\n"
+            "BigQueryOperator(task_id='t', sql=SQL, destination_dataset_table='d.t')\n",
+            '{"projectId": "<the connection\'s project>", "datasetId": "d", "tableId": "t"}',
+        ),
+        (
+            "from airflow.contrib.operators.bigquery_operator import "
+            "BigQueryCreateEmptyTableOperator\n\n"
+            "BigQueryCreateEmptyTableOperator(task_id='t', dataset_id='d', table_id=T, "
+            "bigquery_conn_id='b', schema_fields=F)\n",
+            "BigQueryCreateTableOperator(task_id='t', dataset_id='d', table_id=T, "
+            "gcp_conn_id='b', table_resource=...)",
+        ),
+    ],
+)
+def test_a_finding_gives_the_code_with_the_users_values(
+    text: str, said: str, newest: dict[str, str]
+) -> None:
+    notes = migrate_source(text, pins=newest).notes
+    assert any(said in note.fix for note in notes)
+
+
+def test_qubole_keeps_what_its_constructor_puts_away(targets: dict[str, dict[str, str]]) -> None:
+    text = (
+        "from airflow.contrib.operators.qubole_operator import QuboleOperator\n\n"
+        "QuboleOperator(task_id='t', command_type='hivecmd', query='q')\n"
+    )
+    migration = migrate_source(text, pins=targets["2.5.1"])
+    assert "QuboleOperator(task_id='t', command_type='hivecmd', query='q')" in (
+        migration.text or ""
+    )

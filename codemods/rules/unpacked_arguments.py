@@ -1,0 +1,147 @@
+"""Arguments that come out of a dict: ``Operator(**common)``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from codemods.base import Example, Note, Rule
+from codemods.calls import Construction, constructions
+from codemods.changes import Change, EditDict, Step
+from codemods.constructors import DROP
+from codemods.rules._text import lines
+from codemods.rules.arguments import calls_by_path, map_arguments, settle
+from codemods.source import Source
+from codemods.target import Target
+
+ID = "unpacked-arguments"
+
+
+def _unpacked(source: Source) -> dict[int, tuple[ast.Dict, list[Construction]]]:
+    """The dict displays that calls take their arguments out of, with those calls."""
+    found: dict[int, tuple[ast.Dict, list[Construction]]] = {}
+    for made in constructions(source):
+        for keyword in made.node.keywords:
+            if keyword.arg is None:
+                node = source.value_of(keyword.value, ast.Dict)
+                if isinstance(node, ast.Dict) and made.path.startswith("airflow."):
+                    found.setdefault(id(node), (node, []))[1].append(made)
+    return found
+
+
+def _only(source: Source, node: ast.Dict, calls: list[Construction]) -> bool:
+    """Whether nothing but these calls uses the dict."""
+    names = {
+        k.value.id
+        for made in calls
+        for k in made.node.keywords
+        if k.arg is None and isinstance(k.value, ast.Name)
+    }
+    uses = sum(
+        isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load)
+        for n in ast.walk(source.tree)
+    )
+    return uses <= len(calls) and all(id(k.holder) != id(node) for k in source.default_keys)
+
+
+def _outcome(source: Source, target: Target, made: Construction, key: str, value: ast.expr) -> str:
+    """The argument's name on the target, ``-`` where it goes, or ``!`` and what to do."""
+    if key in made.own:
+        return key
+    resolution = settle(target, source, made.path, calls_by_path(source).get(made.path, []))
+    if resolution.removed is not None:
+        return key
+    probe = ast.Call(func=ast.Name("f"), args=[], keywords=[ast.keyword(key, value)])
+    mapped = map_arguments(target, source, resolution, probe)
+    if key in mapped.drop:
+        return DROP
+    if key in mapped.unsure or key in mapped.into or key in mapped.shape:
+        return "!" + mapped.unsure.get(key, "write it into the call, where it can be changed")
+    return mapped.rename.get(key, key)
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    for node, calls in _unpacked(source).values():
+        rename: dict[str, str] = {}
+        drop: set[str] = set()
+        only = _only(source, node, calls)
+        for key, value in zip(node.keys, node.values, strict=True):
+            name = key.value if isinstance(key, ast.Constant) else None
+            if key is None or not isinstance(name, str):
+                continue
+            outcomes = {_outcome(source, target, made, name, value) for made in calls}
+            new = sorted(outcomes - {name})
+            if not new:
+                continue
+            if len(outcomes) > 1 or not only or new[0].startswith("!"):
+                said = [n[1:] if n.startswith("!") else f"it is {n} now" for n in new if n != DROP]
+                yield Note(
+                    rule=ID,
+                    line=key.lineno,
+                    column=key.col_offset,
+                    message=f"{name} reaches a class by ** that does not take it on the target",
+                    fix="; ".join(said) or "Drop it, or give it to those that take it",
+                )
+            elif new[0] == DROP:
+                drop.add(name)
+            else:
+                rename[name] = new[0]
+        if rename or drop:
+            said = [f"{o} is {n}" for o, n in rename.items()]
+            said += [f"{o} is dropped" for o in sorted(drop)]
+            yield Step(
+                rule=ID,
+                line=node.lineno,
+                message="arguments given by **: " + "; ".join(said),
+                operations=(EditDict(node=node, rename=rename, drop=frozenset(drop)),),
+            )
+
+
+_BASH = "from airflow.operators.bash import BashOperator"
+
+RULE = Rule(
+    id=ID,
+    title="Use the target's arguments where they come out of a dict",
+    why="What a dict gives by ** is an argument like any other: 2.x raises where 1.10 warned.",
+    examples=(
+        Example(
+            before=lines(
+                _BASH.replace("bash ", "bash_operator "),
+                "",
+                "common = {'bash_command': 'true', 'xcom_push': True, 'provide_context': True}",
+                "BashOperator(task_id='t', **common)",
+                "BashOperator(task_id='u', **common)",
+            ),
+            after=lines(
+                _BASH,
+                "",
+                "common = {'bash_command': 'true', 'do_xcom_push': True}",
+                "BashOperator(task_id='t', **common)",
+                "BashOperator(task_id='u', **common)",
+            ),
+        ),
+        Example(
+            before=lines(
+                _BASH,
+                "",
+                "common = {'bash_command': 'true', 'xcom_push': True}",
+                "BashOperator(task_id='t', **common)",
+                "mine(**common)",
+            ),
+            after=lines(
+                _BASH,
+                "",
+                "common = {'bash_command': 'true', 'xcom_push': True}",
+                "BashOperator(task_id='t', **common)",
+                "mine(**common)",
+            ),
+            notes=("it is do_xcom_push now",),
+        ),
+    ),
+    keeps=(
+        lines(_BASH, "", "common = {'retries': 1}", "BashOperator(task_id='t', **common)"),
+        lines(_BASH, "", "common = {'xcom_push': True}", "mine(**common)"),
+        lines("# airflow", "from mylib import Bash", "", "Bash(**{'xcom_push': True})"),
+    ),
+    find=_find,
+)

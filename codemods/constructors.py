@@ -50,6 +50,7 @@ class Constructor:
     passes_on: bool
     anything: bool
     deprecated: bool  # warns whenever it is made
+    defaults: Mapping[str, str] = field(default_factory=dict)  # of connection ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,7 @@ class Signature:
     warned: frozenset[str] = frozenset()
     anything: bool = False
     deprecated: bool = False
+    defaults: Mapping[str, str] = field(default_factory=dict)  # connection ids, when not given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,7 @@ def _parse(line: str) -> tuple[str, Constructor]:
     renamed: dict[str, str] = {}
     warned: set[str] = set()
     handed: set[str] = set()
+    defaults: dict[str, str] = {}
     keyword_only = inherited = passes_on = anything = deprecated = False
     for word in tokens.split():
         if word == "*":
@@ -114,7 +117,9 @@ def _parse(line: str) -> tuple[str, Constructor]:
         elif word.endswith("?"):
             warned.add(word[:-1])
         else:
-            name = word.rstrip("!")
+            name, _, default = word.rstrip("!").partition("=")
+            if default:
+                defaults[name] = default
             accepts.add(name)
             if word.endswith("!"):
                 required.add(name)
@@ -132,6 +137,7 @@ def _parse(line: str) -> tuple[str, Constructor]:
         passes_on=passes_on,
         anything=anything,
         deprecated=deprecated,
+        defaults=defaults,
     )
 
 
@@ -244,9 +250,11 @@ class Constructors:
                 lineage=lineage,
                 anything=any(b.anything for b in bases),
                 deprecated=own.deprecated,
+                defaults=first.defaults,
             )
         accepts, required = set(own.accepts), set(own.required)
         renamed, warned = dict(own.renamed), set(own.warned)
+        defaults = dict(own.defaults)
         anything = own.anything
         if own.passes_on:
             for base in bases:
@@ -255,6 +263,8 @@ class Constructors:
                 required |= base.required - own.accepts - own.handed
                 renamed = {**base.renamed, **renamed}
                 warned |= base.warned
+                unnamed = base.defaults.keys() - own.accepts - own.handed
+                defaults |= {n: base.defaults[n] for n in unnamed - defaults.keys()}
                 anything = anything or base.anything
             anything = anything or not bases
         return Signature(
@@ -266,6 +276,7 @@ class Constructors:
             lineage=lineage,
             anything=anything,
             deprecated=own.deprecated,
+            defaults=defaults,
         )
 
     def additions(self, path: str) -> tuple[Addition, ...]:

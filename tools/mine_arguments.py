@@ -8,17 +8,18 @@ constructor changed. One line a class::
 
     path(bases) positional required! * keyword_only old>new warned? **
 
-``!`` is required, ``old>new`` a deprecated argument that the constructor copies to another,
-``old?`` one whose use only warns, ``name=`` one that the class gives to its base itself, so that
-a call cannot, ``^`` a class that warns whenever it is made, ``**`` takes more and hands it to the
-bases, ``***`` puts it away or hands it to something that is not Airflow's, ``=`` alone has its
-base's constructor. ``path = home`` says that a module re-exports the class, ``path gone`` that it
-is not there any more.
+``!`` is required, ``conn_id=name`` has that connection as its default, ``old>new`` a deprecated
+argument that the constructor copies to another, ``old?`` one whose use only warns, ``name=`` one
+that the class gives to its base itself, so that a call cannot, ``^`` a class that warns whenever
+it is made, ``**`` takes more and hands it to the bases, ``***`` puts it away or hands it to
+something that is not Airflow's, ``=`` alone has its base's constructor. ``path = home`` says that a
+module re-exports the class, ``path gone`` that it is not there any more.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -33,6 +34,7 @@ from tools.mine_wheels import (
     BASELINE,
     CORE,
     Home,
+    Param,
     World,
     default_cache,
     dist_of,
@@ -54,6 +56,12 @@ _ROOTS = (
 )
 
 
+def _default(param: Param) -> str:
+    """The connection that is used where none is given."""
+    told = param.name.endswith("conn_id") and re.fullmatch(r"[\w-]+", param.default)
+    return f"={param.default}" if told else ""
+
+
 def line(world: World, home: Home) -> tuple[str, list[Home]]:
     """The table line of a class, and the bases that it names."""
     bases = [b for e in home.definition.bases if (b := world.base(home, e)) is not None]
@@ -69,7 +77,7 @@ def line(world: World, home: Home) -> tuple[str, list[Home]]:
             if not param.positional and not star:
                 parts.append("*")
                 star = True
-            parts.append(param.name + ("!" if param.required else ""))
+            parts.append(param.name + ("!" if param.required else _default(param)))
         given = {p.name for p in init.params}
         if not star and (init.popped or init.args):
             parts.append("*")  # what is taken out of **kwargs is given by name

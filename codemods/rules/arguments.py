@@ -22,6 +22,8 @@ ID = "arguments"
 REPLACED = "replaced-class"
 # What other rules see to: (where the class lives on the target, argument).
 _ELSEWHERE = (
+    ("airflow.providers.slack.operators.slack_webhook.", {"webhook_token"}),
+    ("airflow.providers.slack.hooks.slack_webhook.", {"webhook_token"}),
     ("airflow.operators.trigger_dagrun.TriggerDagRunOperator", {"python_callable"}),
     ("airflow.providers.docker.operators.", {"volumes", "auto_remove"}),
     ("airflow.providers.cncf.kubernetes.operators.", {"resources", "is_delete_operator_pod"}),

@@ -1,0 +1,189 @@
+"""Names of Pendulum 1, which came with Airflow 1.10, are those of the target's Pendulum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from codemods.base import Example, Note, Rule
+from codemods.changes import Change, NewImport, Rebind, Replace, Step
+from codemods.rules._text import lines
+from codemods.source import Binding, Source, Use
+from codemods.target import Target
+
+ID = "pendulum-names"
+# Name → its successor, and from which Airflow on: Pendulum 2 came with 2.0, Pendulum 3 with 2.8.
+# Source: the names in pendulum/__init__.py of 1.4.4, 2.1.2, 3.0.0 and 3.1.0.
+_NEW = {
+    "Pendulum": ("DateTime", "2.0"),
+    "create": ("datetime", "2.0"),
+    "Period": ("Interval", "2.8"),
+    "period": ("interval", "2.8"),
+}
+_GONE = {
+    "combine": "Use pendulum.instance(datetime.datetime.combine(...))",
+    "fromordinal": "Use pendulum.instance(datetime.datetime.fromordinal(...))",
+    "fromtimestamp": "Use pendulum.from_timestamp(...)",
+    "strptime": "Use pendulum.instance(datetime.datetime.strptime(...))",
+    "utcfromtimestamp": "Use pendulum.from_timestamp(...)",
+    "utcnow": "Use pendulum.now('UTC')",
+}
+# What is asked of the class in 1 is a function of the module in all.
+_FUNCTIONS = {"instance", "now", "parse", "today", "tomorrow", "yesterday"}
+
+
+def _successor(name: str, target: Target) -> str:
+    new, since = _NEW.get(name, ("", ""))
+    return new if new and target.has(f"apache-airflow>={since}") else ""
+
+
+def _of_module(source: Source, use: Use, target: Target) -> Iterator[Change]:
+    """``pendulum.Pendulum`` and the like."""
+    name, *rest = use.path.split(".")[1:]
+    new = _successor(name, target)
+    node, head = use.nodes[1], source.segment(use.nodes[0])
+    if name == "Pendulum" and rest[:1] and rest[0] in _FUNCTIONS:
+        yield _step(
+            f"pendulum.Pendulum.{rest[0]}",
+            use,
+            Replace(node=use.nodes[2], code=f"{head}.{rest[0]}"),
+        )
+    elif new:
+        made = name == "Pendulum" and any(c.node.func is node for c in source.calls)
+        code = f"{head}.{'datetime' if made else new}"
+        yield _step(f"pendulum.{name}", use, Replace(node=node, code=code))
+    elif name in _GONE:
+        yield _note(f"pendulum.{name}", use, _GONE[name])
+
+
+def _of_name(source: Source, binding: Binding, target: Target) -> Iterator[Change]:
+    """``from pendulum import Pendulum`` and the like."""
+    name = binding.path.partition(".")[2]
+    new = _successor(name, target)
+    called = {id(c.node.func) for c in source.calls}
+    by_itself = name != "Pendulum" or not any(
+        len(use.nodes) > 1 or id(use.node) in called for use in binding.uses
+    )
+    if new and by_itself and all(use.sure for use in binding.uses):
+        local = binding.alias.asname or source.free_name(new)
+        again = NewImport(module="pendulum", name=new, asname=local if local != new else "")
+        uses = (Replace(node=u.root, code=local) for u in binding.uses if u.root.id != local)
+        yield Step(
+            rule=ID,
+            line=binding.alias.lineno,
+            message=f"pendulum.{name} is pendulum.{new} on the target",
+            operations=(Rebind(binding=binding, imports=(again,)), *uses),
+        )
+    elif new or name in _GONE:
+        fix = _GONE.get(name) or (
+            "Import pendulum: the class is pendulum.DateTime, pendulum.datetime(...) makes one in "
+            "UTC, pendulum.now(...) and pendulum.instance(...) are functions"
+        )
+        yield Note(
+            rule=ID,
+            line=binding.alias.lineno,
+            column=binding.alias.col_offset,
+            message=f"the target's Pendulum has no {name}",
+            fix=fix,
+        )
+
+
+def _step(old: str, use: Use, change: Replace) -> Step:
+    return Step(
+        rule=ID,
+        line=use.node.lineno,
+        message=f"{old} is {change.code} on the target",
+        operations=(change,),
+    )
+
+
+def _note(old: str, use: Use, fix: str) -> Note:
+    return Note(
+        rule=ID,
+        line=use.node.lineno,
+        column=use.node.col_offset,
+        message=f"the target's Pendulum has no {old.partition('.')[2]}",
+        fix=fix,
+    )
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    if not target.has("apache-airflow>=2.0"):
+        return
+    for binding in source.bindings:
+        if binding.path == "pendulum":
+            for use in binding.uses:
+                if use.sure and len(use.nodes) > 1 and use.bindings[0] is binding:
+                    yield from _of_module(source, use, target)
+        elif binding.path.startswith("pendulum.") and binding.path.count(".") == 1:
+            yield from _of_name(source, binding, target)
+
+
+RULE = Rule(
+    id=ID,
+    title="Name Pendulum's classes as the target's Pendulum does",
+    why="Airflow 1.10 came with Pendulum 1, 2.0 with Pendulum 2 and 2.8 with Pendulum 3; those "
+    "have no Pendulum, create or utcnow, and the import or the call raises.",
+    examples=(
+        Example(
+            before=lines(
+                "from pendulum import Pendulum",
+                "from airflow.models import DAG",
+                "",
+                "",
+                "def first(when: Pendulum) -> bool:",
+                "    return isinstance(when, Pendulum)",
+            ),
+            after=lines(
+                "from pendulum import DateTime",
+                "from airflow.models import DAG",
+                "",
+                "",
+                "def first(when: DateTime) -> bool:",
+                "    return isinstance(when, DateTime)",
+            ),
+        ),
+        Example(
+            before=lines(
+                "import pendulum",
+                "from airflow.models import DAG",
+                "",
+                "DAG('d', schedule=None, start_date=pendulum.create(2020, 1, 1, tz='UTC'))",
+                "DAG('e', schedule=None, start_date=pendulum.Pendulum(2020, 1, 1))",
+                "late = isinstance(pendulum.Pendulum.now('UTC') - START, pendulum.Period)",
+                "again = pendulum.utcnow()",
+            ),
+            after=lines(
+                "import pendulum",
+                "from airflow.models import DAG",
+                "",
+                "DAG('d', schedule=None, start_date=pendulum.datetime(2020, 1, 1, tz='UTC'))",
+                "DAG('e', schedule=None, start_date=pendulum.datetime(2020, 1, 1))",
+                "late = isinstance(pendulum.now('UTC') - START, pendulum.Interval)",
+                "again = pendulum.utcnow()",
+            ),
+            notes=("Use pendulum.now('UTC')",),
+        ),
+        Example(
+            before=lines(
+                "from pendulum import Pendulum",
+                "from airflow.models import DAG",
+                "",
+                "DAG('d', schedule=None, start_date=Pendulum(2020, 1, 1))",
+            ),
+            after=lines(
+                "from pendulum import Pendulum",
+                "from airflow.models import DAG",
+                "",
+                "DAG('d', schedule=None, start_date=Pendulum(2020, 1, 1))",
+            ),
+            notes=("pendulum.datetime(...) makes one in UTC",),
+        ),
+    ),
+    keeps=(
+        lines("# airflow", "import pendulum", "", "pendulum.datetime(2020, 1, 1), pendulum.now()"),
+        lines("# airflow", "from .pendulum import Pendulum", "", "Pendulum(1)"),
+        lines("# airflow", "from mylib import pendulum", "", "pendulum.create(1)"),
+        lines("# airflow", "from pendulum import DateTime, Interval", "", "DateTime.now()"),
+    ),
+    find=_find,
+)

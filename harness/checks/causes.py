@@ -171,6 +171,15 @@ def _names_missing_environment(hit: Hit) -> bool:
     return hit.name in _unset(hit.scene)
 
 
+def _is_of_old_databases(hit: Hit) -> bool:
+    """Whether the bridge had a Connection that nobody has given it: one that Airflow makes itself.
+    Such ones are named alike but for two."""
+    if not (hit.name.endswith("_default") or hit.name in ("airflow_db", "local_mysql")):
+        return False
+    path = hit.scene.seen.path
+    return any(seen.path == path and seen.outcome == "ok" for seen in hit.scene.pair.bridge.files)
+
+
 def _met_no_value(hit: Hit) -> bool:
     return bool(_unset(hit.scene))
 
@@ -378,6 +387,7 @@ NO_MODULE = r"No module named '?(?P<module>[\w.]+)'?"
 NO_NAME = r"cannot import name '?(?P<name>\w+)'?(?: from (?:\S+ \S+ module )?'(?P<module>[\w.]+)')?"
 NO_ATTRIBUTE = r"module '(?P<module>[\w.]+)' has no attribute '(?P<name>\w+)'"
 SHIM = r"Could not import `(?P<module>[\w.]+)` while trying to import `(?P<name>[\w.]+)`"
+CONN_ID = r"The conn_id `(?P<name>[^`]+)` isn't defined"
 IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 BROKEN_ENCODING = (
     r"codec can't decode|Non-UTF-8|unknown encoding|encoding problem|null bytes"
@@ -474,7 +484,17 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         rule=MISSING_CONNECTION,
         kind=Kind.SURROUNDINGS,
-        message=r"The conn_id `(?P<name>[^`]+)` isn't defined",
+        side=Side.TARGET,
+        message=CONN_ID,
+        when=_is_of_old_databases,
+        says="The Connection {name} has no value, and the file stops there: Airflow 1.10 puts it"
+        " into a new database, Airflow {airflow} and MWAA do not",
+        input="connection",
+    ),
+    Cause(
+        rule=MISSING_CONNECTION,
+        kind=Kind.SURROUNDINGS,
+        message=CONN_ID,
         says="The Connection {name} has no value, and the file stops there",
         input="connection",
     ),

@@ -15,8 +15,11 @@ MISSING_VARIABLE = Rule(
 MISSING_CONNECTION = Rule(
     id="missing-connection",
     title="A Connection that is read at import has no value",
-    why="The file stops at the first Connection that is not there, so neither side can be judged.",
-    fix="Add the Connection to the configuration, or run with --assume-missing.",
+    why="The file stops at the first Connection that is not there, so neither side can be judged. "
+    "A new database of Airflow 1.10 to 2.6 holds Connections of its own (aws_default, http_default "
+    "and others); since 2.7 it holds none, on MWAA too.",
+    fix="Add the Connection to the configuration, or run with --assume-missing. The new "
+    "environment on MWAA needs it as well.",
     example='host = BaseHook.get_connection("warehouse").host',
     keeps='S3KeySensor(task_id="wait", aws_conn_id="lake")  # read when the task runs',
 )
@@ -116,7 +119,8 @@ UNREADABLE_FILE = Rule(
     id="unreadable-file",
     title="The file cannot be read",
     why="It is not text in the encoding it claims, not a zip archive, or may not be opened.",
-    fix="Save the file as UTF-8 (or name its encoding in the first line), and make it readable.",
+    fix="Put a plain file there that may be read, in UTF-8 or with its encoding named in the first "
+    "line; a link has to stay inside of the repository. Or take it out.",
     example="# no coding line, saved as Latin-1\nowner = 'J\\xf6rg'",
     keeps="# -*- coding: latin-1 -*-\nowner = 'J\\xf6rg'",
 )

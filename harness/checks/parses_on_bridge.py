@@ -67,10 +67,12 @@ def _unreadable(pair: Pair) -> Iterator[Finding]:
     for path, why in sorted(pair.repo.problems.items()):
         below = PurePosixPath(path).is_relative_to(pair.repo.dags)
         counts = below and PurePosixPath(path).suffix in DAG_SUFFIXES
+        lines = PurePosixPath(path).name == ".airflowignore"
         yield UNREADABLE_FILE.finding(
             path,
-            f"The file was left out: {why}",
+            f"{'Not every line counts' if lines else 'The file was left out'}: {why}",
             severity=Severity.ERROR if counts else Severity.WARNING,
+            fix="Correct the line that is named, or take it out." if lines else UNREADABLE_FILE.fix,
         )
 
 

@@ -68,6 +68,22 @@ ERRORS: tuple[tuple[Side, str, str, str, str, str], ...] = (
         "warehouse",
     ),
     (
+        TARGET,
+        "airflow.exceptions.AirflowNotFoundException",
+        "The conn_id `aws_default` isn't defined",
+        "",
+        "missing-connection",
+        "Airflow 1.10 puts it into a new database, Airflow 2.11.0 and MWAA do not",
+    ),
+    (
+        BRIDGE,
+        "airflow.exceptions.AirflowException",
+        "The conn_id `mine_default` isn't defined",
+        "",
+        "missing-connection",
+        "The Connection mine_default has no value, and the file stops there",
+    ),
+    (
         BRIDGE,
         "SyntaxError",
         "Missing parentheses in call to 'print'. Did you mean print(\"x\")? (load.py, line 3)",

@@ -201,9 +201,15 @@ def test_a_file_that_could_not_be_read_at_all() -> None:
     about = pair(
         [GOOD],
         [GOOD],
-        problems={"dags/secret.py": "permission denied", "notes/loop": "symlink loop"},
+        problems={
+            "dags/.airflowignore": "'(' is no regular expression",
+            "dags/secret.py": "permission denied",
+            "notes/loop": "symlink loop",
+        },
     )
-    first, second = findings(BRIDGE_CHECK, about)
+    lines, first, second = findings(BRIDGE_CHECK, about)
+    assert "left out" not in lines.message
+    assert lines.severity is Severity.WARNING
     assert (first.rule, first.path, first.severity) == (
         "unreadable-file",
         "dags/secret.py",

@@ -9,6 +9,7 @@
     airflow.models.x.Y argument name:shape                its value takes a shape of values.py;
                                                           as well behind a dict's keys
     airflow.models.x.Y argument config[@Maker][key]       moved into a call; see values.WRAPPERS
+    airflow.models.x.Y argument -=value advice            dropped where it is that text, else advice
     airflow.models.x.Y argument ! advice                  a person must decide; with !! also where
                                                           the constructor takes it
     airflow.models.x.Y + conn_id="x_default"              added when it is not given; {name} is
@@ -20,7 +21,7 @@ A row holds for the class and everything that inherits from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 
@@ -75,8 +76,10 @@ class HandRow:
     when: Requirement
     new: str
     advice: str
+    of: str = ""  # the class that the row is about
     keys: tuple[str, ...] = ()  # inside the argument ``new``
     shape: str = ""
+    only: str = ""  # dropped where this text is its value
     always: bool = False  # the advice holds although the constructor takes the argument
 
 
@@ -168,6 +171,9 @@ def _hand_row(when: Requirement, argument: str, rest: str) -> HandRow:
         return HandRow(when=when, new="", advice=rest.lstrip("!").strip(), always=always)
     if argument == "+":
         return HandRow(when=when, new=rest.strip(), advice="")
+    if rest.startswith(f"{DROP}="):
+        only, _, advice = rest[2:].partition(" ")
+        return HandRow(when=when, new=DROP, advice=advice.strip(), only=only)
     if rest.startswith(DROP):
         return HandRow(when=when, new=DROP, advice=rest[1:].strip())
     place, _, shape = rest.strip().partition(":")
@@ -185,7 +191,8 @@ def _hand_rows() -> Mapping[tuple[str, str], tuple[HandRow, ...]]:
             when = Requirement(line.strip("[]"))
         elif line and not line.startswith("#"):
             path, argument, rest = line.split(" ", 2)
-            table.setdefault((path, argument), []).append(_hand_row(when, argument, rest))
+            row = replace(_hand_row(when, argument, rest), of=path)
+            table.setdefault((path, argument), []).append(row)
     return {key: tuple(rows) for key, rows in table.items()}
 
 

@@ -204,6 +204,14 @@ def _listed(value: ast.expr, source: Source) -> str | None:
     return f"[{source.segment(value)}]"
 
 
+def _sole(value: ast.expr, source: Source) -> str | None:
+    """The one element of a list."""
+    meant = known(value, source)
+    if isinstance(meant, ast.List | ast.Tuple) and len(meant.elts) == 1:
+        return None if isinstance(meant.elts[0], ast.Starred) else source.segment(meant.elts[0])
+    return None
+
+
 def _fields(value: ast.expr, source: Source) -> str | None:
     return f'{{"fields": {source.segment(value)}}}'
 
@@ -248,6 +256,7 @@ SHAPES: Mapping[str, tuple[Shape, str]] = {
     "table": (_table, '{"projectId": ..., "datasetId": ..., "tableId": ...}, all three given'),
     "remote": (_remote, "a file that Dataproc can read (gs://...): 1.10 uploaded local ones"),
     "list": (_listed, "a list"),
+    "sole": (_sole, "the one element of the list: several have to become one package"),
     "fields": (_fields, '{"fields": [...]}'),
     "glob": (_suffix_glob, '"**/*" and the end of the name'),
     "dill": (_dill, '"dill" or "pickle"'),

@@ -16,7 +16,7 @@ from codemods.hops import Resolution
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import SHAPES, WRAPPERS, sketch
+from codemods.values import SHAPES, WRAPPERS, sketch, text_of
 
 ID = "arguments"
 REPLACED = "replaced-class"
@@ -45,6 +45,7 @@ class Mapped:
     drop: dict[str, str] = field(default_factory=dict)  # argument → why that is safe
     into: dict[str, HandRow] = field(default_factory=dict)  # argument → its place in another one
     shape: dict[str, str] = field(default_factory=dict)  # argument → how its value is written
+    merged: dict[str, str] = field(default_factory=dict)  # dropped → what is given as well
     add: list[Addition] = field(default_factory=list)
     positional: dict[int, str] = field(default_factory=dict)
     unsure: dict[str, str] = field(default_factory=dict)  # argument → advice
@@ -104,7 +105,8 @@ def _add(
     needed = set(_GIVEN.findall(addition.code))
     if addition.name not in new.accepts or addition.name in known or not needed <= given:
         return
-    if (addition.name, addition.keys) not in places:
+    gathered = not addition.keys and any(new == addition.name for new, _ in places)
+    if (addition.name, addition.keys) not in places and not gathered:
         mapped.add.append(addition)
 
 
@@ -127,11 +129,19 @@ def _map_one(
     row = target.constructors.by_hand(lineage, name, accepts)
     if row is not None and row.new == name and not row.shape:
         return  # taken, though the constructor does not name it
+    inherited = row is not None and row.of == TASK
+    if inherited and name in accepts and name not in _warned(new):
+        return  # what is said of all tasks does not hold for a class that takes it
     if row is not None and row.always and not none:
         mapped.unsure[name] = row.advice
         return
+    if row is not None and row.new == DROP and row.only and name in accepts:
+        return
+    if row is not None and row.new == DROP and row.only and text_of(value) != row.only:
+        mapped.unsure[name] = row.advice
+        return
     if row is not None and row.new == DROP:
-        mapped.drop[name] = row.advice or "it has no effect"
+        mapped.drop[name] = (not row.only and row.advice) or "it has no effect"
         return
     if row is not None and row.new in accepts:
         if row.keys and none:
@@ -212,6 +222,7 @@ def _rename(mapped: Mapped, name: str, to: str, given: set[str]) -> None:
         return
     if to in given or to in mapped.rename.values():
         mapped.drop[name] = f"{to} is given as well"
+        mapped.merged[name] = to
     else:
         mapped.rename[name] = to
 
@@ -515,6 +526,17 @@ def _construction(
                 column=at[argument].col_offset,
                 message=f"{name} warns about {argument} on the target",
                 fix=advice[:1].upper() + advice[1:],
+            )
+    for argument, to in mapped.merged.items():
+        other = next((at[o] for o, n in mapped.rename.items() if n == to), at.get(to))
+        if other is not None and ast.dump(other.value) != ast.dump(at[argument].value):
+            yield Note(
+                rule=ID,
+                line=at[argument].lineno,
+                column=at[argument].col_offset,
+                message=f"{name} has one {to} on the target, where {argument} was another",
+                fix=f"See that {to}={source.segment(other.value)} may do what "
+                f"{source.segment(at[argument].value)} did",
             )
     for argument, row in mapped.by_default.items():
         if row.keys:

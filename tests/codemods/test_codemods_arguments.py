@@ -424,11 +424,10 @@ def test_classes_of_other_files_hand_arguments_on(
         ),
         (
             "from airflow.contrib.operators.bigquery_operator import "
-            "BigQueryCreateEmptyTableOperator\n\n"
-            "BigQueryCreateEmptyTableOperator(task_id='t', dataset_id='d', table_id=T, "
-            "bigquery_conn_id='b', schema_fields=F)\n",
-            "BigQueryCreateTableOperator(task_id='t', dataset_id='d', table_id=T, "
-            "gcp_conn_id='b', table_resource=...)",
+            "BigQueryCreateExternalTableOperator\n\n"
+            "BigQueryCreateExternalTableOperator(task_id='t', bigquery_conn_id='b', "
+            "source_objects=FILES, bucket=B, destination_project_dataset_table='d.t')\n",
+            "BigQueryCreateTableOperator(task_id='t', gcp_conn_id='b', ",
         ),
     ],
 )
@@ -448,3 +447,38 @@ def test_qubole_keeps_what_its_constructor_puts_away(targets: dict[str, dict[str
     assert "QuboleOperator(task_id='t', command_type='hivecmd', query='q')" in (
         migration.text or ""
     )
+
+
+def test_an_empty_table_is_made_by_its_resource(newest: dict[str, str]) -> None:
+    """``google_cloud_storage_conn_id`` stays: the successor takes it."""
+    head = (
+        "from airflow.contrib.operators.bigquery_operator import BigQueryCreateEmptyTableOperator"
+    )
+    text = (
+        f"{head}\n\n"
+        "BigQueryCreateEmptyTableOperator(task_id='t', dataset_id='d', table_id=T, labels=L, "
+        "bigquery_conn_id='b', google_cloud_storage_conn_id='g', schema_fields=F)\n"
+        "BigQueryCreateEmptyTableOperator(task_id='u', dataset_id='d', table_id=T, "
+        "gcs_schema_object='gs://b/o')\n"
+    )
+    migration = migrate_source(text, pins=newest)
+    assert (migration.text or "").splitlines()[2:] == [
+        "BigQueryCreateTableOperator(task_id='t', dataset_id='d', table_id=T, gcp_conn_id='b', "
+        "google_cloud_storage_conn_id='g', "
+        'table_resource={"labels": L, "schema": {"fields": F}})',
+        "BigQueryCreateTableOperator(task_id='u', dataset_id='d', table_id=T, "
+        "gcs_schema_object='gs://b/o', table_resource={})",
+    ]
+
+
+@pytest.mark.parametrize(("other", "notes"), [("'b'", 0), ("'g'", 1)])
+def test_two_connections_that_become_one(other: str, notes: int, newest: dict[str, str]) -> None:
+    text = (
+        "from airflow.contrib.operators.gcs_to_bq import GoogleCloudStorageToBigQueryOperator\n\n"
+        "GoogleCloudStorageToBigQueryOperator(task_id='t', bucket='b', source_objects=['a'], "
+        "destination_project_dataset_table='d.t', bigquery_conn_id='b', "
+        f"google_cloud_storage_conn_id={other})\n"
+    )
+    migration = migrate_source(text, pins=newest)
+    assert "gcp_conn_id='b')" in (migration.text or "")
+    assert len([n for n in migration.notes if "has one gcp_conn_id" in n.message]) == notes

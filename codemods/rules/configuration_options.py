@@ -22,7 +22,15 @@ _CALLS = frozenset(
     for module in ("airflow.configuration.conf", "airflow.configuration", "airflow.conf")
     for function in ("get", "getboolean", "getfloat", "getint", "getjson", "has_option", "set")
 )
+_ASKING_NOT = (".has_option", ".set")
 _GONE = "!"
+# What Airflow 2 always does.
+_ALWAYS = {
+    "core.store_dag_code",
+    "core.store_serialized_dags",
+    "webserver.authenticate",
+    "webserver.rbac",
+}
 _HOME = "core.airflow_home"  # no default has it since 1.10.3
 
 
@@ -72,7 +80,14 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         old = f"{section}.{key.lower()}"
         new = _name(old, target.airflow)
         if new == _GONE:
-            if call.keyword("fallback") is None and not call.path.endswith((".has_option", ".set")):
+            if old in _ALWAYS and call.path.endswith(".getboolean"):
+                yield Step(
+                    rule=ID,
+                    line=call.node.lineno,
+                    message=f"the option {old} is gone: the target always does so",
+                    operations=(Replace(node=call.node, code="True"),),
+                )
+            elif call.keyword("fallback") is None and not call.path.endswith(_ASKING_NOT):
                 yield _gone(call, old)
         elif new != old:
             names = zip(asked, old.split("."), new.split("."), strict=True)
@@ -152,15 +167,17 @@ RULE = Rule(
                 "from airflow.configuration import conf",
                 "",
                 "conf.get('core', 'airflow_home')",
-                "conf.getboolean('webserver', 'rbac')",
+                "conf.getboolean('webserver', 'filter_by_owner')",
+                "rbac = conf.getboolean('webserver', 'rbac')",
             ),
             after=lines(
                 "from airflow.configuration import conf",
                 "",
                 "conf.get('core', 'airflow_home')",
-                "conf.getboolean('webserver', 'rbac')",
+                "conf.getboolean('webserver', 'filter_by_owner')",
+                "rbac = True",
             ),
-            notes=("airflow.settings.AIRFLOW_HOME", "no option webserver.rbac"),
+            notes=("airflow.settings.AIRFLOW_HOME", "no option webserver.filter_by_owner"),
         ),
     ),
     keeps=(
@@ -170,7 +187,7 @@ RULE = Rule(
             "conf.get('core', 'dags_folder')",
             "conf.get('database', 'sql_alchemy_conn')",
             "conf.get('my_company', 'sql_alchemy_conn')",
-            "conf.getboolean('webserver', 'rbac', fallback=True)",
+            "conf.getboolean('webserver', 'owner_mode', fallback=True)",
         ),
         lines("# airflow", "from mylib import conf", "", "conf.get('core', 'base_log_folder')"),
         lines("from airflow import DAG", "", "conf = {}", "conf.get('core', 'remote_logging')"),

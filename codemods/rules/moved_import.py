@@ -127,15 +127,22 @@ class _Moves:
             "what an older release had there in the target's providers"
         if parts[:2] == ["airflow", "contrib"] or self.target.resolve(inside).hops:
             never = "It was never public: look for what it did in its module's successor"
+            if inside.count(".") == 2:  # a package: what it served it served by the table
+                never = (
+                    f"Airflow 1.10.15 has none in {inside} either: mind its spelling, or look for "
+                    "what an older release had there in the target's providers"
+                )
             return family_advice(path) or never
-        if len(parts) < 3 or parts[1] not in {"operators", "sensors"}:
+        if len(parts) < 3 or parts[1] not in {"operators", "sensors", "hooks"}:
             return ""
         module = ".".join(parts[:3])
+        if parts[1] == "hooks" and (len(parts) > 3 or not parts[2][:1].isupper()):
+            return ""  # Airflow 2 still serves hooks below the name of their plugin
         if module in core_modules() or module in _modules():
             return ""
         return (
-            "Airflow 2 serves no operators and sensors out of plugins: import the class from the "
-            "module that defines it (plugins/ is on the path)"
+            f"Airflow 2 serves no {parts[1]} of plugins here: import the class from the module "
+            "that defines it (plugins/ is on the path)"
         )
 
     def _lost(self, binding: Binding, path: str, advice: str) -> Change:

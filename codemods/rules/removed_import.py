@@ -20,6 +20,7 @@ _DAGRUN = lines("from airflow.operators.dagrun_operator import DagRunOrder", "",
 _PLUGIN = lines(
     "from airflow.operators.company_plugin import CompanyOperator", "", "CompanyOperator()"
 )
+_HOOK = lines("from airflow.hooks import CompanyHook", "", "CompanyHook()")
 _QUBOLE = lines(
     "from airflow.contrib.operators.qubole_operator import QuboleOperator", "", "QuboleOperator()"
 )
@@ -32,6 +33,7 @@ RULE = Rule(
     examples=(
         Example(before=_DAGRUN, after=_DAGRUN, notes=("conf=",)),
         Example(before=_PLUGIN, after=_PLUGIN, notes=("the module that defines it",)),
+        Example(before=_HOOK, after=_HOOK, notes=("no hooks of plugins here",)),
         Example(before=_QUBOLE, after=_QUBOLE, notes=("apache-airflow-providers-qubole",)),
         Example(
             before=lines(
@@ -55,6 +57,7 @@ RULE = Rule(
             "    DagRunOrder = None",
         ),
         lines("from airflow.models import DagRun"),
+        lines("from airflow.hooks.company_plugin import CompanyHook", "", "CompanyHook()"),
         lines("from airflow.operators.weekday import BranchDayOfWeekOperator"),
     ),
     find=_find,

@@ -588,6 +588,7 @@ def test_importers_follow_plugin_operators(before: str, after: str, newest: dict
     [
         ("airflow.contrib.operators.gcs_copy_operator", "Airflow 1.10.15 has no module"),
         ("airflow.contrib.operators.bigquery_operatr", "Airflow 1.10.15 has no module"),
+        ("airflow.contrib.operators", "Airflow 1.10.15 has none in airflow.contrib.operators"),
         ("airflow.contrib.operators.bigquery_operator", "It was never public"),
     ],
 )

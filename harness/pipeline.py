@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.aws.emulation import emulated
-from harness.aws.emulator import SHIM, Emulator
+from harness.aws.emulator import Emulator
 from harness.cache import cache_folder
 from harness.checks import checks
 from harness.checks.judge import chosen, judge, verdict
@@ -167,7 +166,11 @@ def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progr
     started = time.perf_counter()
     allow_start()
     job = prepare(options)
-    with scratch("run") as workspace, _emulated(job, runtime) as job, _pool() as pool:
+    with (
+        scratch("run") as workspace,
+        _emulated(job, runtime, on_progress) as job,
+        _pool() as pool,
+    ):
         # Two at a time: the bridge beside the first target, then the other targets.
         bridge = pool.submit(_see_bridge, job, runtime, workspace, on_progress)
         targets = [
@@ -194,12 +197,9 @@ def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progr
 
 
 @contextmanager
-def _emulated(job: Job, runtime: Runtime) -> Iterator[Job]:
-    """The job with the emulated AWS that it asks for, unless the runtime brings its own."""
-    if runtime.brings_aws:
-        yield job
-        return
-    with emulated(job.config.aws, job.config.env) as emulator:
+def _emulated(job: Job, runtime: Runtime, on_progress: OnProgress) -> Iterator[Job]:
+    """The job with the emulated AWS that it asks for."""
+    with runtime.emulated(job.config, on_progress) as emulator:
         yield replace(job, emulator=emulator)
 
 
@@ -310,8 +310,7 @@ def _observe(
                 env={**job.seeds.env, **(job.emulator.environment() if job.emulator else {})},
                 samples=job.seeds.samples,
                 workers=job.options.jobs,
-                pythonpath=(SHIM,) if job.emulator else (),
-                port=job.emulator.port if job.emulator else None,
+                emulator=job.emulator,
             ),
             on_progress,
         )
@@ -403,7 +402,7 @@ def bridge_seen(
     """The job, what the bridge saw of its DAGs, and a private folder while the block lasts."""
     allow_start()
     job = prepare(options)
-    with scratch("run") as workspace, _emulated(job, runtime) as job:
+    with scratch("run") as workspace, _emulated(job, runtime, on_progress) as job:
         yield job, _see_bridge(job, runtime, workspace, on_progress).observation, workspace
 
 
@@ -520,7 +519,7 @@ def _environment(version: str, seen: Observation) -> Environment:
     )
 
 
-# --------------------------------------------------------------------------- folders and threads
+# --------------------------------------------------------------------------------------- threads
 
 
 @contextmanager

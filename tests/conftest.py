@@ -10,7 +10,15 @@ import pytest
 
 from harness.aws.emulator import Emulator
 from harness.aws.moto import moto, reset
-from harness.containers.engine import Engine, NoEngine, connect, sweep_run
+from harness.containers.engine import (
+    SCOPE_LABEL,
+    SCOPE_VARIABLE,
+    Engine,
+    NoEngine,
+    connect,
+    scope,
+    sweep_run,
+)
 
 ROOT = Path(__file__).parent.parent
 # For what stands in tools/. At the end: the packages under test are the installed ones.
@@ -20,6 +28,8 @@ sys.path.append(str(ROOT))
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse to run what shares an engine or a server in two workers at once: pytest-xdist 3.8
     writes its groups where pytest 9.2 does not look, and all of them fall apart in silence."""
+    # Whoever runs the tests may have a pair of his own up, and `down --all` is tested.
+    os.environ.setdefault(SCOPE_VARIABLE, f"tests-{os.getpid()}")
     if config.getoption("dist", "no") == "loadgroup" and not hasattr(pytest.Item, "_nodeid"):
         raise pytest.UsageError(
             f"pytest {pytest.__version__} does not keep the groups of pytest-xdist 3.8 together:"
@@ -90,6 +100,29 @@ def engine() -> Iterator[Engine]:
     finally:
         sweep_run(found)
         found.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_engine_is_left_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a module that needs an engine there is no container, network or volume more than
+    before: of the tests' own, or of any kind where the engine is there for the tests alone."""
+    if not request.node.get_closest_marker("docker"):
+        yield
+        return
+    engine = request.getfixturevalue("engine")
+    before = inventory(engine)
+    yield
+    assert inventory(engine) - before == set()
+
+
+def inventory(engine: Engine) -> set[str]:
+    """All containers, networks and volumes that may be ours."""
+    ours = {"label": f"{SCOPE_LABEL}={scope()}"}
+    filters = {} if os.environ.get(DOCKER_READY) else ours
+    client = engine.client.api
+    found = [each["Id"] for each in client.containers(all=True, filters=filters)]
+    found += [each["Id"] for each in client.networks(filters=filters)]
+    return {*found, *(each["Name"] for each in client.volumes(filters=filters)["Volumes"] or ())}
 
 
 def _wait_for_engine() -> None:

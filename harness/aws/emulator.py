@@ -30,11 +30,12 @@ class EmulatorError(HarnessError):
 @dataclass(frozen=True, kw_only=True)
 class Emulator:
     """A running emulator. ``name`` is "moto" or "localstack", ``endpoint`` the URL at which it
-    answers for every service."""
+    answers for every service: on our loopback, or on that of ``container`` (an engine's id)."""
 
     name: str
     endpoint: str
     region: str = REGION
+    container: str = ""
 
     @property
     def address(self) -> str:
@@ -96,3 +97,17 @@ class Emulator:
     def client(self, service: str, **options: Any) -> Any:
         """``session().client(service)``."""
         return self.session().client(service, **options)
+
+
+def answers(port: int, page: str) -> bool:
+    """Whether a page of something on our loopback is there."""
+    import http.client  # not small, and most runs have no emulator
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", page)
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -22,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO
 
-from harness.aws.emulator import INSTALL, REGION, Emulator, EmulatorError
+from harness.aws.emulator import INSTALL, REGION, Emulator, EmulatorError, answers
 from harness.launch import launched
 from harness.processes import check_running, finish, start
 from harness.scratch import scratch
@@ -34,6 +34,8 @@ END_SECONDS = 10.0
 TAIL_LINES = 15
 
 NO_DOCKER = "unix:///dev/null"
+
+HEALTH_PAGE = "/moto-api/data.json"
 
 SCRIPT = Path(__file__).with_name("moto_process.py")
 
@@ -121,7 +123,7 @@ class Readiness:
                     raise self._error(f"ended with code {self.process.returncode}")
                 if not loaded:
                     loaded = bool(selector.select(GLANCE_SECONDS)) and bool(os.read(self.ready, 1))
-                elif _answers(self.port):
+                elif answers(self.port, HEALTH_PAGE):
                     return
                 else:
                     time.sleep(GLANCE_SECONDS)
@@ -136,17 +138,6 @@ class Readiness:
             f"moto server {moto_version()} {what}. The end of what it printed:\n{printed}",
             hint="If the machine is only slow, try again; else: pip install -U 'mwaa-harness[aws]'",
         )
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/moto-api/data.json")
-        return connection.getresponse().status == http.client.OK
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def _inherited() -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""moto server as a process: ``python moto_process.py LISTEN READY`` serves until it is killed.
+"""moto server as a process that serves until it is killed.
+
+    moto_process.py LISTEN READY
+    moto_process.py PORT            all addresses: in a container, which has its own
 
 LISTEN is the descriptor of a socket that listens already: it was made in a network that this
 process need not have. A line is written to the descriptor READY when all is loaded. What moto does
@@ -9,6 +12,7 @@ AWS' own form that says so.
 import json
 import os
 import re
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -27,14 +31,17 @@ SIGNED_FOR = re.compile(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/")
 SPEAK_XML = {"s3", "route53", "cloudfront"}
 
 
-def main(listen: int, ready: int) -> None:
-    """Serve what arrives at ``listen``."""
+def main(listen: int, ready: int | None = None) -> None:
+    """Serve what arrives at the descriptor ``listen``; at that port, without ``ready``."""
+    if ready is None:
+        listen = socket.create_server(("", listen)).detach()
     server = make_server(
         "127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler, fd=listen
     )
     os.environ["MOTO_PORT"] = str(server.server_address[1])  # for the URLs that moto hands out
-    os.write(ready, b"\n")
-    os.close(ready)
+    if ready is not None:
+        os.write(ready, b"\n")
+        os.close(ready)
     server.serve_forever()
 
 

@@ -28,6 +28,10 @@ from harness.errors import HarnessError
 RUN_LABEL = "io.mwaa-harness.run"
 # The process that made it: ``host boot pid start``.
 OWNER_LABEL = "io.mwaa-harness.owner"
+# Whose it is where several share an engine: the variable's value, set by tests and the like. ``down
+# --all`` keeps to its own; "" is everybody who has set none.
+SCOPE_LABEL = "io.mwaa-harness.scope"
+SCOPE_VARIABLE = "MWAA_HARNESS_SCOPE"
 # A pair that ``up`` has left running on purpose; only ``down`` removes it.
 PAIR_LABEL = "io.mwaa-harness.pair"
 
@@ -122,7 +126,7 @@ class Engine:
 
     def labels(self, **more: str) -> dict[str, str]:
         """The labels of everything that this run makes."""
-        return {RUN_LABEL: self.run, OWNER_LABEL: owner(), **more}
+        return {RUN_LABEL: self.run, OWNER_LABEL: owner(), SCOPE_LABEL: scope(), **more}
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -329,8 +333,21 @@ def sweep_gone(engine: Engine) -> Swept:
 
 
 def sweep_all(engine: Engine) -> Swept:
-    """Remove everything of ours, whoever made it, pairs included. Images stay."""
-    return _sweep(engine, lambda _labels: True)
+    """Remove everything of our scope, whoever made it, pairs included; without a scope also what
+    other scopes have left whose process is gone. Images stay."""
+    ours = scope()
+    return _sweep(
+        engine,
+        lambda labels: (
+            labels.get(SCOPE_LABEL, "") == ours
+            or (not ours and is_gone(labels.get(OWNER_LABEL, "")))
+        ),
+    )
+
+
+def scope() -> str:
+    """The scope of this process."""
+    return os.environ.get(SCOPE_VARIABLE, "")
 
 
 _sweeping = threading.Lock()
@@ -372,6 +389,14 @@ def _gone_already() -> Iterator[None]:
     except docker.errors.APIError as error:
         if error.status_code != 409:
             raise
+
+
+def no_reaper() -> None:
+    """Testcontainers' own reaper would be given the engine's socket and a port beyond the
+    loopback, and would take a pair down that is to outlive us. Our sweep does its work."""
+    from testcontainers.core.config import testcontainers_config
+
+    testcontainers_config.ryuk_disabled = True
 
 
 def tail(text: str, count: int = 25) -> str:

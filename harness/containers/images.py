@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 from packaging.version import Version
 
+from harness.aws.moto import SCRIPT as MOTO_SCRIPT
 from harness.containers.engine import (
     Engine,
     EngineError,
@@ -268,6 +269,7 @@ def provide_aws_image(
     base = pattern.replace("{python}", data["aws_python"])
     context = {
         "Dockerfile": (compose_folder() / "aws.Dockerfile").read_bytes(),
+        "moto_process.py": MOTO_SCRIPT.read_bytes(),
         "requirements.txt": "".join(f"{line}\n" for line in data["aws_requirements"]).encode(),
     }
     name = f"{AWS_REPOSITORY}:{_hash(context, base)}"

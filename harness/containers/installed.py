@@ -95,7 +95,7 @@ def _make(
         argv=("sleep", "infinity"),
         user=ROOT,
         files=[*files, pack_files(texts, uid=0, gid=0)],
-        network=True,
+        network="bridge",
     )
     with created(engine, command) as container:
         binary = "uv"

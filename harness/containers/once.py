@@ -42,15 +42,15 @@ ROOT = "0:0"
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """What runs in a container. ``user`` "" = the image's own; ``files`` are tars to be unpacked
-    below "/" before it starts; ``network`` False = nothing but a loopback of its own; ``memory`` in
-    MiB for all its processes together, 0 = no limit."""
+    below "/" before it starts; ``network`` is the engine's word, "none" = nothing but a loopback of
+    its own; ``memory`` in MiB for all its processes together, 0 = no limit."""
 
     image: str
     argv: Sequence[str]
     user: str = ""
     cwd: str = ""
     files: Sequence[bytes] = ()
-    network: bool = False
+    network: str = "none"
     memory: int = 0
 
 
@@ -77,7 +77,7 @@ def created(engine: Engine, command: Command) -> Iterator[Any]:
             labels=engine.labels(),
             # A first process that reaps, so that the command can be killed like any other.
             init=True,
-            network_mode="bridge" if command.network else "none",
+            network_mode=command.network,
             cap_drop=["ALL"] if command.user != ROOT else [],
             security_opt=["no-new-privileges"],
             pids_limit=PIDS,

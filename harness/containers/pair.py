@@ -22,12 +22,14 @@ from packaging.version import Version
 from harness.aws.emulator import SHIM, Emulator
 from harness.cache import cache_folder
 from harness.config import load_config
+from harness.containers.emulated import AWS_PORT, SHIM_INSIDE
 from harness.containers.engine import (
     PAIR_LABEL,
     Engine,
     EngineError,
     PortTaken,
     explaining,
+    no_reaper,
     sweep_all,
     sweep_gone,
     sweep_run,
@@ -60,9 +62,7 @@ SECRET_LABEL = "io.mwaa-harness.secret"  # noqa: S105
 ABOUT_LABEL = "io.mwaa-harness.about"
 
 WEB_PORT = 8080
-AWS_PORT = 5000
 HOME = "/usr/local/airflow"
-SHIM_INSIDE = "/opt/mwaa-harness/shim"
 ADMIN = "admin"
 
 # From the engine's start of a container to a healthy Airflow: the database's migration and two
@@ -455,7 +455,7 @@ def start_service(
     from docker.types import EndpointConfig, Mount
     from testcontainers.core.container import DockerContainer
 
-    _no_reaper()
+    no_reaper()
     name = f"{asked.name}-{service.name}" if PAIR_LABEL in labels else None
     mounts = [
         *(
@@ -548,11 +548,3 @@ def _undo(engine: Engine, asked: Asked, made: Sequence[str]) -> None:
     with contextlib.suppress(EngineError), explaining("Removing volumes"):
         for name in made:
             engine.client.volumes.get(name).remove(force=True)
-
-
-def _no_reaper() -> None:
-    """A pair that ``up`` starts must outlive us; and a reaper would need the engine's socket in a
-    container and a port beyond the loopback. Our own sweep does its work."""
-    from testcontainers.core.config import testcontainers_config
-
-    testcontainers_config.ryuk_disabled = True

@@ -14,7 +14,9 @@ from typing import Any
 
 from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
 
+from harness.aws.emulator import answers
 from harness.containers.engine import EngineError, tail
+from harness.errors import HarnessError
 from harness.processes import check_running
 
 GLANCE_SECONDS = 0.5
@@ -53,12 +55,7 @@ class Ready(WaitStrategy):
             wrapped.reload()
             state = wrapped.attrs["State"]
             if state["Status"] in ("exited", "dead"):
-                raise ContainerDied(
-                    f"The {self.service} ended while it was starting (exit code"
-                    f" {state['ExitCode']}{', out of memory' if state['OOMKilled'] else ''})."
-                    f" The end of its log:\n{last_lines(wrapped)}",
-                    hint=self.hint,
-                )
+                raise self.died(wrapped)
             what = self.missing(wrapped)
             if not what:
                 return
@@ -69,6 +66,32 @@ class Ready(WaitStrategy):
                     hint=self.hint,
                 )
             time.sleep(GLANCE_SECONDS)
+
+    def died(self, container: Any) -> HarnessError:
+        """What is said of a container that has ended."""
+        state = container.attrs["State"]
+        memory = ", out of memory" if state.get("OOMKilled") else ""
+        return ContainerDied(
+            f"The {self.service} ended while it was starting (exit code"
+            f" {state['ExitCode']}{memory}). The end of its log:\n{last_lines(container)}",
+            hint=self.hint,
+        )
+
+
+class PageAnswers(Ready):
+    """A page of it answers, through the port that is published."""
+
+    hint = "If the machine is only slow, try again."
+
+    def __init__(self, *, service: str, seconds: float, port: int, page: str) -> None:
+        super().__init__(service=service, seconds=seconds)
+        self.port = port
+        self.page = page
+
+    def missing(self, container: Any) -> str:
+        """Which page does not answer."""
+        port = published(container, self.port)
+        return "" if port and answers(port, self.page) else f"{self.page} does not answer yet"
 
 
 class AirflowHealthy(Ready):

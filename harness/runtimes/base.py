@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from harness.aws.emulator import Emulator
 from harness.model import Config, Constraints, Observation, Repo, Side, Target
 
 
@@ -20,8 +22,8 @@ class Request:
     configuration. ``env`` is set before Airflow is imported (Variables and Connections included,
     as ``AIRFLOW_VAR_*`` and ``AIRFLOW_CONN_*``). ``samples`` maps "variable" and "connection" to
     name → placeholder, used with ``config.assume_missing``. ``workspace`` is an empty private
-    folder for this run. ``pythonpath`` are folders of ours for PYTHONPATH, before the user's own;
-    ``port`` of the loopback may be reached while files are loaded.
+    folder for this run. ``emulator`` is the AWS that may be reached while files are loaded, None =
+    none; its shim comes before the user's own PYTHONPATH.
     """
 
     side: Side
@@ -35,8 +37,7 @@ class Request:
     env: Mapping[str, str] = field(default_factory=dict)
     samples: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     workers: int = 1
-    pythonpath: tuple[Path, ...] = ()
-    port: int | None = None
+    emulator: Emulator | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +61,12 @@ class Runtime(Protocol):
     """Brings one side up, runs the probes in it, and reports what they saw."""
 
     name: str
-    brings_aws: bool
-    """Whether it brings the emulated AWS up itself; else the pipeline does, on our loopback."""
+
+    def emulated(
+        self, config: Config, on_progress: OnProgress
+    ) -> AbstractContextManager[Emulator | None]:
+        """The emulated AWS of the configuration where its sides can reach it; None = none."""
+        ...
 
     def constraints(self, target: Target, config: Config) -> Constraints:
         """The constraint file that a side of this version is made under."""

@@ -11,12 +11,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 
+from harness.aws.emulator import SHIM, Emulator
 from harness.cache import cache_folder
-from harness.containers.engine import Engine, EngineError, connect, sweep_gone
+from harness.containers.emulated import SHIM_INSIDE, emulated_inside
+from harness.containers.engine import Engine, connect, sweep_gone
 from harness.containers.images import Image, need_image, provide_image
 from harness.containers.installed import Installed, install_requirements
 from harness.containers.learn import RUN_FOLDER, Inside, environment_inside, learn
@@ -47,7 +50,12 @@ from harness.runtimes.observing import (
     payload_of,
 )
 from harness.runtimes.supervise import Ended, Limits, OnRecord, Watch, exit_text
-from harness.runtimes.surroundings import Place, repository_options, user_environment
+from harness.runtimes.surroundings import (
+    Place,
+    repository_options,
+    user_environment,
+    with_pythonpath,
+)
 from harness.runtimes.venv import VenvRuntime
 
 # Where MWAA has the repository.
@@ -66,7 +74,6 @@ class DockerRuntime:
     """
 
     name = "docker"
-    brings_aws = False
 
     def __init__(
         self,
@@ -87,6 +94,16 @@ class DockerRuntime:
         self._here = VenvRuntime(cache=self.cache, offline=offline)
         self._sweeping = threading.Lock()
         self._swept = False
+
+    def emulated(
+        self, config: Config, on_progress: OnProgress
+    ) -> AbstractContextManager[Emulator | None]:
+        """The emulated AWS of the configuration, in a container of its own."""
+
+        def step(text: str) -> None:
+            on_progress(Progress(side=Side.BRIDGE, step=text))
+
+        return emulated_inside(self.engine, config, cache=self.cache, on_step=step)
 
     def python(self, target: Target, side: Side, config: Config) -> Path:
         """A Python of the side's version on this machine, to resolve requirements with."""
@@ -118,12 +135,6 @@ class DockerRuntime:
         made: Installed | None = None
         timings = {}
         try:
-            if request.port:
-                raise EngineError(
-                    "The emulated AWS listens on this machine's loopback, which a container cannot"
-                    " reach.",
-                    hint="Use --runtime venv, or leave the configuration's aws emulator out.",
-                )
             self._sweep_once()
             image = self.image(request, on_progress)
             inside, made = self._provide(request, image, on_progress)
@@ -203,6 +214,12 @@ class DockerRuntime:
         ]
         if place.airflow_home.is_relative_to(RUN_FOLDER):
             files.append(pack_link(place.airflow_home / "dags", AIRFLOW_HOME / request.repo.dags))
+        network = "bridge" if config.allowed_hosts else "none"
+        if request.emulator:
+            network = f"container:{request.emulator.container}"
+            files.append(pack_tree(SHIM, Path(SHIM_INSIDE), uid=0, gid=0))
+            environment = with_pythonpath(environment, SHIM_INSIDE)
+        isolation = "" if config.allowed_hosts else NO_NETWORK
         # Outer bounds: each file has its own limit from the probe.
         memory = AIRFLOW_MEMORY + max(1, request.workers or 1) * config.memory
         silence = 2 * config.timeout + SLACK_SECONDS
@@ -217,16 +234,18 @@ class DockerRuntime:
                 cwd=str(place.airflow_home),
                 user=f"{inside.uid}:{inside.gid}",
                 files=[*files, payload],
-                network=bool(config.allowed_hosts),
+                network=network,
                 memory=memory,
             )
             limits = Limits(start=self.start_seconds, silence=silence)
-            return _supervised(self.engine, command, limits, on_record)
+            return _supervised(self.engine, command, limits, isolation, on_record)
 
         return look(request, run, on_progress)
 
 
-def _supervised(engine: Engine, command: Command, limits: Limits, on_record: OnRecord) -> Ended:
+def _supervised(
+    engine: Engine, command: Command, limits: Limits, isolation: str, on_record: OnRecord
+) -> Ended:
     """Run the probe in a container of its own until it ends or must be ended."""
     with created(engine, command) as container:
         watch = Watch(limits=limits, on_record=on_record)
@@ -243,7 +262,7 @@ def _supervised(engine: Engine, command: Command, limits: Limits, on_record: OnR
         complete=watch.complete,
         why=why or exit_text(signal_or_code),
         output=watch.tail.decode("utf-8", errors="replace"),
-        isolation="" if command.network else NO_NETWORK,
+        isolation=isolation,
     )
 
 

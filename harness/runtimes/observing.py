@@ -191,7 +191,7 @@ def _lost(path: str, ended: Ended) -> FileObservation:
 
 
 def _isolation(ended: Ended, request: Request) -> str:
-    emulated = ["the emulated AWS"] if request.port else []
+    emulated = ["the emulated AWS"] if request.emulator else []
     if ended.isolation == NO_NETWORK:
         hosts, guard = emulated, "network namespace, socket guard"
     else:

@@ -12,6 +12,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,10 +38,13 @@ class ReplayRuntime:
     """Answers every request with the recording of its side and version in ``folder``."""
 
     name = "replay"
-    brings_aws = True  # nothing runs
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def emulated(self, config: Config, on_progress: OnProgress) -> nullcontext[None]:  # noqa: ARG002
+        """None: nothing runs here."""
+        return nullcontext()
 
     def constraints(self, target: Target, config: Config) -> Constraints:
         """The constraint file of one row, without asking any host."""

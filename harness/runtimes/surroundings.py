@@ -190,6 +190,12 @@ def user_environment(env: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def with_pythonpath(variables: Mapping[str, str], folder: str) -> dict[str, str]:
+    """The variables with a folder before all that Python is to look in for modules."""
+    folders = [folder, *filter(None, [variables.get("PYTHONPATH")])]
+    return {**variables, "PYTHONPATH": ":".join(folders)}
+
+
 def repository_options(text: str) -> dict[str, str]:
     """The options of a repository's ``airflow.cfg`` as environment variables.
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 
+from harness.aws.emulation import emulated
+from harness.aws.emulator import SHIM, Emulator
 from harness.cache import cache_folder
 from harness.errors import HarnessError
 from harness.model import (
@@ -41,6 +43,7 @@ from harness.runtimes.surroundings import (
     airflow_environment,
     repository_options,
     user_environment,
+    with_pythonpath,
 )
 
 
@@ -54,7 +57,6 @@ class VenvRuntime:
     """
 
     name = "venv"
-    brings_aws = False
 
     def __init__(
         self,
@@ -76,6 +78,14 @@ class VenvRuntime:
         self._constraints: dict[tuple[str, str], Constraints] = {}
         self._finding = threading.Lock()
         self._pythons = {Side.BRIDGE: python_bridge, Side.TARGET: python_target}
+
+    def emulated(
+        self,
+        config: Config,
+        on_progress: OnProgress,  # noqa: ARG002
+    ) -> AbstractContextManager[Emulator | None]:
+        """The emulated AWS of the configuration, on our loopback. Raises EmulatorError."""
+        return emulated(config.aws, config.env)
 
     def interpreter(self, target: Target, side: Side, config: Config) -> Interpreter:
         """The Python of one side; ``NoInterpreter`` when there is none."""
@@ -188,7 +198,7 @@ class VenvRuntime:
                 cwd=place.airflow_home,
                 limits=Limits(start=self.start_seconds, silence=2 * config.timeout + SLACK_SECONDS),
                 no_network=not config.allowed_hosts,
-                port=request.port,
+                port=request.emulator.port if request.emulator else None,
                 on_record=on_record,
             )
 
@@ -227,5 +237,4 @@ def _environment_variables(
         **airflow_environment(request.target, place, environment.path),
         **user_environment(request.env),
     }
-    folders = [*map(str, request.pythonpath), *filter(None, [variables.get("PYTHONPATH")])]
-    return {**variables, "PYTHONPATH": os.pathsep.join(folders)} if folders else variables
+    return with_pythonpath(variables, str(SHIM)) if request.emulator else variables

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from harness.aws.emulator import EmulatorError
-from harness.aws.localstack import _healthy, default_image, localstack
-from harness.containers.engine import RUN_LABEL as LABEL
-from harness.containers.engine import Engine, EngineError, explaining
+from harness.aws.localstack import LocalStackReady, default_image, localstack
+from harness.containers.engine import SCOPE_LABEL, Engine, EngineError, explaining, scope
+from harness.containers.readiness import ContainerDied, NeverHealthy
 
 LOCAL = "mwaa-harness/local-localstack:4.14.0"
 """Made by .ci/localstack-image where no image registry can be reached."""
@@ -44,7 +44,7 @@ class Wrapped:
     def __init__(self, status: str, code: int = 0, log: bytes = b"") -> None:
         self.status, self.log = status, log
         self.attrs = {
-            "State": {"Status": status, "ExitCode": code},
+            "State": {"Status": status, "ExitCode": code, "OOMKilled": False},
             "NetworkSettings": {"Ports": {"4566/tcp": None}},
         }
 
@@ -62,24 +62,24 @@ class Wrapped:
 def test_exit_code_55_is_a_missing_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOCALSTACK_AUTH_TOKEN", raising=False)
     with pytest.raises(EmulatorError) as caught:
-        _healthy("localstack/localstack:2026.3.0", 5).wait_until_ready(Wrapped("exited", 55))
+        LocalStackReady("localstack/localstack:2026.3.0", 5).wait_until_ready(Wrapped("exited", 55))
     assert "needs a token in LOCALSTACK_AUTH_TOKEN" in caught.value.message
     assert default_image() in caught.value.hint
     monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", "ls-secret")
     with pytest.raises(EmulatorError) as caught:
-        _healthy("localstack/localstack:2026.3.0", 5).wait_until_ready(Wrapped("exited", 55))
+        LocalStackReady("localstack/localstack:2026.3.0", 5).wait_until_ready(Wrapped("exited", 55))
     assert "refused the token" in caught.value.message
     assert "ls-secret" not in str(caught.value)
 
 
 def test_another_end_shows_the_log() -> None:
-    with pytest.raises(EmulatorError, match=r"ended with code 1(?s:.*)no space left"):
-        _healthy("x", 5).wait_until_ready(Wrapped("exited", 1, b"no space left on device\n"))
+    with pytest.raises(ContainerDied, match=r"LocalStack \(x\) ended(?s:.*)no space left"):
+        LocalStackReady("x", 5).wait_until_ready(Wrapped("exited", 1, b"no space left on device\n"))
 
 
 def test_one_that_never_gets_healthy_shows_status_and_log() -> None:
-    with pytest.raises(EmulatorError, match=r"is running and was not healthy(?s:.*)Loading"):
-        _healthy("x", 0.1).wait_until_ready(Wrapped("running", log=b"Loading services\n"))
+    with pytest.raises(NeverHealthy, match=r"is running and was not ready(?s:.*)Loading"):
+        LocalStackReady("x", 0.1).wait_until_ready(Wrapped("running", log=b"Loading services\n"))
 
 
 # ------------------------------------------------------------------------------- the real thing
@@ -101,17 +101,9 @@ def image(engine: Engine) -> str:
     return default_image()
 
 
-@pytest.fixture(autouse=True)
-def _no_reaper(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ryuk's image may be out of reach; we sweep ourselves."""
-    from testcontainers.core.config import testcontainers_config
-
-    monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)
-
-
 def ours(engine: Engine) -> list[Any]:
     """The containers of LocalStack's that are there."""
-    found = engine.client.containers.list(all=True, filters={"label": LABEL})
+    found = engine.client.containers.list(all=True, filters={"label": f"{SCOPE_LABEL}={scope()}"})
     return [each for each in found if "localstack" in str(each.image.tags)]
 
 

@@ -1,5 +1,6 @@
 """However a run ends, nothing of it stays in the engine; and what a dead run left is swept."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -16,9 +17,11 @@ from harness.containers.engine import (
     OWNER_LABEL,
     PAIR_LABEL,
     RUN_LABEL,
+    SCOPE_LABEL,
     Engine,
     connect,
     owner,
+    scope,
     sweep_gone,
     sweep_run,
 )
@@ -140,18 +143,24 @@ def test_anonymous_volumes_go_with_their_container(engine: Engine, base: str) ->
 
 
 def test_down_all_is_a_command(engine: Engine, base: str) -> None:
-    """Another machine's label: no sweep at a start takes it for ours, `down --all` does."""
+    """Another machine's label: no sweep at a start takes it for ours, `down --all` does; but not
+    what is of another scope, such as the pair of whoever runs these tests."""
     labels = {RUN_LABEL: "lost", OWNER_LABEL: "another-machine boot 1 1"}
-    container = engine.client.containers.create(base, "true", labels=labels)
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", "down", "--all"],
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"removed {container.name}" in done.stdout
-    assert container.id not in {each.id for each in engine.client.containers.list(all=True)}
+    create = functools.partial(engine.client.containers.create, base, "true")
+    lost = create(labels={**labels, SCOPE_LABEL: scope()})
+    foreign = create(labels={**labels, PAIR_LABEL: "mwaa-harness"})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", "down", "--all"],
+            env=os.environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert f"removed {lost.name}" in done.stdout
+        assert still(engine.client, {"lost": lost, "foreign": foreign}) == {"foreign"}
+    finally:
+        foreign.remove(force=True)
 
 
 def test_a_closed_engine_can_be_had_again() -> None:

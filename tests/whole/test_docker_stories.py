@@ -19,14 +19,10 @@ STORIES = Path(__file__).parents[2] / "fixtures" / "repos"
 # What a side has besides Airflow and its requirements depends on how it was made.
 INSTALLERS = {"pip", "setuptools", "wheel"}
 
-
-# They call AWS while they are parsed.
-NEED_AWS = {"lists_s3_at_import"}
-
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.xdist_group("docker")]
 
 
-@pytest.mark.parametrize("story", sorted({path.name for path in STORIES.iterdir()} - NEED_AWS))
+@pytest.mark.parametrize("story", sorted(path.name for path in STORIES.iterdir()))
 def test_both_runtimes_say_the_same(engine: Engine, story: str) -> None:
     repo = STORIES / story / "before"
     expect = tomllib.loads((STORIES / story / "story.toml").read_text())["expect"]
@@ -35,11 +31,41 @@ def test_both_runtimes_say_the_same(engine: Engine, story: str) -> None:
     assert comparable(seen) == comparable(check(Options(path=repo), make_runtime("venv")))
 
 
-@pytest.mark.parametrize("story", sorted(NEED_AWS))
-def test_what_needs_the_emulated_aws_is_never_green(engine: Engine, story: str) -> None:
-    seen = check(Options(path=STORIES / story / "before"), DockerRuntime(engine=engine))
-    assert seen.verdict == "unknown"
-    assert all("--runtime venv" in environment.failure for environment in seen.environments)
+DAG = """
+from datetime import datetime
+import socket
+import boto3
+from airflow import DAG
+
+{code}
+dag = DAG("asks", schedule_interval=None, start_date=datetime(2020, 1, 1))
+"""
+
+ASKS = {
+    "no_such_service": "boto3.client('gamelift').list_builds()",
+    "a_queue_that_is_there": (
+        "queue = boto3.client('sqs').create_queue(QueueName='q')['QueueUrl']\n"
+        "boto3.client('sqs').send_message(QueueUrl=queue, MessageBody='hello')"
+    ),
+    "the_real_aws": "socket.create_connection(('sts.amazonaws.com', 443))",
+    "somebody_else": "socket.create_connection(('192.0.2.1', 80))",
+}
+
+
+def test_both_runtimes_have_the_same_emulated_aws(engine: Engine, tmp_path: Path) -> None:
+    """Also where it has no such service, and where a file asks for more than it."""
+    for name, code in ASKS.items():
+        (tmp_path / "dags").mkdir(exist_ok=True)
+        (tmp_path / "dags" / f"{name}.py").write_text(DAG.format(code=code).replace("asks", name))
+    options = Options(path=tmp_path, overrides={"aws": "moto"})
+    seen = check(options, DockerRuntime(engine=engine))
+    outcomes = {Path(row.path).stem: {row.bridge, row.observed} for row in seen.files}
+    assert outcomes == {
+        name: {"ok" if name == "a_queue_that_is_there" else "error"} for name in ASKS
+    }
+    (finding,) = (each for each in seen.findings if each.path == "dags/no_such_service.py")
+    assert "The emulated AWS cannot do this (gamelift)" in str(finding)
+    assert comparable(seen) == comparable(check(options, make_runtime("venv")))
 
 
 def comparable(report: Report) -> Any:

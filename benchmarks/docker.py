@@ -19,7 +19,8 @@ from pathlib import Path
 from harness.cache import cache_folder
 from harness.containers.engine import Engine, connect
 from harness.containers.images import provide_aws_image, provide_image
-from harness.containers.pair import Asked, running
+from harness.containers.pair import running
+from harness.containers.plan import Asked
 from harness.pipeline import Options, check
 from harness.runtimes import make_runtime
 from harness.runtimes.constraints import find_constraints

@@ -149,7 +149,7 @@ def wait_for_database(env, rules):
 
 def run_startup(env, rules):
     """Run the startup script; the environment afterwards."""
-    if not os.path.exists(STARTUP):
+    if not os.path.isfile(STARTUP):
         return env
     say("running startup/startup.sh")
     seconds = limit(env, "startup_seconds", rules)
@@ -182,7 +182,7 @@ def run_startup(env, rules):
 
 def install_requirements(env, rules):
     """Install the requirements file as MWAA does."""
-    if not os.path.exists(REQUIREMENTS):
+    if not os.path.isfile(REQUIREMENTS):
         return
     with open(REQUIREMENTS, encoding="utf-8", errors="replace") as file:
         text = file.read()

@@ -638,8 +638,9 @@ def up(repo: Path | None, build_only: bool, **asked: Any) -> None:
     earlier pair is replaced, its databases are kept.
     """
     from harness.containers.engine import connect
-    from harness.containers.pair import Asked, compose_variables
+    from harness.containers.pair import compose_variables
     from harness.containers.pair import up as run
+    from harness.containers.plan import Asked
     from harness.listing import member_lines
 
     def tell(step: str) -> None:

@@ -118,14 +118,11 @@ def streamed(
     with explaining("Starting a container"):
         # Attached before it starts: nothing that it says can be missed.
         attached = container.attach_socket(params=parameters)
-        try:
-            container.start()
-        except BaseException:
-            _hang_up(attached)
-            raise
     frames = Frames()
     connection = getattr(attached, "_sock", attached)
     try:
+        with explaining("Starting a container"):
+            container.start()
         connection.settimeout(GLANCE_SECONDS)
         while True:
             check_running()
@@ -147,7 +144,7 @@ def streamed(
 
 def _hang_up(attached: Any) -> None:
     """Close a stream, the connection below it, and the answer that it came with."""
-    # The answer first: it flushes what the others close..
+    # The answer first: it flushes what the others close.
     parts = [getattr(attached, name, None) for name in ("_response", "_sock")]
     for part in (*parts, attached):
         if part is not None:

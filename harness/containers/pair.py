@@ -6,23 +6,18 @@ A pair is a plan first – services as values – and then containers. ``up`` le
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from packaging.version import Version
-
-from harness.aws.emulator import SHIM, Emulator
 from harness.cache import cache_folder
 from harness.config import load_config
-from harness.containers.emulated import AWS_PORT, SHIM_INSIDE
+from harness.containers.emulated import AWS_PORT
 from harness.containers.engine import (
     PAIR_LABEL,
     Engine,
@@ -42,6 +37,7 @@ from harness.containers.images import (
     provide_aws_image,
     provide_image,
 )
+from harness.containers.plan import WEB_PORT, Asked, Secrets, Service, parts_of, plan
 from harness.containers.readiness import (
     AirflowHealthy,
     EngineHealthy,
@@ -53,7 +49,6 @@ from harness.model import Config, Repo, Side, Target
 from harness.repo import copy_tree, load
 from harness.rewrite import rewrite
 from harness.runtimes.constraints import find_constraints
-from harness.runtimes.surroundings import option_variable
 from harness.targets import default_bridge, default_target, get_target
 
 POSTGRES_VARIABLE = "MWAA_HARNESS_POSTGRES_IMAGE"
@@ -61,56 +56,7 @@ SERVICE_LABEL = "io.mwaa-harness.service"
 SECRET_LABEL = "io.mwaa-harness.secret"  # noqa: S105
 ABOUT_LABEL = "io.mwaa-harness.about"
 
-WEB_PORT = 8080
-HOME = "/usr/local/airflow"
-ADMIN = "admin"
-
-# From the engine's start of a container to a healthy Airflow: the database's migration and two
-# imports of Airflow, on a slow machine. Requirements may take MWAA's nine minutes on top.
-WAIT_SECONDS = 900.0
-
 STOP_SECONDS = 15
-
-# An idle Airflow takes some 500 MiB; a runaway task must not take the machine.
-AIRFLOW_MEMORY = "4g"
-SMALL_MEMORY = "1g"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What the user asks for. Ports 0 = a free one; images "" = the row's own, built; ``repo`` None
-    = no DAGs."""
-
-    bridge: str = ""
-    target: str = ""
-    repo: Path | None = None
-    bridge_image: str = ""
-    target_image: str = ""
-    bridge_port: int = 0
-    target_port: int = 0
-    wait: float = WAIT_SECONDS
-    name: str = "mwaa-harness"
-    offline: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """One container of the pair. ``mounts`` are folders of this machine, read-only; ``volumes``
-    named ones that outlive it; ``port`` is published on the loopback as ``host_port``; ``health``
-    is a command that ends with 0 when it is healthy, where its image has none."""
-
-    name: str
-    image: str
-    env: Mapping[str, str] = field(default_factory=dict)
-    command: Sequence[str] = ()
-    mounts: Mapping[str, str] = field(default_factory=dict)
-    volumes: Mapping[str, str] = field(default_factory=dict)
-    port: int = 0
-    host_port: int = 0
-    health: Sequence[str] = ()
-    capabilities: Sequence[str] = ()
-    memory: str = SMALL_MEMORY
-    about: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,110 +76,6 @@ class Member:
         return self.state == "healthy"
 
 
-# --------------------------------------------------------------------------------------- the plan
-
-
-@dataclass(frozen=True, kw_only=True)
-class Secrets:
-    """All secrets of a pair, out of one that its databases' volumes keep with them."""
-
-    seed: str
-
-    def _derived(self, what: str) -> bytes:
-        return hashlib.sha256(f"{self.seed} {what}".encode()).digest()
-
-    @property
-    def fernet_key(self) -> str:
-        return base64.urlsafe_b64encode(self._derived("fernet")).decode()
-
-    @property
-    def admin(self) -> str:
-        return base64.b32encode(self._derived("admin")).decode()[:16].lower()
-
-    def word(self, what: str) -> str:
-        """A secret that nobody has to type."""
-        return self._derived(what).hex()[:32]
-
-
-def airflow_service(
-    side: Side, target: Target, image: str, secrets_: Secrets, *, host_port: int = 0
-) -> Service:
-    """The Airflow of one side; what it needs of a repository is added by ``with_repository``."""
-    database = f"{side}-db"
-    word = secrets_.word(database)
-    conn = f"postgresql+psycopg2://airflow:{word}@{database}:5432/airflow"
-    section = "database" if Version(target.airflow) >= Version("2.3.0") else "core"
-    options = {
-        ("core", "executor"): "LocalExecutor",
-        ("core", "load_examples"): "False",
-        ("core", "fernet_key"): secrets_.fernet_key,
-        (section, "sql_alchemy_conn"): conn,
-        ("webserver", "secret_key"): secrets_.word("web"),
-        ("webserver", "workers"): "2",
-        ("scheduler", "dag_dir_list_interval"): "10",
-    }
-    if side is Side.BRIDGE:
-        options["webserver", "rbac"] = "True"
-    else:
-        options["core", "lazy_load_plugins"] = "False"
-    emulator = Emulator(name="moto", endpoint=f"http://aws:{AWS_PORT}")
-    return Service(
-        name=str(side),
-        image=image,
-        command=("local-runner",),
-        env={
-            **{option_variable(*option): value for option, value in options.items()},
-            **emulator.environment(),
-            "PYTHONPATH": SHIM_INSIDE,
-            "MWAA_HARNESS_USER": ADMIN,
-            "MWAA_HARNESS_PASSWORD": secrets_.admin,
-            # For ready-made images: what the entrypoint of aws-mwaa-local-runner reads.
-            "POSTGRES_HOST": database,
-            "POSTGRES_PORT": "5432",
-            "POSTGRES_USER": "airflow",
-            "POSTGRES_PASSWORD": word,
-            "POSTGRES_DB": "airflow",
-            "LOAD_EX": "n",
-            "EXECUTOR": "Local",
-        },
-        mounts={str(SHIM): SHIM_INSIDE},
-        port=WEB_PORT,
-        host_port=host_port,
-        memory=AIRFLOW_MEMORY,
-        about=f"Airflow {target.airflow}",
-    )
-
-
-def database_service(side: Side, image: str, secrets_: Secrets, volume: str) -> Service:
-    """The PostgreSQL of one side."""
-    return Service(
-        name=f"{side}-db",
-        image=image,
-        env={
-            "POSTGRES_USER": "airflow",
-            "POSTGRES_PASSWORD": secrets_.word(f"{side}-db"),
-            "POSTGRES_DB": "airflow",
-        },
-        volumes={volume: "/var/lib/postgresql/data"},
-        health=("pg_isready", "-h", "127.0.0.1", "-U", "airflow", "-d", "airflow"),
-        # The official image starts as root, gives its folder to its user and becomes that user.
-        capabilities=("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"),
-        about="PostgreSQL",
-    )
-
-
-def with_repository(service: Service, repo: Repo) -> Service:
-    """The service with a repository's parts where MWAA has them."""
-    parts = (
-        (repo.dags or ".", "dags"),
-        (repo.plugins, "plugins"),
-        (repo.requirements, "requirements/requirements.txt"),
-        (repo.startup, "startup/startup.sh"),
-    )
-    mounts = {str(repo.root / path): f"{HOME}/{inside}" for path, inside in parts if path}
-    return replace(service, mounts={**service.mounts, **mounts})
-
-
 # ----------------------------------------------------------------------------------- up and down
 
 
@@ -248,10 +90,15 @@ def up(engine: Engine, asked: Asked, on_step: OnStep) -> tuple[Member, ...]:
 
 def compose_variables(engine: Engine, asked: Asked, on_step: OnStep) -> Iterator[str]:
     """Build the images and give what ``compose/compose.yml`` reads from its ``.env``."""
-    images = _images(engine, asked, _rows(asked), on_step)
+    rows = _rows(asked)
+    images = _images(engine, asked, rows, on_step)
     made = Secrets(seed=secrets.token_hex(16))
     for name in ("bridge", "target", "aws", "postgres"):
         yield f"{name.upper()}_IMAGE={images[name].name}"
+    for side, repo in _repositories(asked, rows).items():
+        yield from (
+            f"{side}_{part}".upper() + f"='{host}'" for part, host in parts_of(repo).items()
+        )
     yield f"BRIDGE_PORT={asked.bridge_port}"
     yield f"TARGET_PORT={asked.target_port}"
     yield f"FERNET_KEY={made.fernet_key}"
@@ -336,41 +183,22 @@ def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tupl
     if kept:
         down(engine, name=asked.name)
     labels = engine.labels(**({PAIR_LABEL: asked.name} if kept else {}))
-    made: list[str] = []
-    try:
+    with contextlib.ExitStack() as undo:
+        # A pair that lasts as long as a block is swept with its run.
+        made: list[str] = []
+        if kept:
+            undo.callback(_undo, engine, asked, made)
         volumes, seed = _volumes(engine, asked, rows, labels, made)
-        services = list(plan(asked, rows, images, Secrets(seed=seed), volumes))
+        repos = _repositories(asked, rows)
+        services = list(plan(asked, rows, images, Secrets(seed=seed), volumes, repos))
         network = _network(engine, asked, labels)
         on_step("starting " + ", ".join(service.name for service in services))
         started = [start_service(engine, service, asked, network, labels) for service in services]
         for container, service in zip(started, services, strict=True):
             on_step(f"waiting for the {service.name}")
             _ready(service, asked).wait_until_ready(container)
-    except BaseException:
-        if kept:
-            _undo(engine, asked, made)
-        raise
+        undo.pop_all()
     return tuple(_member(each.get_wrapped_container()) for each in started)
-
-
-def plan(
-    asked: Asked,
-    rows: Mapping[Side, Target],
-    images: Mapping[str, Image],
-    secrets_: Secrets,
-    volumes: Mapping[Side, str],
-) -> Iterator[Service]:
-    """The services in the order in which they are started."""
-    for side in Side:
-        yield database_service(side, images["postgres"].name, secrets_, volumes[side])
-    yield Service(
-        name="aws", image=images["aws"].name, port=AWS_PORT, about="emulated AWS (moto server)"
-    )
-    ports = {Side.BRIDGE: asked.bridge_port, Side.TARGET: asked.target_port}
-    repos = _repositories(asked, rows)
-    for side, row in rows.items():
-        service = airflow_service(side, row, images[side].name, secrets_, host_port=ports[side])
-        yield with_repository(service, repos[side]) if side in repos else service
 
 
 def _images(

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from harness.containers.images import Image, compose_folder
-from harness.containers.pair import HOME, Asked, Secrets, Service, plan
+from harness.containers.plan import PARTS, Asked, Secrets, Service, plan
 from harness.model import Side
 from harness.targets import default_bridge, default_target, get_target
 
@@ -22,7 +22,7 @@ def services(target: str = "") -> dict[str, Service]:
     rows = {Side.BRIDGE: default_bridge(), Side.TARGET: row}
     volumes = {Side.BRIDGE: "one", Side.TARGET: "two"}
     asked = Asked(bridge_port=8081, target_port=8080)
-    return {s.name: s for s in plan(asked, rows, IMAGES, Secrets(seed="x"), volumes)}
+    return {s.name: s for s in plan(asked, rows, IMAGES, Secrets(seed="x"), volumes, {})}
 
 
 def composed() -> dict[str, Any]:
@@ -52,7 +52,8 @@ def test_each_service_is_the_same(name: str) -> None:
         volume.split(":")[-2 if volume.endswith(":ro") else -1]
         for volume in theirs.get("volumes", ())
     }
-    assert inside - {f"{HOME}/dags"} == {*ours.mounts.values(), *ours.volumes.values()}
+    repository = PARTS.values() if name in list(Side) else ()
+    assert inside == {*ours.mounts.values(), *ours.volumes.values(), *repository}
 
 
 @pytest.mark.parametrize("name", list(services()))

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from harness.containers.engine import PAIR_LABEL, Engine
-from harness.containers.pair import Asked, Member, down, logs, members, up
+from harness.containers.pair import Member, down, logs, members, up
+from harness.containers.plan import Asked
 from harness.model import Side
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]

@@ -18,7 +18,8 @@ from harness.containers.engine import (
     sweep_run,
 )
 from harness.containers.images import BuildFailed, build, need_image, pack_context
-from harness.containers.pair import Asked, Service, start_service
+from harness.containers.pair import start_service
+from harness.containers.plan import Asked, Service
 from harness.containers.readiness import (
     AirflowHealthy,
     ContainerDied,

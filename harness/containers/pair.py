@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.aws.emulator import SHIM
 from harness.cache import cache_folder
 from harness.config import load_config
 from harness.containers.emulated import AWS_PORT
@@ -30,14 +31,16 @@ from harness.containers.engine import (
     sweep_run,
 )
 from harness.containers.images import (
+    IMAGE_LABEL,
     Image,
     OnStep,
+    compose_folder,
     docker_data,
     need_image,
     provide_aws_image,
     provide_image,
 )
-from harness.containers.plan import WEB_PORT, Asked, Secrets, Service, parts_of, plan
+from harness.containers.plan import WEB_PORT, Asked, Secrets, Service, pair_name, parts_of, plan
 from harness.containers.readiness import (
     AirflowHealthy,
     EngineHealthy,
@@ -93,6 +96,9 @@ def compose_variables(engine: Engine, asked: Asked, on_step: OnStep) -> Iterator
     rows = _rows(asked)
     images = _images(engine, asked, rows, on_step)
     made = Secrets(seed=secrets.token_hex(16))
+    yield f"# docker compose --env-file THIS -f {compose_folder() / 'compose.yml'} up"
+    yield "COMPOSE_PROJECT_NAME=mwaa-harness"
+    yield f"SHIM='{SHIM}'"
     for name in ("bridge", "target", "aws", "postgres"):
         yield f"{name.upper()}_IMAGE={images[name].name}"
     for side, repo in _repositories(asked, rows).items():
@@ -123,11 +129,12 @@ def running(engine: Engine, asked: Asked, on_step: OnStep) -> Iterator[tuple[Mem
         sweep_run(engine)
 
 
-def down(engine: Engine, *, name: str = "mwaa-harness", wipe: bool = False) -> tuple[str, ...]:
-    """Stop and remove the pair; with ``wipe`` its databases too. What was removed, by name."""
+def down(engine: Engine, *, name: str = "", wipe: bool = False) -> tuple[str, ...]:
+    """Stop and remove the pair ("" = our scope's); with ``wipe`` its databases too. What was removed,
+    by name."""
     removed = []
     client = engine.client
-    filters = {"label": f"{PAIR_LABEL}={name}"}
+    filters = _of_pair(name)
     with explaining("Taking the pair down"):
         for container in client.containers.list(all=True, filters=filters):
             container.stop(timeout=STOP_SECONDS)
@@ -140,7 +147,7 @@ def down(engine: Engine, *, name: str = "mwaa-harness", wipe: bool = False) -> t
             volume.remove(force=True)
             removed.append(volume.name)
     if wipe:
-        shutil.rmtree(_folder(name), ignore_errors=True)
+        shutil.rmtree(_folder(name or pair_name()), ignore_errors=True)
     return tuple(removed)
 
 
@@ -149,18 +156,16 @@ def down_all(engine: Engine) -> tuple[str, ...]:
     return sweep_all(engine).names
 
 
-def members(engine: Engine, *, name: str = "mwaa-harness") -> tuple[Member, ...]:
+def members(engine: Engine, *, name: str = "") -> tuple[Member, ...]:
     """The containers of the pair, in the order in which they were started; empty = none is up."""
     with explaining("Looking for the pair"):
-        found = engine.client.containers.list(all=True, filters={"label": f"{PAIR_LABEL}={name}"})
+        found = engine.client.containers.list(all=True, filters=_of_pair(name))
         return tuple(_member(each) for each in sorted(found, key=lambda c: c.attrs["Created"]))
 
 
-def logs(
-    engine: Engine, service: str, *, name: str = "mwaa-harness", lines: int = 200
-) -> Iterator[str]:
+def logs(engine: Engine, service: str, *, name: str = "", lines: int = 200) -> Iterator[str]:
     """The end of the log of one service, or of all ("")."""
-    filters = {"label": [f"{PAIR_LABEL}={name}"]}
+    filters = _of_pair(name)
     with explaining("Reading the logs"):
         found = engine.client.containers.list(all=True, filters=filters)
     chosen = [each for each in found if service in ("", each.labels[SERVICE_LABEL])]
@@ -174,6 +179,11 @@ def logs(
         prefix = "" if service else f"{container.labels[SERVICE_LABEL]:<10} "
         text = container.logs(tail=lines).decode("utf-8", errors="replace")
         yield from (f"{prefix}{line}" for line in text.splitlines())
+
+
+def _of_pair(name: str) -> dict[str, str]:
+    """The engine's filter for what belongs to a pair."""
+    return {"label": f"{PAIR_LABEL}={name or pair_name()}"}
 
 
 def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tuple[Member, ...]:
@@ -358,7 +368,8 @@ def _member(container: Any) -> Member:
         health = (state.get("Health") or {}).get("Status", "healthy")
         how = health
     login = ""
-    if airflow and env.get("MWAA_HARNESS_PASSWORD"):
+    # A ready-made image makes an administrator of its own, whom we do not know.
+    if airflow and IMAGE_LABEL in labels and env.get("MWAA_HARNESS_PASSWORD"):
         login = f"{env['MWAA_HARNESS_USER']} / {env['MWAA_HARNESS_PASSWORD']}"
     return Member(
         service=service,

@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from harness.aws.emulator import SHIM, Emulator
 from harness.containers.emulated import AWS_PORT, SHIM_INSIDE
+from harness.containers.engine import scope
 from harness.containers.images import Image
 from harness.model import Repo, Side, Target
 from harness.runtimes.surroundings import option_variable
@@ -42,8 +43,13 @@ class Asked:
     bridge_port: int = 0
     target_port: int = 0
     wait: float = WAIT_SECONDS
-    name: str = "mwaa-harness"
+    name: str = field(default_factory=lambda: pair_name())
     offline: bool = False
+
+
+def pair_name() -> str:
+    """The name of the pair of this scope."""
+    return f"mwaa-harness-{scope()}" if scope() else "mwaa-harness"
 
 
 @dataclass(frozen=True, kw_only=True)

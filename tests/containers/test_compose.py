@@ -48,10 +48,7 @@ def test_each_service_is_the_same(name: str) -> None:
     assert tuple(theirs.get("cap_add", ())) == tuple(ours.capabilities)
     assert theirs["security_opt"] == ["no-new-privileges"]
     assert theirs.get("healthcheck", {}).get("test", ["CMD"])[1:] == list(ours.health)
-    inside = {
-        volume.split(":")[-2 if volume.endswith(":ro") else -1]
-        for volume in theirs.get("volumes", ())
-    }
+    inside = {volume.removesuffix(":ro").rpartition(":")[2] for volume in theirs.get("volumes", ())}
     repository = PARTS.values() if name in list(Side) else ()
     assert inside == {*ours.mounts.values(), *ours.volumes.values(), *repository}
 

@@ -108,8 +108,8 @@ TROUBLES: tuple[tuple[type[EngineError], str, str], ...] = (
         r" found|error response from daemon: get |dial tcp|lookup .* (?:no such host|on )"
         r"|unauthorized|failed to resolve reference|client\.timeout exceeded",
         "Where no image registry can be reached, name an image that is here:"
-        " MWAA_HARNESS_BASE_IMAGE for what is built, --bridge-image and --target-image for"
-        " ready-made ones.",
+        " MWAA_HARNESS_BASE_IMAGE for what is built, MWAA_HARNESS_POSTGRES_IMAGE for the databases,"
+        " --bridge-image and --target-image for ready-made ones.",
     ),
 )
 

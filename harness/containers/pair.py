@@ -130,8 +130,10 @@ def running(engine: Engine, asked: Asked, on_step: OnStep) -> Iterator[tuple[Mem
 
 
 def down(engine: Engine, *, name: str = "", wipe: bool = False) -> tuple[str, ...]:
-    """Stop and remove the pair ("" = our scope's); with ``wipe`` its databases too. What was removed,
-    by name."""
+    """Stop and remove the pair ("" = our scope's); with ``wipe`` its databases too.
+
+    Gives what was removed, by name.
+    """
     removed = []
     client = engine.client
     filters = _of_pair(name)
@@ -214,15 +216,17 @@ def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tupl
 def _images(
     engine: Engine, asked: Asked, rows: Mapping[Side, Target], on_step: OnStep
 ) -> Mapping[str, Image]:
-    named = {Side.BRIDGE: asked.bridge_image, Side.TARGET: asked.target_image}
-    postgres = os.environ.get(POSTGRES_VARIABLE) or docker_data()["postgres_image"]
+    named: dict[str, str] = {
+        Side.BRIDGE: asked.bridge_image,
+        Side.TARGET: asked.target_image,
+        "postgres": os.environ.get(POSTGRES_VARIABLE) or docker_data()["postgres_image"],
+    }
     cache = cache_folder()
-    images: dict[str, Image] = {"postgres": need_image(engine, postgres, on_step)}
+    # What was named first: it costs nothing to find out that it is not there.
+    images = {name: need_image(engine, image, on_step) for name, image in named.items() if image}
     images["aws"] = provide_aws_image(engine, cache=cache, on_step=on_step)
     for side, row in rows.items():
-        if named[side]:
-            images[side] = need_image(engine, named[side], on_step)
-        else:
+        if side not in images:
             constraints = find_constraints(row, offline=asked.offline)
             images[side] = provide_image(engine, row, constraints, cache=cache, on_step=on_step)
     return images

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cache import cache_folder
 from harness.containers.engine import (
     Engine,
     EngineError,
@@ -17,9 +18,15 @@ from harness.containers.engine import (
     WrongArchitecture,
     sweep_run,
 )
-from harness.containers.images import BuildFailed, build, need_image, pack_context
+from harness.containers.images import (
+    BuildFailed,
+    build,
+    need_image,
+    pack_context,
+    provide_image,
+)
 from harness.containers.pair import start_service
-from harness.containers.plan import Asked, Service
+from harness.containers.plan import PARTS, Asked, Service
 from harness.containers.readiness import (
     AirflowHealthy,
     ContainerDied,
@@ -28,7 +35,9 @@ from harness.containers.readiness import (
 )
 from harness.model import Side
 from harness.pipeline import Options, check
+from harness.runtimes.constraints import find_constraints
 from harness.runtimes.docker import DockerRuntime
+from harness.targets import default_bridge
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
@@ -79,6 +88,29 @@ def test_an_airflow_whose_scheduler_is_dead(engine: Engine, base: str, network: 
     )
     with pytest.raises(NeverHealthy, match="the scheduler is unhealthy"):
         AirflowHealthy(service="bridge", seconds=4).wait_until_ready(started)
+
+
+def test_requirements_that_mwaa_would_not_wait_for(
+    engine: Engine, network: str, tmp_path: Path
+) -> None:
+    row = default_bridge()
+    image = provide_image(
+        engine, row, find_constraints(row), cache=cache_folder(), on_step=lambda _: None
+    )
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("--index-url http://198.51.100.1/\nnothing-of-that-name\n")
+    service = Service(
+        name="bridge",
+        image=image.name,
+        command=("local-runner",),
+        env={"MWAA_HARNESS_INSTALL_SECONDS": "2"},
+        mounts={str(requirements): PARTS["requirements"]},
+    )
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    started = start_service(engine, service, Asked(), network, engine.labels())
+    with pytest.raises(ContainerDied, match="Installing the requirements took longer than 2 s"):
+        AirflowHealthy(service="bridge", seconds=120).wait_until_ready(started)
 
 
 def test_a_health_check_that_fails(engine: Engine, base: str, network: str) -> None:

@@ -80,7 +80,5 @@ def comparable(report: Report) -> Any:
         )
         for environment in report.environments
     )
-    # Rewritten by several workers before anything runs: their order is no runtime's doing.
-    rewrites = tuple(sorted(report.rewrites, key=lambda rewrite: (rewrite.target, rewrite.path)))
-    plain = replace(report, timings={}, environments=environments, sources={}, rewrites=rewrites)
+    plain = replace(report, timings={}, environments=environments, sources={})
     return msgspec.to_builtins(plain)

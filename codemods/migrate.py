@@ -7,7 +7,6 @@ import io
 import tokenize
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import lru_cache
 
 import libcst as cst
 
@@ -22,7 +21,7 @@ from codemods.python_gone import concerns, may_be_gone
 from codemods.rules import RULES, python_names
 from codemods.source import Source
 from codemods.symbols import key_of
-from codemods.target import Target
+from codemods.target import target_for
 from codemods.templates import rewrite_template
 
 __all__ = [
@@ -130,7 +129,7 @@ def _without_airflow(text: str, path: str, pins: Mapping[str, str]) -> Migration
         return Migration(notes=(note,))
     except (ValueError, RecursionError, MemoryError):
         return Migration()
-    found = python_names.RULE.find(source, _target(key_of(pins), ()))
+    found = python_names.RULE.find(source, target_for(key_of(pins)))
     notes = [
         change
         if isinstance(change, Note)
@@ -166,7 +165,7 @@ def _migrate(
         return Migration(error=f"line 1: {error}")
     source.words |= set(shared)
     source.own = own or {}
-    target = _target(key_of(pins), tuple(sorted((plugins or {}).items())))
+    target = target_for(key_of(pins), _key_of(plugins))
     steps: list[Step] = []
     notes: list[Note] = []
     for rule in RULES:
@@ -212,12 +211,18 @@ def migrate_template(
 
     ``own`` are variables that the user gives to templates, whatever Airflow means by their names.
     """
-    return rewrite_template(text, _target(key_of(pins), ()), unsafe=unsafe, own=own)
+    return rewrite_template(text, target_for(key_of(pins)), unsafe=unsafe, own=own)
 
 
-def migrate_configuration(text: str, *, pins: Mapping[str, str]) -> Migration:
+def migrate_configuration(
+    text: str, *, pins: Mapping[str, str], plugins: PluginModules | None = None
+) -> Migration:
     """Rewrite the paths of Airflow's classes in a text of whatever form."""
-    return rewrite_class_paths(text, _target(key_of(pins), ()))
+    return rewrite_class_paths(text, target_for(key_of(pins), _key_of(plugins)))
+
+
+def _key_of(plugins: PluginModules | None) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((plugins or {}).items()))
 
 
 def migrate_bytes(
@@ -281,8 +286,3 @@ def _needs(operations: list[Operation]) -> tuple[str, ...]:
     ]
     found = {distribution_of(new.module) for new in imports}
     return tuple(sorted(found - {"", CORE}))
-
-
-@lru_cache(maxsize=32)
-def _target(pins: tuple[tuple[str, str], ...], plugins: tuple[tuple[str, str], ...]) -> Target:
-    return Target(dict(pins), dict(plugins))

@@ -57,3 +57,11 @@ def _with_short_paths(plugins: PluginModules) -> dict[str, str]:
 @lru_cache(maxsize=256)
 def _requirement(text: str) -> Requirement:
     return Requirement(text)
+
+
+@lru_cache(maxsize=32)
+def target_for(
+    pins: tuple[tuple[str, str], ...], plugins: tuple[tuple[str, str], ...] = ()
+) -> Target:
+    """The target of these (distribution, version) pins, built once."""
+    return Target(dict(pins), dict(plugins))

@@ -173,7 +173,9 @@ def rewrite_sources(
     needs = {
         need for results in done.values() for _, migrated in results for need in migrated.needs
     }
-    for entry, more in rewrite_templates(copy, originals, pins=pins, unsafe=unsafe):
+    for entry, more in rewrite_templates(
+        copy, originals, pins=pins, plugins=plugins.modules, unsafe=unsafe
+    ):
         rewrites.append(entry)
         needs.update(more)
     said = tuple(entry for entry in rewrites if entry.edits or entry.notes or entry.error)

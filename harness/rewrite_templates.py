@@ -42,6 +42,8 @@ EXTENSIONS = frozenset(
         ".yml",
     }
 )
+# What configures Airflow or a factory of DAGs: options, environment variables, class paths.
+CONFIGURATION = frozenset({".cfg", ".env", ".ini", ".json", ".sh", ".toml", ".yaml", ".yml"})
 LARGEST = 1 << 20  # beyond this it is data
 
 # A name with such an ending in a string of a source, whatever is put in its front at run time.
@@ -54,19 +56,26 @@ _GIVEN = (
 
 
 def rewrite_templates(
-    copy: Repo, sources: Mapping[str, bytes], *, pins: Mapping[str, str], unsafe: bool
+    copy: Repo,
+    sources: Mapping[str, bytes],
+    *,
+    pins: Mapping[str, str],
+    plugins: Mapping[str, str],
+    unsafe: bool,
 ) -> Iterator[tuple[Rewrite, tuple[str, ...]]]:
     """Rewrite the template files of ``copy`` that its Python ``sources`` name, and the paths of
-    Airflow's classes in the configuration beside its DAGs; with the distributions that those need.
+    Airflow's classes in its configuration; with the distributions that those need.
     """
     said = _Said(sources)
     for path in copy.files:
         place = copy.root / path
-        if PurePosixPath(path).suffix.lower() not in EXTENSIONS or place.stat().st_size > LARGEST:
+        template = PurePosixPath(path).suffix.lower() in EXTENSIONS
+        if not (template or _configures(path)) or place.stat().st_size > LARGEST:
             continue
         data = place.read_bytes()
-        classes = _is_configuration(path, copy) and b"airflow." in data
-        if b"{" not in data and not classes:
+        classes = _configures(path) and b"airflow." in data
+        template = template and b"{" in data
+        if not template and not classes:
             continue
         try:
             text = data.decode("utf-8")
@@ -76,7 +85,7 @@ def rewrite_templates(
         from codemods.templates import mentions
 
         done: list[Migration] = []
-        if mentions(text) and _is_named(path, said.names):
+        if template and mentions(text) and _is_named(path, said.names):
             from codemods import migrate_template
 
             done.append(migrate_template(text, pins=pins, unsafe=unsafe, own=said.variables))
@@ -84,7 +93,7 @@ def rewrite_templates(
             from codemods import migrate_configuration
 
             before = done[0].text if done and done[0].text is not None else text
-            done.append(migrate_configuration(before, pins=pins))
+            done.append(migrate_configuration(before, pins=pins, plugins=plugins))
         new = next((one.text for one in reversed(done) if one.text is not None), text)
         entry = Rewrite(
             path=path,
@@ -108,10 +117,10 @@ def rewrite_templates(
             yield entry, tuple(need for one in done for need in one.needs)
 
 
-def _is_configuration(path: str, copy: Repo) -> bool:
-    """Whether a file may say which classes DAGs are made of."""
-    folder = "" if copy.dags in ("", ".") else f"{copy.dags}/"
-    return path.startswith(folder) and path.lower().endswith((".yaml", ".yml", ".json", ".ini"))
+def _configures(path: str) -> bool:
+    """Whether a file may name classes in values: by its ending, or one that has none (.env)."""
+    name = PurePosixPath(path).name
+    return PurePosixPath(name).suffix.lower() in CONFIGURATION or name.startswith(".env")
 
 
 class _Said:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, NewImport, Rebind, Replace, Step
+from codemods.class_paths import path_end
 from codemods.hops import Resolution, all_hops, core_modules, family_advice
 from codemods.rules._text import lines
 from codemods.rules.arguments import calls_by_path, settle
@@ -16,6 +18,7 @@ from codemods.target import Target
 
 ID = "moved-import"
 REMOVED = "removed-import"
+_PREFIX = re.compile(r"airflow\.(?:\w+\.)+")
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -382,27 +385,51 @@ class _Moves:
 
     def _strings(self) -> Iterator[Change]:
         for node in self.source.strings:
-            end = self._string_end(str(node.value))
-            if end is None:
-                continue
-            code = self.source.segment(node)
-            if code.count(str(node.value)) == 1:
-                yield self._step(
-                    node.lineno,
-                    str(node.value),
-                    end,
-                    Replace(node=node, code=code.replace(str(node.value), end)),
-                )
+            value = str(node.value)
+            end = path_end(self.target, value)
+            if end.advice:
+                yield _note_of(node, f"{value} does not exist on the target", end.advice)
+            elif end.by is not None and end.by.replaced:
+                advice = f"name {end.path}, which takes other arguments"
+                yield _note_of(node, f"another class is in the place of {value}", advice)
+            elif advice := self._not_along(value, end.path):
+                yield _note_of(node, f"{_message(value, end.path)}, a name in it is not", advice)
+            elif end.path != value:
+                code = self.source.segment(node)
+                new = code.replace(value, end.path) if code.count(value) == 1 else repr(end.path)
+                if "#" not in code:
+                    yield self._step(node.lineno, value, end.path, Replace(node=node, code=new))
+        for call in self.source.plain_calls:
+            prefix = _put_together(call)
+            if prefix and any(f"{module}.".startswith(prefix) for module in _modules()):
+                message = f"a path below {prefix} is put together here"
+                yield _note_of(call, message, "Make it lead to where the target has the class", ID)
 
-    def _string_end(self, value: str) -> str | None:
-        parts = value.split(".")
-        for length in range(len(parts), 2, -1):
-            resolution = self.target.resolve(".".join(parts[:length]))
-            if resolution.moved:
-                return ".".join([resolution.path, *parts[length:]])
-            if resolution.hops:
-                return None
-        return None
+    def _not_along(self, module: str, home: str) -> str:
+        """What to do where a string names a module, and the text a class that is not in the
+        module that takes its place under this name."""
+        for name in _members().get(module, ()) if home != module else ():
+            end = self._end(f"{module}.{name}")
+            if end.path != f"{home}.{name}" and re.search(
+                rf"[.'\"]{re.escape(name)}\b(?!\.)",
+                self.source.text.replace(f"{module}.{name}", ""),
+            ):
+                return f"name {_split(end.path)[0]}, and {_split(end.path)[1]} instead of {name}"
+        return ""
+
+
+_IMPORTERS = {"import_module", "__import__", "import_string", "patch", "find_spec", "locate"}
+
+
+def _put_together(call: ast.Call) -> str:
+    """How a path of Airflow's begins that code puts together to import or patch it."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name not in _IMPORTERS or not call.args or isinstance(call.args[0], ast.Constant):
+        return ""
+    said = (n.value for n in ast.walk(call.args[0]) if isinstance(n, ast.Constant))
+    first = next((value for value in said if isinstance(value, str)), "")
+    found = _PREFIX.match(first)
+    return found[0] if found else ""
 
 
 def _as_it_is(binding: Binding) -> NewImport:
@@ -410,6 +437,16 @@ def _as_it_is(binding: Binding) -> NewImport:
     if isinstance(binding.statement, ast.Import):
         return NewImport(module=binding.path, asname=binding.name)
     return NewImport(module=module, name=name, asname=binding.alias.asname or "")
+
+
+def _note_of(node: ast.expr, message: str, advice: str, rule: str = REMOVED) -> Note:
+    return Note(
+        rule=rule,
+        line=node.lineno,
+        column=node.col_offset,
+        message=message,
+        fix=advice[:1].upper() + advice[1:],
+    )
 
 
 def _note_at(use: Use, resolution: Resolution, path: str | None = None) -> Note:

@@ -14,11 +14,10 @@ from typing import Any, NoReturn
 import click
 
 from harness import __version__
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, Interrupted, UsageError
 
 FORMATS = ("text", "json", "junit", "sarif", "github", "html")
 REPO = click.argument("repo", type=click.Path(path_type=Path))
-INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -740,7 +739,7 @@ def _run() -> int:
         return stop.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted: nothing was written, every process was ended", err=True)
-        return INTERRUPTED
+        return Interrupted.exit_code
 
 
 if __name__ == "__main__":

@@ -23,3 +23,9 @@ class UsageError(HarnessError):
     """The call itself is wrong: a bad option, no such folder, a broken configuration."""
 
     exit_code = 2
+
+
+class Interrupted(HarnessError):
+    """The user stopped it half-way: what was done until then, and how to go on."""
+
+    exit_code = 130

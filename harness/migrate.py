@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from harness.config import load_config
-from harness.errors import UsageError
+from harness.errors import Interrupted, UsageError
 from harness.files import write_atomically
 from harness.model import Config, Repo, Rewrite, Rewritten, Target
 from harness.plugins_zip import pack, unpack
@@ -72,9 +73,11 @@ def migrate(
         )
     with scratch("migrate") as folder:
         rewritten = _rewritten(repo, config, row, folder / "repo", unsafe, python2, offline)
-        written = tuple(_put_back(repo, rewritten)) if write else ()
+        if write and not allow_dirty:
+            _refuse_unheld(repo, rewritten)
+        written = _written(repo, rewritten) if write else ()
         if output:
-            shutil.copytree(rewritten.repo.root, output, dirs_exist_ok=True)
+            _copy(rewritten.repo.root, output)
     return Migration(
         schema=SCHEMA,
         repo=str(path),
@@ -136,18 +139,73 @@ def _rewritten(
     return pack(repo, done)
 
 
-def _refuse_dirty(repo: Repo) -> None:
-    done = run(["git", "-C", str(repo.root), "status", "--porcelain", "--", "."], timeout=60)
-    if done.returncode:
+def _git(repo: Repo, *arguments: str) -> str:
+    try:
+        done = run(["git", "-C", str(repo.root), *arguments], timeout=60)
+    except OSError as error:
         raise UsageError(
-            f"{repo.root} is not in a git repository, so --write could not be undone.",
+            f"git could not be run ({error.strerror}), so --write could not be undone.",
+            hint="Install git, use --output DIR, or say --allow-dirty.",
+        ) from error
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
+        raise UsageError(
+            f"{repo.root}: {why}. Without git, --write could not be undone.",
             hint="Commit it to git first, use --output DIR, or say --allow-dirty.",
         )
-    if done.stdout.strip():
+    return done.stdout
+
+
+def _refuse_dirty(repo: Repo) -> None:
+    changes = _git(repo, "status", "--porcelain", "--", ".").rstrip()
+    if changes:
         raise UsageError(
-            f"{repo.root} has changes that are not committed:\n{done.stdout.rstrip()}",
+            f"{repo.root} has changes that are not committed:\n{changes}",
             hint="Commit or stash them first, use --output DIR, or say --allow-dirty.",
         )
+
+
+def _refuse_unheld(repo: Repo, rewritten: Rewritten) -> None:
+    """What git ignores is clean to it, and could not be brought back all the same."""
+    listed = _git(repo, "ls-files", "-z", "--cached", "--recurse-submodules", "--", ".")
+    held, root = set(listed.split("\0")), repo.root.resolve()
+    files = {
+        _file(repo, entry.path) for entry in rewritten.rewrites if entry.diff or entry.moved_to
+    }
+    places = {name: os.path.relpath((root / name).resolve(), root) for name in files if name}
+    unheld = sorted(name for name, place in places.items() if _as_git_says(place) not in held)
+    if unheld:
+        raise UsageError(
+            f"{repo.root} has files that git does not hold (ignored?): {', '.join(unheld)}",
+            hint="Add them to git first, use --output DIR, or say --allow-dirty.",
+        )
+
+
+def _as_git_says(path: str) -> str:
+    return path.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+
+
+def _written(repo: Repo, rewritten: Rewritten) -> tuple[Written, ...]:
+    done: list[Written] = []
+    try:
+        for written in _put_back(repo, rewritten):
+            done.append(written)
+    except KeyboardInterrupt as stop:
+        raise Interrupted(
+            f"interrupted while {repo.root} was written: {len(done)} files are rewritten, each as "
+            "a whole; the others are as they were.",
+            hint="Run it again with --allow-dirty to finish, or undo it with git.",
+        ) from stop
+    return tuple(done)
+
+
+def _copy(tree: Path, output: Path) -> None:
+    """``tree`` as ``output``, or nothing there."""
+    try:
+        shutil.copytree(tree, output, dirs_exist_ok=True)
+    except BaseException:
+        shutil.rmtree(output, ignore_errors=True)
+        raise
 
 
 def _put_back(repo: Repo, rewritten: Rewritten) -> Iterator[Written]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.diffs import line_origins, unified_diff
+from harness.errors import Interrupted, UsageError
 from harness.files import write_atomically
 from harness.migrate import lines
 from harness.migrate import migrate as migrate_repository
@@ -291,6 +293,108 @@ def test_write_goes_on_after_a_file_that_fails(tmp_path: Path) -> None:
     assert (repo / "dags" / "c.py").is_symlink()
     for name in ("dags/a.py", "shared/c.py"):
         assert b"airflow.operators.bash import" in (repo / name).read_bytes()
+
+
+GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "core.quotepath=off"]
+
+
+def committed(repo: Path, *names: str, ignored: str = "") -> Path:
+    """A git repository whose files import BashOperator."""
+    for name in names:
+        (repo / name).parent.mkdir(parents=True, exist_ok=True)
+        (repo / name).write_bytes(OLD + b"# DAG\n")
+    (repo / ".gitignore").write_text(ignored)
+    for step in (["init", "-q"], ["add", "."], ["commit", "-qm", "before"]):
+        subprocess.run([*GIT, *step], cwd=repo, check=True)
+    return repo
+
+
+def rewritten_in(repo: Path, name: str) -> bool:
+    return b"bash_operator" not in (repo / name).read_bytes()
+
+
+def test_write_changes_only_what_git_can_bring_back(tmp_path: Path) -> None:
+    """A linked worktree, a submodule, a folder below the root, odd names: fine. Ignored files,
+    whose loss git would not see: refused."""
+    names = ("air flow/dags/größe é.py", "air flow/dags/b.py")
+    whole = committed(tmp_path / "whole", *names)
+    subprocess.run([*GIT, "worktree", "add", "-q", "../linked"], cwd=whole, check=True)
+    allowed = ["-c", "protocol.file.allow=always"]
+    above = committed(tmp_path / "above", "x.py")
+    subprocess.run([*GIT, *allowed, "submodule", "add", "-q", "../whole"], cwd=above, check=True)
+    subprocess.run([*GIT, "commit", "-qm", "with"], cwd=above, check=True)
+    (whole / "elsewhere").write_text("not committed")
+    for repo in (whole, tmp_path / "linked", above / "whole"):
+        migrate_repository(repo / "air flow", target="2.11.0", write=True, offline=True)
+        assert all(rewritten_in(repo, name) for name in names)
+
+    repo = committed(tmp_path / "repo", "dags/a.py", "dags/b.py", ignored="dags/b.py")
+    with pytest.raises(UsageError, match=r"git does not hold .*: dags/b\.py"):
+        migrate_repository(repo, target="2.11.0", write=True, offline=True)
+    assert not rewritten_in(repo, "dags/a.py")
+    migrate_repository(repo, target="2.11.0", write=True, allow_dirty=True, offline=True)
+    assert rewritten_in(repo, "dags/b.py")
+
+
+def test_without_git_write_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "repo" / "dags").mkdir(parents=True)
+    (tmp_path / "repo" / "dags" / "a.py").write_bytes(OLD + b"# DAG\n")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    for path, said in ((os.environ["PATH"], "not a git repository"), ("/nowhere", "could not be")):
+        monkeypatch.setenv("PATH", path)
+        with pytest.raises(UsageError, match=said):
+            migrate_repository(tmp_path / "repo", target="2.11.0", write=True, offline=True)
+
+
+def test_an_interrupted_write_leaves_whole_files_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = committed(tmp_path / "repo", "dags/a.py", "dags/b.py", "dags/c.py")
+
+    def stopped(path: Path, data: bytes) -> None:
+        if path.name == "b.py":
+            raise KeyboardInterrupt
+        write_atomically(path, data)
+
+    monkeypatch.setattr("harness.migrate.write_atomically", stopped)
+    with pytest.raises(Interrupted, match="1 files are rewritten") as caught:
+        migrate_repository(repo, target="2.11.0", write=True, offline=True)
+    assert caught.value.exit_code == 130
+    assert [rewritten_in(repo, f"dags/{n}.py") for n in "abc"] == [True, False, False]
+
+
+def test_class_paths_in_configuration_are_rewritten(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    old, new = "airflow.operators.bash_operator.BashOperator", "airflow.operators.bash.BashOperator"
+    files = {
+        "dags/factory.yaml": "tasks:\r\n  - operator: {}\r\n",
+        "config/dags.json": '{{"operator": "{}"}}',
+        "airflow.cfg": "[x]\n# {}\nclass = {}\n",
+        "startup.sh": "export AIRFLOW__X__Y={}\n",
+        ".env.prod": "X='{}'\n",
+        "README.md": "see {}\n",
+    }
+    for name, text in files.items():
+        (repo / name).parent.mkdir(parents=True, exist_ok=True)
+        (repo / name).write_bytes(text.format(old, old).encode())
+    (repo / "dags" / "dag.py").write_text("from airflow import DAG\n")
+    done = migrate_repository(repo, target="2.11.0", output=tmp_path / "out", offline=True)
+    wanted = {name: text.format(new, new) for name, text in files.items()}
+    wanted["airflow.cfg"] = f"[x]\n# {old}\nclass = {new}\n"
+    wanted["README.md"] = files["README.md"].format(old)
+    assert {n: (tmp_path / "out" / n).read_bytes().decode() for n in files} == wanted
+    subprocess.run(
+        ["git", "apply", "-"],
+        input=b"".join(
+            (x if isinstance(x, bytes) else x.encode()) + b"\n"
+            for x in lines(done, "text", diff=True)
+        ),
+        cwd=repo,
+        check=True,
+    )
+    assert {n: (repo / n).read_bytes().decode() for n in files} == wanted
 
 
 def test_names_that_files_import_from_each_other_stay_bound() -> None:

@@ -119,13 +119,13 @@ def _head(report: Report) -> Iterator[RenderableType]:
     blocks: list[RenderableType] = []
     for environment in distinct_environments(report):
         about = f"Airflow {environment.airflow} on Python {environment.python}"
-        aside = "".join(map(_dot, (environment.runtime, origin(environment))))
+        aside = _dot(environment.runtime)
         blocks.append(_one_line((f"  {environment.side:<8}", "dim"), (about, ""), (aside, "dim")))
-        if environment.constraints_location:
-            blocks.append(_one_line((f"{'':10}{environment.constraints_location}", "dim")))
-        if environment.image:
-            blocks.append(_one_line((f"{'':10}{environment.image}", "dim")))
-            blocks.append(_one_line((f"{'':10}{environment.image_digest}", "dim")))
+        if constraints := origin(environment):
+            blocks.append(_indented(10, _text((constraints, "dim"))))
+        image = (environment.image, environment.image_digest) if environment.image else ()
+        for place in filter(None, (environment.constraints_location, *image)):
+            blocks.append(_one_line((f"{'':10}{place}", "dim")))
         if environment.failure:
             blocks.append(_indented(10, _text((environment.failure.strip(), "red"))))
     yield from _section("Environments", blocks)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from harness.archives import python_members
 from harness.config import connection_uri
 from harness.model import Need, Repo
 from harness.needs_code import (
@@ -64,14 +65,18 @@ _IMPORT_LINE = re.compile(rb"^[ \t]*(?:from|import)[ \t]+([^#\n]+)", re.MULTILIN
 
 def _index(repo: Repo) -> Code:
     """The files that read something, those they import, and those that import them."""
-    roots = [".", repo.dags, *([repo.plugins] if repo.plugins else [])]
+    folders = [repo.dags, *([repo.plugins] if repo.plugins else [])]
+    files = [p for p in repo.files if any(PurePosixPath(p).is_relative_to(f) for f in folders)]
     texts = {
         path: text
-        for path in repo.files
-        if path.endswith(".py")
-        and any(PurePosixPath(path).is_relative_to(root) for root in roots[1:])
-        and (text := _read(repo.root / path)) is not None
+        for path in files
+        if path.endswith(".py") and (text := _read(repo.root / path)) is not None
     }
+    archives = [path for path in files if path.endswith(".zip")]
+    for path in archives:
+        members = python_members(repo.root / path)
+        texts.update((f"{path}/{name}", text) for name, text in members)
+    roots = [".", *folders, *archives]
     names = {name: path for path in texts for name in module_names(path, roots)}
     words = {path: _imported_words(text) for path, text in texts.items()}
     stems: dict[str, set[str]] = defaultdict(set)

@@ -21,6 +21,7 @@ import msgspec
 
 import codemods
 from codemods.base import OwnClass
+from harness.archives import python_members
 from harness.cache import cache_folder
 from harness.diffs import decoded, encoding_of, line_origins, unified_diff
 from harness.files import write_atomically
@@ -196,19 +197,8 @@ def _sources(copy: Repo, config: Config) -> Iterator[Job]:
         if path.endswith(".py"):
             yield Job(path=path, member="", data=(copy.root / path).read_bytes())
         elif path.endswith(".zip"):
-            yield from _members(copy.root / path, path)
-
-
-def _members(archive: Path, path: str) -> Iterator[Job]:
-    """The Python members of an archive; nothing is unpacked to disk. A broken one has none: the
-    probes report it."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            for info in opened.infolist():
-                if info.filename.endswith(".py"):
-                    yield Job(path=path, member=info.filename, data=opened.read(info))
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError):
-        return  # RuntimeError: encrypted; NotImplementedError: an unknown compression
+            for name, data in python_members(copy.root / path):
+                yield Job(path=path, member=name, data=data)
 
 
 def _migrate_all(

@@ -171,13 +171,21 @@ def _names_missing_environment(hit: Hit) -> bool:
     return hit.name in _unset(hit.scene)
 
 
+def _loads_on_bridge(scene: Scene) -> bool:
+    files = scene.pair.bridge.files
+    return any(seen.path == scene.seen.path and seen.outcome == "ok" for seen in files)
+
+
+def _is_new_to_bridge(hit: Hit) -> bool:
+    """Whether a setting is nobody's; one that the bridge has is Airflow's, and the move took it."""
+    return not _loads_on_bridge(hit.scene)
+
+
 def _is_of_old_databases(hit: Hit) -> bool:
     """Whether the bridge had a Connection that nobody has given it: one that Airflow makes itself.
     Such ones are named alike but for two."""
-    if not (hit.name.endswith("_default") or hit.name in ("airflow_db", "local_mysql")):
-        return False
-    path = hit.scene.seen.path
-    return any(seen.path == path and seen.outcome == "ok" for seen in hit.scene.pair.bridge.files)
+    own = hit.name.endswith("_default") or hit.name in ("airflow_db", "local_mysql")
+    return own and _loads_on_bridge(hit.scene)
 
 
 def _met_no_value(hit: Hit) -> bool:
@@ -272,6 +280,11 @@ def _is_foreign(hit: Hit) -> bool:
 def _fix_input(kind: str, hit: Hit) -> str:
     wanted = (need for need in hit.scene.pair.needs if (need.kind, need.name) == (kind, hit.name))
     return input_fix(kind, hit.name, sample=next((need.sample for need in wanted), ""))
+
+
+def _fix_setting(hit: Hit) -> str:
+    name = f"AIRFLOW__{hit.words['section']}__{hit.words['key']}".upper()
+    return f"{input_fix('env', name)}. An airflow.cfg in the repository counts on both sides too."
 
 
 def input_fix(kind: str, name: str, *, sample: str = "") -> str:
@@ -497,6 +510,15 @@ CAUSES: tuple[Cause, ...] = (
         message=CONN_ID,
         says="The Connection {name} has no value, and the file stops there",
         input="connection",
+    ),
+    Cause(
+        rule=MISSING_ENVIRONMENT_VARIABLE,
+        kind=Kind.SURROUNDINGS,
+        types=("AirflowConfigException",),
+        message=r"section/key \[(?P<section>[^/\]]+)/(?P<key>[^\]]+)\] not found in config",
+        when=_is_new_to_bridge,
+        says="The setting {key} of [{section}] has no value, and the file stops there",
+        fix=_fix_setting,
     ),
     Cause(
         rule=MISSING_ENVIRONMENT_VARIABLE,

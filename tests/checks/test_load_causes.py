@@ -68,6 +68,22 @@ ERRORS: tuple[tuple[Side, str, str, str, str, str], ...] = (
         "warehouse",
     ),
     (
+        BRIDGE,
+        "airflow.exceptions.AirflowConfigException",
+        "section/key [mine/bucket] not found in config",
+        "",
+        "missing-environment-variable",
+        "The setting bucket of [mine] has no value",
+    ),
+    (
+        TARGET,
+        "airflow.exceptions.AirflowConfigException",
+        "section/key [core/sql_engine_encoding] not found in config",
+        "",
+        "broken-on-target",
+        "section/key [core/sql_engine_encoding]",
+    ),
+    (
         TARGET,
         "airflow.exceptions.AirflowNotFoundException",
         "The conn_id `aws_default` isn't defined",

@@ -1,10 +1,12 @@
 """Which reads are found, under which name, and which of them a file does not load without."""
 
 import textwrap
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from harness import archives
 from harness import repo as repos
 from harness.model import Config
 from harness.needs import find_needs
@@ -239,3 +241,21 @@ def test_code_that_refers_to_itself_ends(tmp_path: Path) -> None:
     A(); f(y)
     """
     assert found(tmp_path, textwrap.dedent(source)) == {("variable", "x"): False}
+
+
+def test_what_archives_read_is_found_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "SOURCE_BYTES", 1000)
+    (tmp_path / "dags").mkdir()
+    with zipfile.ZipFile(tmp_path / "dags" / "etl.zip", "w") as packed:
+        packed.writestr("etl.py", HEAD + "from keys import LAKE\nVariable.get(LAKE)\n")
+        packed.writestr("keys.py", "LAKE = 'lake'\n")
+        packed.writestr("tasks/late.py", HEAD + "def f(): return BaseHook.get_connection('dwh')\n")
+        packed.writestr("bomb.py", HEAD + "Variable.get('bomb')\n" + "\n" * 1000)
+    (tmp_path / "dags" / "broken.zip").write_bytes(b"PK\x03\x04 not really")
+    needs = find_needs(repos.load(tmp_path, config=Config()))
+    assert [(need.path, need.kind, need.name, need.optional) for need in needs] == [
+        ("dags/etl.zip/etl.py", "variable", "lake", False),
+        ("dags/etl.zip/tasks/late.py", "connection", "dwh", True),
+    ]

@@ -12,23 +12,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
 from harness.launch import launched
 from harness.metadata.bundle import Manifest
 from harness.metadata.databases import opened
 from harness.metadata.export import ExportOptions, export, no_steps
-from harness.metadata.inside import inside
 from harness.metadata.load import LoadOptions, LoadReport, load, open_bundle
-from harness.metadata.readable import Readable, read_back
 from harness.metadata.sealing import Fernet, new_seal, read_secret
 from harness.metadata.stores import store_of
 from harness.metadata.values import Decoder
 from harness.metadata.verify import VerifyReport, verify
-from harness.model import Config, Side
-from harness.runtimes.venv import VenvRuntime
 from harness.scratch import scratch
 from harness.targets import default_bridge, get_target
+
+if TYPE_CHECKING:
+    from harness.metadata.readable import Readable
+    from harness.model import Target
+    from harness.runtimes.environments import Environment
 
 DECODE = Path(__file__).parent / "probes" / "decode.py"
 OnStep = Callable[[str, int, int], None]
@@ -103,10 +105,18 @@ class _Lazy(Decoder):
 
     def _start(self) -> None:
         if not self.python:
-            runtime, bridge = VenvRuntime(), default_bridge()
-            constraints = runtime.constraints(bridge, Config())
-            self.python = str(runtime.environment(bridge, Side.BRIDGE, constraints).python)
+            self.python = str(_environment(default_bridge()).python)
         super()._start()
+
+
+def _environment(target: Target) -> Environment:
+    """The embedded runtime's environment of an Airflow, made when it is not in the cache."""
+    from harness.model import Config, Side
+    from harness.runtimes.venv import VenvRuntime
+
+    runtime = VenvRuntime()
+    side = Side.BRIDGE if target.role == "bridge" else Side.TARGET
+    return runtime.environment(target, side, runtime.constraints(target, Config()))
 
 
 def run_export(
@@ -150,15 +160,16 @@ def run_read_back(place: Place, options: LoadOptions) -> Readable:
 
     The environment is the embedded runtime's, made when it is not in the cache.
     """
+    from harness.metadata.inside import inside
+    from harness.metadata.readable import read_back
+
     target = get_target(options.target)
     store = store_of(place.bundle)
     manifest, seal = open_bundle(store, passphrase_of(place))
     key = b""
     if place.fernet_key_file is not None:
         key = read_secret(str(place.fernet_key_file), "the Fernet key")
-    runtime = VenvRuntime()
-    constraints = runtime.constraints(target, Config())
-    environment = runtime.environment(target, Side.TARGET, constraints)
+    environment = _environment(target)
     with scratch("readback") as folder:
         return read_back(
             store,

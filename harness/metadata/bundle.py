@@ -15,12 +15,15 @@ This module travels: it also runs in Airflow's own Python (3.7 and later) as par
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import json
 import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Sequence, Tuple
 
+from harness.metadata.copytext import BLOCK, lines_of
 from harness.metadata.problems import BundleProblem
 from harness.metadata.tables import TABLES
 
@@ -29,7 +32,8 @@ FAMILY = "mwaa-harness/metadata-bundle/"
 MANIFEST = "manifest.json"
 LEVEL = 1
 CHUNK_ROWS = 100_000
-BLOCK = 1 << 18
+AHEAD = 8
+"""How many blocks may wait to be compressed: what bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -171,27 +175,71 @@ def _packer() -> Any:
 
 
 class TableWriter:
-    """Writes a file of a bundle row by row, in chunks; memory does not grow with the rows."""
+    """Writes a file of a bundle in blocks of lines, cut into chunks of rows.
+
+    Compressing and storing is done by a thread of its own, a few blocks behind: memory does not
+    grow with the rows, and a block that cannot be stored makes one of the next calls raise.
+    """
 
     def __init__(
         self, store: Any, name: str, header: Mapping[str, Any], chunk_rows: int = CHUNK_ROWS
     ) -> None:
         self.name = name
+        self.rows = 0
         self._out = store.writer(name)
         self._hash = hashlib.sha256()
-        self._size = 0
-        self._rows = 0
+        self._size = self._begin = 0
         self._chunk_rows = chunk_rows
         self._chunks: List[Chunk] = []
-        self._buffer: List[bytes] = []
+        self._in_chunk = 0
         self._packer = _packer()
+        self._thread = ThreadPoolExecutor(1)
+        self._ahead: Deque[Future[None]] = collections.deque()
         if header:
             line = json.dumps(header, sort_keys=True, ensure_ascii=True).encode("ascii") + b"\n"
-            self._put(self._packer.compress(line))
-            self._put(self._packer.flush())
-            self._packer = _packer()
-        self._offset = self._size
+            self._later(self._pack, line)
+            self._later(self._end_member, 0)
+
+    def write(self, block: bytes) -> None:
+        """Some rows, each with its newline."""
+        rows = block.count(b"\n")
+        if self._in_chunk + rows <= self._chunk_rows:
+            self._add(block, rows)
+            return
+        lines = lines_of(block)
+        while lines:
+            room = self._chunk_rows - self._in_chunk
+            part, lines = lines[:room], lines[room:]
+            self._add(b"".join(part), len(part))
+
+    def _add(self, block: bytes, rows: int) -> None:
+        self._later(self._pack, block)
+        self.rows += rows
+        self._in_chunk += rows
+        if self._in_chunk == self._chunk_rows:
+            self._end_chunk()
+
+    def _end_chunk(self) -> None:
+        self._later(self._end_member, self._in_chunk)
         self._in_chunk = 0
+
+    def _later(self, work: Callable[[Any], None], argument: Any) -> None:
+        self._ahead.append(self._thread.submit(work, argument))
+        while len(self._ahead) > AHEAD:
+            self._ahead.popleft().result()
+
+    # --- in the thread ---
+
+    def _pack(self, block: bytes) -> None:
+        self._put(self._packer.compress(block))
+
+    def _end_member(self, rows: int) -> None:
+        """End a gzip member; one with rows is a chunk."""
+        self._put(self._packer.flush())
+        self._packer = _packer()
+        if rows:
+            self._chunks.append(Chunk(self._begin, self._size - self._begin, rows))
+        self._begin = self._size
 
     def _put(self, data: bytes) -> None:
         if data:
@@ -199,44 +247,24 @@ class TableWriter:
             self._size += len(data)
             self._out.write(data)
 
-    @property
-    def rows(self) -> int:
-        """How many rows it has taken."""
-        return self._rows + self._in_chunk + len(self._buffer)
-
-    def write(self, line: bytes) -> None:
-        """One row, with its newline."""
-        self._buffer.append(line)
-        if len(self._buffer) >= 512:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._put(self._packer.compress(b"".join(self._buffer)))
-        self._in_chunk += len(self._buffer)
-        self._buffer.clear()
-        if self._in_chunk >= self._chunk_rows:
-            self._end_chunk()
-
-    def _end_chunk(self) -> None:
-        self._put(self._packer.flush())
-        self._chunks.append(Chunk(self._offset, self._size - self._offset, self._in_chunk))
-        self._rows += self._in_chunk
-        self._offset = self._size
-        self._in_chunk = 0
-        self._packer = _packer()
+    # --- its end ---
 
     def finish(self) -> Tuple[File, Tuple[Chunk, ...]]:
         """Complete the file under its name."""
-        if self._buffer:
-            self._flush()
         if self._in_chunk:
             self._end_chunk()
+        while self._ahead:
+            self._ahead.popleft().result()
+        self._thread.shutdown()
         self._out.finish()
-        file = File(self.name, self._size, self._hash.hexdigest(), self._rows)
+        file = File(self.name, self._size, self._hash.hexdigest(), self.rows)
         return file, tuple(self._chunks)
 
     def abort(self) -> None:
         """Leave nothing behind."""
+        for future in self._ahead:
+            future.cancel()
+        self._thread.shutdown()
         self._out.abort()
 
 

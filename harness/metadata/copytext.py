@@ -12,10 +12,13 @@ This module travels: it also runs in Airflow's own Python (3.7 and later) as par
 from __future__ import annotations
 
 import re
+import struct
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, Callable, Dict, List, Optional
 
 NULL = rb"\N"
+BLOCK = 1 << 18
+"""About how many bytes of lines are handled at once."""
 
 _ESCAPES = {
     b"\\": rb"\\",
@@ -78,6 +81,12 @@ def field_bytes(field: bytes) -> Optional[bytes]:
     return bytes.fromhex(field[3:].decode("ascii"))
 
 
+def lines_of(block: bytes) -> List[bytes]:
+    """A block's lines, each with its newline."""
+    # Within a value every line end is escaped, so these are the ends of rows.
+    return block.splitlines(True)
+
+
 def fields(line: bytes) -> List[bytes]:
     """A line's fields; its newline is not part of the last."""
     return line.rstrip(b"\n").split(b"\t")
@@ -95,6 +104,15 @@ def _float(value: Any) -> bytes:
     if text.endswith(".0"):
         text = text[:-2]
     return text.replace("inf", "Infinity").replace("nan", "NaN").encode("ascii")
+
+
+def _single(value: Any) -> bytes:
+    """A float of 32 bits: the shortest text that gives the same 32 bits again."""
+    bits = struct.pack("f", value)
+    if struct.unpack("f", bits)[0] == value:
+        texts = (f"{value:.{digits}g}" for digits in range(6, 10))
+        value = next(text for text in texts if struct.pack("f", float(text)) == bits)
+    return _float(value)
 
 
 def _boolean(value: Any) -> bytes:
@@ -163,6 +181,7 @@ ENCODERS: Dict[str, Callable[[Any], bytes]] = {
     "json": _text,
     "integer": _integer,
     "float": _float,
+    "single": _single,
     "boolean": _boolean,
     "bytea": _bytes,
     "timestamptz": lambda value: _moment(value, "+00"),

@@ -8,6 +8,7 @@ This module travels: it also runs in Airflow's own Python (3.7 and later) as par
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tupl
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from harness.errors import UsageError
-from harness.metadata.copytext import ENCODERS, NULL, driver_value, fields
+from harness.metadata.copytext import BLOCK, ENCODERS, NULL, driver_value, fields, lines_of
 from harness.metadata.problems import MetadataError, database_errors
 
 LOCK = 0x6D776161
@@ -38,6 +39,10 @@ class Database:
     def name(self, identifier: str) -> str:
         """A table's or a column's name, quoted."""
         return f"{self.quote}{identifier}{self.quote}"
+
+    def column(self, name: str, type_: str) -> str:
+        """SQL for a column of the table ``t``, as exactly as the database has it."""
+        return f"t.{self.name(name)}"
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> List[Tuple[Any, ...]]:
         """All rows of a query whose answer is small."""
@@ -99,7 +104,7 @@ class Database:
         raise NotImplementedError
 
     def copy_out(self, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
-        """Give every row of ``select`` to ``write`` as one line of COPY text."""
+        """Give the rows of ``select`` to ``write`` as blocks of whole lines of COPY text."""
         raise NotImplementedError
 
     def copy_in(
@@ -146,11 +151,28 @@ class _Reader:
         return self.read(size)
 
 
-class _Writer:
-    """What COPY … TO STDOUT writes to."""
+class _Blocks(io.RawIOBase):
+    """What is under the buffer that COPY … TO STDOUT writes to, row by row: it gives the buffer's
+    content on, cut behind the last whole line."""
 
-    def __init__(self, write: Callable[[bytes], Any]) -> None:
-        self.write = write
+    def __init__(self, give: Callable[[bytes], Any]) -> None:
+        self.give = give
+        self.rest = b""
+        self.failed = False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if not self.failed:  # else the buffer is only being thrown away
+            block = self.rest + bytes(data)
+            end = block.rfind(b"\n") + 1
+            self.rest = block[end:]
+            self.failed = True
+            if end:
+                self.give(block[:end])
+            self.failed = False
+        return len(data)
 
 
 class PostgreSQL(Database):
@@ -191,7 +213,10 @@ class PostgreSQL(Database):
     def copy_out(self, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
         cursor = self.connection.cursor()
         try:
-            cursor.copy_expert(f"COPY ({select}) TO STDOUT", _Writer(write))
+            # The buffer is C, so that a row costs no call of ours.
+            rows = io.BufferedWriter(_Blocks(write), BLOCK)
+            cursor.copy_expert(f"COPY ({select}) TO STDOUT", rows)
+            rows.flush()
         finally:
             cursor.close()
 
@@ -277,7 +302,7 @@ class SQLite(Database):
         marks = ", ".join("?" for _ in columns)
         insert = f"INSERT INTO {self.name(table)} ({names}) VALUES ({marks})"
         count = 0
-        for batch in _batches(_lines(lines)):
+        for batch in _batches(line for block in lines for line in lines_of(block)):
             self.connection.executemany(
                 insert,
                 [
@@ -337,7 +362,11 @@ class MySQL(Database):
         import pymysql.cursors
 
         cursor = self.connection.cursor(pymysql.cursors.SSCursor)
-        _encode(cursor, select, types, write)
+        _encode(cursor, select, ["single" if kind == "float" else kind for kind in types], write)
+
+    def column(self, name: str, type_: str) -> str:
+        # A FLOAT is written with six digits, whatever it holds; a DOUBLE with all of them.
+        return super().column(name, type_) + (" + 0E0" if type_ == "float" else "")
 
 
 def _encode(cursor: Any, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
@@ -348,22 +377,25 @@ def _encode(cursor: Any, select: str, types: Sequence[str], write: Callable[[byt
             batch = cursor.fetchmany(BATCH)
             if not batch:
                 return
-            for row in batch:
-                line = b"\t".join(
-                    [
-                        NULL if value is None else encode(value)
-                        for value, encode in zip(row, encoders)
-                    ]
-                )
-                write(line + b"\n")
+            try:
+                lines = [
+                    b"\t".join(
+                        [
+                            NULL if value is None else encode(value)
+                            for value, encode in zip(row, encoders)
+                        ]
+                    )
+                    for row in batch
+                ]
+            except (ValueError, TypeError) as error:
+                names = ", ".join(column[0] for column in cursor.description)
+                raise MetadataError(
+                    f"A row of {names} cannot be exported: {error}.",
+                    hint="Its value is not of its column's type: mend it, or delete the row.",
+                ) from None
+            write(b"\n".join(lines) + b"\n")
     finally:
         cursor.close()
-
-
-def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    for block in blocks:
-        # Within a value every line end is escaped, so these are the ends of rows.
-        yield from block.splitlines(True)
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[List[bytes]]:
@@ -445,6 +477,10 @@ def _sqlite(url: str) -> Database:
         return SQLite(connection, path)
 
 
+# What of a URL's query the driver is told; the rest (`charset`) is Airflow's own business.
+TLS = ("ssl_ca", "ssl_cert", "ssl_key")
+
+
 def _mysql(parts: Any) -> Database:
     try:
         import pymysql
@@ -454,6 +490,8 @@ def _mysql(parts: Any) -> Database:
             hint="python -m pip install pymysql",
         ) from None
     where = hide_password(parts.geturl())
+    query = dict(parse_qsl(parts.query))
+    known = {name: query[name] for name in ("unix_socket", *TLS) if name in query}
     with database_errors(where):
         connection = pymysql.connect(
             host=parts.hostname or "localhost",
@@ -463,6 +501,7 @@ def _mysql(parts: Any) -> Database:
             database=unquote(parts.path.lstrip("/")),
             charset="utf8mb4",
             connect_timeout=30,
+            **known,
         )
         return MySQL(connection, where)
 

@@ -28,7 +28,15 @@ from harness.metadata.bundle import (
     manifest_bytes,
     table_file,
 )
-from harness.metadata.copytext import NULL, escape, field_bytes, field_text, fields, unescape
+from harness.metadata.copytext import (
+    NULL,
+    escape,
+    field_bytes,
+    field_text,
+    fields,
+    lines_of,
+    unescape,
+)
 from harness.metadata.databases import Database
 from harness.metadata.problems import (
     BundleProblem,
@@ -238,7 +246,7 @@ def expression(database: Database, column: Column, present: Sequence[str]) -> st
         return column.expression
     if column.name not in present:
         return "NULL"
-    return f"t.{database.name(column.name)}"
+    return database.column(column.name, column.type)
 
 
 def carried(table: Table) -> Tuple[Column, ...]:
@@ -278,7 +286,7 @@ def _export_table(work: _Export, table: Table) -> TableEntry:
         sink = _sink(work, table, columns, tally, _shown(work, table, writer.write, total))
         database.copy_out(select, [column.type for column in columns], sink.write)
         sink.finish()
-        rest = total - left_out - writer_rows(writer) - sum(tally.listed.values())
+        rest = total - left_out - writer.rows - sum(tally.listed.values())
         if rest:
             _list_rejected(work, table, source, inside, tally)
         file, chunks = writer.finish()
@@ -368,19 +376,14 @@ class _Counter:
     def __init__(self) -> None:
         self.rows = 0
 
-    def write(self, line: bytes) -> None:
-        self.rows += 1
+    def write(self, block: bytes) -> None:
+        self.rows += block.count(b"\n")
 
     def finish(self) -> Tuple[File, Tuple[Any, ...]]:
         return File("", 0, "", self.rows), ()
 
     def abort(self) -> None:
         """Nothing is there."""
-
-
-def writer_rows(writer: Any) -> int:
-    """How many rows a writer has taken so far."""
-    return int(writer.rows)
 
 
 def _shown(
@@ -391,12 +394,11 @@ def _shown(
         return write
     done = 0
 
-    def counted(line: bytes) -> None:
+    def counted(block: bytes) -> None:
         nonlocal done
-        done += 1
-        if done % 20000 == 0:
-            work.progress(table.name, done, total)
-        write(line)
+        done += block.count(b"\n")
+        work.progress(table.name, done, total)
+        write(block)
 
     return counted
 
@@ -463,11 +465,12 @@ def _list_rows(work: _Export, table: Table, reason: str, source: str, tally: _Ta
     quoted = work.database.name
     select = f"SELECT {reason} AS reason, " + ", ".join(f"t.{quoted(name)}" for name in present)
 
-    def write(line: bytes) -> None:
-        first, *values = fields(line)
-        why = field_text(first) or ""
-        row: Dict[str, Optional[str]] = dict(zip(present, map(_listed_text, values)))
-        _put_listed(work, table, tally, why, row)
+    def write(block: bytes) -> None:
+        for line in lines_of(block):
+            first, *values = fields(line)
+            why = field_text(first) or ""
+            row: Dict[str, Optional[str]] = dict(zip(present, map(_listed_text, values)))
+            _put_listed(work, table, tally, why, row)
 
     work.database.copy_out(
         f"{select} {source}",
@@ -578,7 +581,11 @@ class _Secrets:
             if column.transform in ("fernet", "seal")
         ]
 
-    def write(self, line: bytes) -> None:
+    def write(self, block: bytes) -> None:
+        for line in lines_of(block):
+            self._write(line)
+
+    def _write(self, line: bytes) -> None:
         values = fields(line)
         row = dict(zip(self.names, values))
         for position, column in self.secrets:
@@ -608,6 +615,9 @@ def place_of(table: Table, row: Mapping[str, bytes], column: Column) -> Tuple[st
     return (table.name, *(row[name].decode("utf-8") for name in table.key), column.name)
 
 
+NULL_LINE = NULL + b"\n"
+
+
 class _Pickles:
     """Replaces a pickle by tagged JSON. The pickled column is the last one of its table.
 
@@ -628,29 +638,34 @@ class _Pickles:
         self.column = columns[-1]
         if not self.column.transform:
             raise AssertionError(f"{table.name}: the column with a transform has to be the last")
-        self.memo: Dict[bytes, bytes] = {NULL + b"\n": NULL + b"\n"}
+        self.memo: Dict[bytes, bytes] = {NULL_LINE: NULL_LINE}
         self.waiting: List[Tuple[bytes, bytes]] = []
         self.size = 0
         self.decoded = 0
 
-    def write(self, line: bytes) -> None:
-        head, _, raw = line.rpartition(b"\t")
-        known = self.memo.get(raw)
-        if known is not None and not self.waiting:
-            self.out(head + b"\t" + known)
-            if raw[:1] != b"\\" or raw != b"\\N\n":
-                self.decoded += 1
-            return
-        if self.column.transform == "xcom":
-            text = json_value(field_bytes(raw[:-1]) or b"")
-            if text is not None:
-                self.decoded += 1
-                self.out(head + b"\t" + escape(text) + b"\n")
-                return
-        self.waiting.append((head, raw))
-        self.size += len(line)
+    def write(self, block: bytes) -> None:
+        done: List[bytes] = []
+        memo = self.memo
+        for line in lines_of(block):
+            head, tab, raw = line.rpartition(b"\t")
+            value = memo.get(raw) or self._json(raw)
+            if value is None:
+                self.waiting.append((head, raw))
+                self.size += len(line)
+            else:
+                done.append(head + tab + value)
+        self.decoded += len(done) - block.count(b"\t" + NULL_LINE)
+        if done:
+            self.out(b"".join(done))
         if len(self.waiting) >= PENDING_ROWS or self.size >= PENDING_BYTES:
             self._answer()
+
+    def _json(self, raw: bytes) -> Optional[bytes]:
+        """The field of a value that is JSON already; None for anything else."""
+        if self.column.transform != "xcom":
+            return None
+        text = json_value(field_bytes(raw[:-1]) or b"")
+        return None if text is None else escape(text) + b"\n"
 
     def _answer(self) -> None:
         asked: Dict[bytes, int] = {}
@@ -658,6 +673,7 @@ class _Pickles:
             if raw not in self.memo:
                 asked.setdefault(raw, len(asked))
         answers = self._decode([field_bytes(raw[:-1]) or b"" for raw in asked])
+        done = []
         for head, raw in self.waiting:
             known = self.memo.get(raw)
             if known is None:
@@ -669,9 +685,10 @@ class _Pickles:
                 known = escape(text) + b"\n"
                 if len(raw) < 256 and len(self.memo) < MEMO:
                     self.memo[raw] = known
-            if raw != b"\\N\n":
-                self.decoded += 1
-            self.out(head + b"\t" + known)
+            self.decoded += 1
+            done.append(head + b"\t" + known)
+        if done:
+            self.out(b"".join(done))
         self.waiting.clear()
         self.size = 0
 

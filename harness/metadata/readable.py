@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.metadata.bundle import Manifest, TableEntry, blocks
-from harness.metadata.copytext import unescape
+from harness.metadata.copytext import escape, fields, lines_of, unescape
 from harness.metadata.export import place_of
 from harness.metadata.inside import Inside
 from harness.metadata.readback import Read, digest, new_secret, readback
@@ -24,6 +24,8 @@ from harness.metadata.tables import TABLES, Table
 from harness.metadata.values import Unrepresentable, plain, xcom_value
 
 SHOWN = 50
+DIGEST = 16
+"""Bytes that are remembered of a key and its value."""
 
 INSTANCE = ("dag_id", "task_id", "run_id", "map_index")
 NUMBERS = frozenset({"map_index", "port", "slots"})
@@ -66,12 +68,19 @@ class Readable:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a table of the readback comes from: the bundle's table, the row's key, its value."""
+    """Where a table of the readback comes from: the bundle's table, the row's key, its value.
+
+    ``pickled``: the value is the last column, and most often an empty dict, which is only counted.
+    """
 
     name: str
     table: str
     key: tuple[str, ...]
     value: Callable[[Row, _Bundle], Any]
+    pickled: bool = False
+
+
+EMPTY = b"\t{}\n"
 
 
 class NotExpected(Exception):
@@ -90,17 +99,17 @@ class _Bundle:
         found = self.manifest.table(name)
         return found if found is not None and found.file is not None else None
 
-    def rows(self, name: str) -> Iterator[Row]:
-        """Its rows, raw fields by column."""
+    def lines(self, name: str) -> Iterator[bytes]:
+        """Its rows as blocks of lines."""
         entry = self.entry(name)
-        if entry is None or entry.file is None:
-            return
-        names = [column for column, _ in entry.columns]
-        for chunk in entry.chunks:
-            for block in blocks(self.store, entry.file.name, chunk):
-                for line in block.split(b"\n"):
-                    if line:
-                        yield dict(zip(names, line.split(b"\t"), strict=True))
+        if entry is not None and entry.file is not None:
+            for chunk in entry.chunks:
+                yield from blocks(self.store, entry.file.name, chunk)
+
+    def names(self, name: str) -> list[str]:
+        """Its columns."""
+        entry = self.entry(name)
+        return [column for column, _ in entry.columns] if entry is not None else []
 
     def hidden(self, table: Table, row: Row, column: str) -> Any:
         """The digest of a secret; NotExpected where the bundle cannot open it itself."""
@@ -170,8 +179,10 @@ def _pool(row: Row, _: _Bundle) -> Any:
 
 
 SOURCES = (
-    Source("dag_run.conf", "dag_run", ("dag_id", "run_id"), _pickle("conf")),
-    Source("task_instance.executor_config", "task_instance", INSTANCE, _pickle("executor_config")),
+    Source("dag_run.conf", "dag_run", ("dag_id", "run_id"), _pickle("conf"), True),
+    Source(
+        "task_instance.executor_config", "task_instance", INSTANCE, _pickle("executor_config"), True
+    ),
     Source("xcom.value", "xcom", (*INSTANCE, "key"), _xcom),
     Source("variable", "variable", ("key",), _variable),
     Source("connection", "connection", ("conn_id",), _connection),
@@ -240,20 +251,57 @@ def _lost_logs(bundle: _Bundle, logs: dict[Key, Read]) -> Iterator[Unreadable]:
     """The instances, of those that were asked for, whose log the target looks for elsewhere than
     where the bridge has written it. ``logs`` keeps those that the bundle knows."""
     known: dict[Key, Read] = {}
-    for row in bundle.rows("task_instance"):
-        key = tuple(_field(row, name) for name in INSTANCE)
-        read = logs.get(key)
-        if read is None:
-            continue
-        known[key] = read
-        moment = datetime.datetime.fromisoformat(str(_field(row, "execution_date")))
-        expected = f"{key[0]}/{key[1]}/{moment.isoformat()}/1.log"
-        if read.error:
-            yield Unreadable(LOG_NAME, key, f"the name of its log is not known: {read.error}")
-        elif read.value != expected:
-            yield Unreadable(LOG_NAME, key, f"its log is looked for as {read.value}")
+    names = bundle.names("task_instance")
+    positions = [names.index(name) for name in INSTANCE]
+    raw = {tuple(escape(str(part).encode("utf-8")) for part in key) for key in logs}
+    first = max(positions) + 1
+    for block in bundle.lines("task_instance"):
+        for line in lines_of(block):
+            values = line.split(b"\t", first)
+            if tuple([values[position] for position in positions]) not in raw:
+                continue
+            row = dict(zip(names, fields(line), strict=True))
+            key = tuple(_field(row, name) for name in INSTANCE)
+            known[key] = read = logs[key]
+            moment = datetime.datetime.fromisoformat(str(_field(row, "execution_date")))
+            expected = f"{key[0]}/{key[1]}/{moment.isoformat()}/1.log"
+            if read.error:
+                yield Unreadable(LOG_NAME, key, f"the name of its log is not known: {read.error}")
+            elif read.value != expected:
+                yield Unreadable(LOG_NAME, key, f"its log is looked for as {read.value}")
     logs.clear()
     logs.update(known)
+
+
+class _Digests:
+    """Key → digest of its value, 16 bytes a value: a dict of a million takes 200 MB."""
+
+    def __init__(self) -> None:
+        self.buckets = [bytearray() for _ in range(1 << 12)]
+        self.count = 0
+
+    def _place(self, key: Key) -> tuple[bytearray, bytes]:
+        short = _short(key)
+        return self.buckets[int.from_bytes(short[:2], "big") >> 4], short
+
+    def put(self, key: Key, value: bytes) -> None:
+        """One more."""
+        bucket, short = self._place(key)
+        bucket += short + value
+        self.count += 1
+
+    def pop(self, key: Key) -> bytes | None:
+        """The digest of a key's value, which goes; None for a key that is not there."""
+        bucket, short = self._place(key)
+        place = bucket.find(short)
+        while place % DIGEST and place >= 0:
+            place = bucket.find(short, place + 1)
+        if place < 0:
+            return None
+        value = bytes(bucket[place + DIGEST // 2 : place + DIGEST])
+        del bucket[place : place + DIGEST]
+        self.count -= 1
+        return value
 
 
 class _Sides:
@@ -261,27 +309,33 @@ class _Sides:
 
     def __init__(self, source: Source, bundle: _Bundle) -> None:
         self.source = source
-        self.expected: dict[bytes, bytes] = {}
+        self.expected = _Digests()
         self.count = self.equal = self.wrong = self.empty = self.empty_read = 0
         self.shown = 0
-        for row in bundle.rows(source.table):
-            try:
-                value = source.value(row, bundle)
-            except NotExpected:
-                continue
-            self.count += 1
-            key = tuple(_field(row, name) for name in source.key)
-            if value == {} and source.name != "xcom.value":
-                self.empty += 1
-                continue
-            self.expected[_short(key)] = self._digest(value)
+        names = bundle.names(source.table)
+        for block in bundle.lines(source.table):
+            for line in lines_of(block):
+                if source.pickled and line.endswith(EMPTY):
+                    self.empty += 1
+                else:
+                    self._expect(dict(zip(names, fields(line), strict=True)), bundle)
+        self.count += self.empty
+
+    def _expect(self, row: Row, bundle: _Bundle) -> None:
+        try:
+            value = self.source.value(row, bundle)
+        except NotExpected:
+            return
+        self.count += 1
+        key = tuple(_field(row, name) for name in self.source.key)
+        self.expected.put(key, self._digest(value))
 
     def take(self, read: Read) -> Iterator[Unreadable]:
         """What the target says of one row."""
         if not read.key:
             yield from self._wrong((), f"the table cannot be read: {read.error}")
             return
-        expected = self.expected.pop(_short(read.key), None)
+        expected = self.expected.pop(read.key)
         if expected is None:
             return  # the target's own
         if read.error:
@@ -304,8 +358,8 @@ class _Sides:
         if self.empty > self.empty_read:
             missing = self.empty - self.empty_read
             yield from self._wrong((), f"{missing} empty values are not there", missing)
-        if self.expected:
-            missing = len(self.expected)
+        missing = self.expected.count
+        if missing:
             yield from self._wrong((), f"{missing} values are not there", missing)
 
     def _wrong(self, key: Key, reason: str, count: int = 1) -> Iterator[Unreadable]:
@@ -321,7 +375,7 @@ class _Sides:
 
 def _short(thing: Any) -> bytes:
     text = json.dumps(thing, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode("ascii"), digest_size=16).digest()
+    return hashlib.blake2b(text.encode("ascii"), digest_size=DIGEST // 2).digest()
 
 
 def canonical(tagged: Any, *, text_keys: bool = False) -> Any:

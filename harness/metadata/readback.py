@@ -26,7 +26,7 @@ PROBE = Path(harness.probes.__file__).parent / "readback.py"
 
 # Importing Airflow takes seconds; a million rows of which none is printed takes longer.
 LIMITS = Limits(start=600.0, silence=600.0)
-LOGS = 20
+LOGS = 400
 
 
 class ReadbackFailed(HarnessError):
@@ -93,9 +93,9 @@ def readback(
     """Read ``tables`` of the database ``url`` in the target's environment, row by row.
 
     Rows of confs and configurations that are an empty dict are only counted, for ``on_empty``.
-    ``logs`` is for how many task instances of each DAG the name of the log is asked. Gives the
-    number of rows that were handed over. Raises ``ReadbackFailed`` when the probe does not come to
-    its end; what it had read until then was handed over.
+    ``logs`` is for about how many task instances, at least one a DAG, the name of the log is asked.
+    Gives the number of rows that were handed over. Raises ``ReadbackFailed`` when the probe does
+    not come to its end; what it had read until then was handed over.
     """
     key_file = where.folder / "secret.key"
     payload = where.folder / "readback.json"

@@ -7,8 +7,8 @@ Run inside a runtime, never imported by the harness:
 The database and the Fernet key are the environment's (``AIRFLOW__DATABASE__SQL_ALCHEMY_CONN``,
 ``AIRFLOW__CORE__FERNET_KEY``). PAYLOAD.json holds ``tables`` (which of ``READERS`` to read, all
 when it is missing), ``secret_key`` (a file with the key that secrets are digested under) and
-``logs`` (for how many task instances of each DAG the name of the log is asked). RESULT is a file
-or descriptor that JSON lines are appended to; each has a ``kind``:
+``logs`` (for about how many task instances the name of the log is asked, at least one a DAG).
+RESULT is a file or descriptor that JSON lines are appended to; each has a ``kind``:
 
     start    airflow, python
     failed   error (instead of all others: nothing can be read)
@@ -75,26 +75,28 @@ def attempt(read):
 
 
 def column_values(session, keys, column):
-    """(key, how to read it) of every row whose ``column`` is not NULL; (None, None) for one that
-    holds an empty dict.
+    """(key, how to read it) of every row whose ``column`` is not NULL; (None, how many) for those
+    that hold an empty dict.
 
     The bytes come as they are; the column's own type makes a value of them, as it would have.
     """
-    from sqlalchemy import LargeBinary, type_coerce
+    from sqlalchemy import LargeBinary, func, type_coerce
 
     dialect = session.get_bind().dialect
     process = column.type.result_processor(dialect, None) or (lambda value: value)
     raw = type_coerce(column, LargeBinary)
+    small = session.query(raw, func.count()).filter(func.length(raw) <= SMALL).group_by(raw)
+    empty = [
+        (bytes(value), count)
+        for value, count in small
+        if attempt(lambda value=value: process(value)) == {"value": {}}
+    ]
+    yield None, sum(count for _, count in empty)
     query = session.query(*keys, raw).filter(raw.isnot(None))
-    empty = {}
+    if empty:
+        query = query.filter(raw.notin_([value for value, _ in empty]))
     for row in query.yield_per(BATCH):
-        value = row[-1]
-        if len(value) <= SMALL and value not in empty:
-            empty[value] = attempt(lambda value=value: process(value)) == {"value": {}}
-        if empty.get(value):
-            yield None, None
-        else:
-            yield list(row[:-1]), lambda value=value: process(value)
+        yield list(row[:-1]), lambda value=row[-1]: process(value)
 
 
 SMALL = 16  # bytes of a pickle: an empty dict has no more
@@ -210,19 +212,26 @@ def read_users(session, payload):
 
 
 def read_log_names(session, payload):
-    """Where this Airflow looks for the logs of carried task instances: their first tries."""
+    """Where this Airflow looks for the logs of carried task instances: of the first try of one
+    instance a run, for some runs of every DAG."""
     from airflow.models import TaskInstance
     from airflow.utils.log.file_task_handler import FileTaskHandler
+    from sqlalchemy import func
     from sqlalchemy.orm import defer
 
     handler = FileTaskHandler("/")
     names = instance_keys(TaskInstance)
-    for (dag_id,) in session.query(TaskInstance.dag_id).distinct().all():
-        found = session.query(TaskInstance).filter(TaskInstance.dag_id == dag_id)
-        # What it was configured with has nothing to do with its log, and may not be readable.
-        found = found.options(defer(TaskInstance.executor_config))
-        found = found.order_by(TaskInstance.run_id, TaskInstance.task_id)
-        for instance in found.limit(payload["logs"]):
+    dags = session.query(TaskInstance.dag_id).distinct().all()
+    runs = max(1, payload["logs"] // max(1, len(dags)))
+    for (dag_id,) in dags:
+        ours = TaskInstance.dag_id == dag_id
+        found = session.query(TaskInstance.run_id, func.min(TaskInstance.task_id)).filter(ours)
+        found = found.group_by(TaskInstance.run_id).order_by(TaskInstance.run_id).limit(runs)
+        for run_id, task_id in found.all():
+            one = (ours, TaskInstance.run_id == run_id, TaskInstance.task_id == task_id)
+            # What it was configured with has nothing to do with its log, and may not be readable.
+            query = session.query(TaskInstance).options(defer(TaskInstance.executor_config))
+            instance = query.filter(*one).first()
             key = [getattr(instance, name) for name in names]
             yield key, lambda instance=instance: handler._render_filename(instance, 1)
 
@@ -256,7 +265,7 @@ def read_table(name, session, payload):
             yield {"kind": "row", "table": name, "key": [], "error": decode.sentence(error)}
             return
         if key is None:
-            empty += 1
+            empty += read
         else:
             yield dict(attempt(read), kind="row", table=name, key=key)
 

@@ -1,0 +1,54 @@
+"""MySQL as a source: 1.10.15's own schema and the hard rows, as PostgreSQL carries them, too."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from airflows import BRIDGE, Airflow, must
+from mysql_server import MySQLServer, bridge_driver, program, running_mysql
+from population import SCRIPTS, SETTINGS
+from transfers import content, exported, imported, verified
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("metadata-postgres")]
+
+TARGET = "2.11.0"
+
+
+@pytest.fixture(scope="module")
+def mysql() -> Iterator[MySQLServer]:
+    if program() is None:
+        pytest.skip("no MySQL server: install mariadb-server-core")
+    with running_mysql() as server:
+        yield server
+
+
+def test_what_mysql_keeps_survives(
+    mysql: MySQLServer,
+    airflow: Callable[[str], Airflow],
+    database: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    bridge = airflow(BRIDGE)
+    url = mysql.create("airflow")
+    settings = {**SETTINGS, "PYTHONPATH": str(bridge_driver()),
+                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+                "AIRFLOW__CORE__SQL_ENGINE_COLLATION_FOR_IDS": "utf8mb3_bin"}  # fmt: skip
+    other = database(BRIDGE)
+    bridge.call("initdb", url=url, settings=settings)
+    # Quotes as elsewhere; and not strict: what is too long is cut, as older servers do.
+    for source in (other, f"{url}&sql_mode=ANSI_QUOTES"):
+        must(bridge.script(SCRIPTS / "hard_rows.py", url=source, settings=settings))
+    targets = {}
+    for name, source in (("mysql", url), ("postgresql", other)):
+        place, targets[name] = str(tmp_path / name), database(TARGET)
+        manifest = exported(source, place, bridge.python)
+        assert (manifest.dialect, manifest.airflow) == (name, "1.10.13")
+        imported(targets[name], place, TARGET)
+        assert verified(targets[name], place, TARGET).ok
+    ours, theirs = content(targets["mysql"]), content(targets["postgresql"])
+    for t in theirs:
+        a, b = set(ours[t]), set(theirs[t])
+        for x in sorted(a - b):
+            print(t, "mysql", str(x)[:300])
+        for x in sorted(b - a):
+            print(t, "pg", str(x)[:300])

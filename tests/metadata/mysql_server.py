@@ -54,7 +54,8 @@ class MySQLServer:
     def create(self, name: str) -> str:
         """A new database; its URL, as Airflow and we understand it."""
         self.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        return f"mysql+pymysql://root@localhost/{name}?unix_socket={quote(str(self.socket), '')}&charset=utf8mb4"
+        place = quote(str(self.socket), safe="")
+        return f"mysql+pymysql://root@localhost/{name}?unix_socket={place}&charset=utf8mb4"
 
 
 @contextlib.contextmanager
@@ -95,16 +96,12 @@ def running_mysql() -> Iterator[MySQLServer]:
 
 
 def _wait(server: MySQLServer, process: subprocess.Popen[bytes], log: Path) -> None:
+    # The server makes the socket when it listens on it.
     deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            server.execute("SELECT 1")
-        except pymysql.OperationalError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"mariadbd does not answer:\n{log.read_text()}") from error
-            time.sleep(0.05)
-        else:
-            return
+    while not server.socket.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"mariadbd does not answer:\n{log.read_text()}")
+        time.sleep(0.05)
 
 
 def bridge_driver() -> Path:

@@ -1,5 +1,7 @@
 """MySQL as a source: 1.10.15's own schema and the hard rows, as PostgreSQL carries them, too."""
 
+import gzip
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,9 +48,18 @@ def test_what_mysql_keeps_survives(
         imported(targets[name], place, TARGET)
         assert verified(targets[name], place, TARGET).ok
     ours, theirs = content(targets["mysql"]), content(targets["postgresql"])
-    for t in theirs:
-        a, b = set(ours[t]), set(theirs[t])
-        for x in sorted(a - b):
-            print(t, "mysql", str(x)[:300])
-        for x in sorted(b - a):
-            print(t, "pg", str(x)[:300])
+    # What MySQL itself has not kept: more than 64 KiB of a BLOB, more than 32 bits of a float.
+    long_conf = next(row for row in theirs["dag_run"] if "manual__long" in row)
+    cut_conf = tuple("None" if part.startswith("b'") else part for part in long_conf)
+    theirs["dag_run"] = sorted({*theirs["dag_run"], cut_conf} - {long_conf})
+    theirs["xcom"] = [row for row in theirs["xcom"] if row[3] != "long"]
+    theirs["task_instance"] = [
+        tuple("123456790.0" if part == "123456789.125" else part for part in row)
+        for row in theirs["task_instance"]
+    ]
+    assert ours == theirs
+    listed = tmp_path / "mysql" / "listed"
+    for table in ("dag_run", "xcom"):
+        with gzip.open(listed / f"{table}.jsonl.gz", "rt") as lines:
+            assert any("long" in (row["key"].get("run_id") or row["row"].get("key") or "")
+                       for row in map(json.loads, lines))  # fmt: skip

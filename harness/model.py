@@ -502,13 +502,16 @@ class SurvivalProblem:
 class Survival:
     """What became of a history of the DAGs that was carried to a database of the target.
 
-    ``seeded`` is table → rows that were written on the bridge for it. A journey that could not be
-    made has a ``failure`` instead of tables.
+    ``seeded`` is table → rows that were written on the bridge for it. ``ran`` is the task (with its
+    DAG's id before it) → the state that a real run there has left it in, ``left`` reason → tasks
+    that were not run. A journey that could not be made has a ``failure`` instead of tables.
     """
 
     target: str
     database: str = ""
     seeded: Mapping[str, int] = field(default_factory=dict)
+    ran: Mapping[str, str] = field(default_factory=dict)
+    left: Mapping[str, int] = field(default_factory=dict)
     tables: tuple[SurvivalTable, ...] = ()
     problems: tuple[SurvivalProblem, ...] = ()
     failure: str = ""

@@ -365,8 +365,7 @@ def carried(
     """What becomes of a history of the bridge's DAGs on the target. A journey that cannot be made
     comes back as its ``failure``.
 
-    It is made in environments of the embedded runtime, whatever the DAGs were loaded in: none of
-    their code takes part.
+    It is made in environments of the embedded runtime, whatever the DAGs were loaded in.
     """
     # Only here: what carries metadata is not small, and most runs do not ask for it.
     from harness.survival import End, survive
@@ -385,6 +384,7 @@ def carried(
             bridge=ends[0],
             target=ends[1],
             config=job.config,
+            repo=job.repo,
             workspace=workspace / f"metadata-{row.airflow}",
             destination=destination,
             on_step=lambda step: _announce(on_progress, Side.TARGET, f"metadata: {step}"),

@@ -52,6 +52,16 @@ def roundtrip(
         )
 
 
+def _runs(survival: Survival) -> Iterator[str]:
+    """Which tasks were run for real, and why the others were not."""
+    told = [f"{task} {state}" for task, state in sorted(survival.ran.items())]
+    more = [f"and {len(told) - SHOWN} more"] if len(told) > SHOWN else []
+    yield f"  run for real: {', '.join([*told[:SHOWN], *more]) or 'no task'}"
+    if survival.left:
+        reasons = ", ".join(f"{why} {count}" for why, count in sorted(survival.left.items()))
+        yield f"  only rows of their shape: {reasons}"
+
+
 def document(repo: Path, survivals: Sequence[Survival]) -> str:
     """All of it as JSON."""
     found = {
@@ -71,6 +81,7 @@ def lines(repo: Path, survivals: Sequence[Survival]) -> Iterator[str]:
         if survival.failure:
             yield from (f"  {line}" for line in survival.failure.splitlines())
             continue
+        yield from _runs(survival)
         yield f"  {'table':30} {'rows':>8} {'carried':>8} {'listed':>7} {'read back':>10}  sums"
         for table in survival.tables:
             same = table.source_checksum == table.target_checksum

@@ -1,8 +1,9 @@
 """Whether metadata survives: a history of the repository's own DAGs, carried over and read back.
 
 A bridge database is filled with what the observed DAGs would have left in it (``probes/seed.py``:
-no DAG code runs), exported, imported into a fresh database of the target, verified row by row,
-and then every value is read through the target's own Airflow. Both databases are thrown away.
+no DAG code runs), and tasks that can do no harm are run for real (``probes/runs.py``). It is
+exported, imported into a fresh database of the target, verified row by row, and then every value is
+read through the target's own Airflow. Both databases are thrown away.
 """
 
 from __future__ import annotations
@@ -31,7 +32,16 @@ from harness.metadata.sealing import Fernet, new_seal
 from harness.metadata.stores import store_of
 from harness.metadata.values import Decoder
 from harness.metadata.verify import VerifyReport, verify
-from harness.model import Config, DagObservation, Survival, SurvivalProblem, SurvivalTable, Target
+from harness.model import (
+    Config,
+    DagObservation,
+    Repo,
+    Survival,
+    SurvivalProblem,
+    SurvivalTable,
+    Target,
+)
+from harness.repo import copy_tree
 from harness.runtimes.environments import Environment
 from harness.runtimes.supervise import Limits, supervise
 from harness.runtimes.surroundings import FERNET_KEY
@@ -39,6 +49,10 @@ from harness.runtimes.surroundings import FERNET_KEY
 PROBES = Path(harness.probes.__file__).parent
 RUNS = 3
 SEED_LIMITS = Limits(start=600.0, silence=600.0)
+
+# What real runs may take: one task, all of them, and loading the DAGs before.
+TASK_SECONDS, ALL_SECONDS = 20, 120
+RUN_LIMITS = Limits(start=300.0, silence=300.0)
 
 OnStep = Callable[[str], None]
 
@@ -69,23 +83,28 @@ def survive(
     bridge: End,
     target: End,
     config: Config,
+    repo: Repo,
     workspace: Path,
     destination: Destination | None = None,
     runs: int = RUNS,
     on_step: OnStep = lambda _: None,
 ) -> Survival:
-    """Carry a history of ``dags`` from the bridge to the target, and say what became of it.
+    """Carry a history of ``dags``, those of ``repo``, from the bridge to the target, and say what
+    became of it.
 
     Without a ``destination`` it is an SQLite database in ``workspace``, an empty private folder.
     Raises HarnessError when one of the steps cannot be done at all.
     """
     began = time.perf_counter()
+    dags = list(dags)
     workspace.mkdir(parents=True, exist_ok=True)
     on_step("writing a history of the DAGs")
     source = workspace / "bridge.db"
     shutil.copyfile(bridge.environment.template_db, source)
     at_bridge = inside(bridge.environment, bridge.target, workspace / "bridge")
     seeded = seed(dags, config, at_bridge, f"sqlite:///{source}", runs=runs)
+    on_step("running tasks that need nothing else")
+    ran, left = run_tasks(dags, repo, at_bridge, f"sqlite:///{source}", workspace)
     if destination is None:
         shutil.copyfile(target.environment.template_db, workspace / "target.db")
         destination = Destination(url=f"sqlite:///{workspace / 'target.db'}", fernet_key=FERNET_KEY)
@@ -128,6 +147,8 @@ def survive(
         target=target.target.airflow,
         database=destination.url.partition(":")[0],
         seeded=seeded,
+        ran=ran,
+        left=left,
         tables=tuple(_tables(manifest, loaded, verified, read)),
         problems=tuple(_problems(verified, read)),
         seconds=time.perf_counter() - began,
@@ -179,6 +200,56 @@ def seed(
             hint="Run `mwaa-harness check` first: what it finds on the bridge comes before this.",
         )
     return found
+
+
+def run_tasks(
+    dags: Iterable[DagObservation], repo: Repo, where: Inside, url: str, writable: Path
+) -> tuple[Mapping[str, str], Mapping[str, int]]:
+    """Run those tasks of ``dags`` for real that need nothing but this machine; ``writable`` is the
+    only folder that they can change, and they have no network.
+
+    Gives task → state, and reason → tasks that were not run. A DAG that needs more than the
+    bridge's bare Airflow to be loaded is "not-loaded", whatever ends all runs is "not-ended".
+    """
+    copy = copy_tree(repo, where.folder / "repo")
+    folders = {"DAGS": copy.dags, "PLUGINS": copy.plugins}
+    options = {
+        f"AIRFLOW__CORE__{name}_FOLDER": str(copy.root / folder)
+        for name, folder in folders.items()
+        if folder is not None
+    }
+    tasks = {dag.dag_id: len(dag.tasks) for dag in dags}
+    payload = where.folder / "runs.json"
+    asked = {
+        "folder": str(writable),
+        "dags": sorted(tasks),
+        "task": TASK_SECONDS,
+        "total": ALL_SECONDS,
+    }
+    payload.write_bytes(msgspec.json.encode(asked))
+    ran: dict[str, str] = {}
+    left: Counter[str] = Counter()
+
+    def take(record: Mapping[str, Any]) -> None:
+        if record.get("kind") != "task":
+            return
+        if "left" in record:
+            left[record["left"]] += 1
+        else:
+            ran[f"{record['dag_id']}.{record['task_id']}"] = record["state"]
+
+    ended = supervise(
+        (str(where.python), "-B", "-s", str(PROBES / "runs.py"), str(payload)),
+        env={**where.env, database_option(where.env): url, **options},
+        cwd=where.folder,
+        limits=RUN_LIMITS,
+        no_network=True,
+        on_record=take,
+    )
+    missing = sum(tasks.values()) - len(ran) - left.total()
+    if missing > 0:
+        left["not-loaded" if ended.complete else "not-ended"] += missing
+    return ran, dict(left)
 
 
 def _tables(

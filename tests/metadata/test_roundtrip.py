@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -138,6 +139,68 @@ def test_a_repositorys_history_survives_on_sqlite(stories: Path) -> None:
         assert tables["variable"]["values"] == tables["variable"]["rows"] > 1
         for name, count in target["seeded"].items():
             assert tables[name]["rows"] >= count > 0
+
+
+REAL = """
+import datetime, os, pathlib, time, urllib.request
+from airflow import DAG
+from airflow.operators.bash_operator import BashOperator
+from airflow.operators.dummy_operator import DummyOperator
+from airflow.operators.python_operator import PythonOperator
+
+class Own(PythonOperator):
+    pass
+
+def outside():
+    pathlib.Path({outside!r}).write_text("a task was here")
+
+def online():
+    urllib.request.urlopen("http://127.0.0.1:{port}")
+
+def returns(**context):
+    return {{"at": context["execution_date"], "pair": (1, 2), "there": os.path.exists({outside!r})}}
+
+with DAG("real", start_date=datetime.datetime(2021, 2, 3), schedule_interval="@daily",
+         default_args={{"owner": "a"}}) as dag:
+    begin = DummyOperator(task_id="begin")
+    bash = BashOperator(task_id="bash", xcom_push=True,
+                        bash_command="touch $TMPDIR/x; rm -f {outside}; echo ü {{{{ ds }}}}")
+    begin >> bash >> PythonOperator(task_id="python", python_callable=returns, provide_context=True)
+    begin >> PythonOperator(task_id="outside", python_callable=outside)
+    failed = PythonOperator(task_id="online", python_callable=online)
+    begin >> failed >> DummyOperator(task_id="behind")
+    failed >> DummyOperator(task_id="always", trigger_rule="all_done")
+    Own(task_id="own", python_callable=outside)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("metadata")
+def test_tasks_that_can_do_no_harm_are_run_for_real(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("as it was")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        text = REAL.format(outside=str(kept), port=server.getsockname()[1])
+        (tmp_path / "repo" / "dags").mkdir(parents=True)
+        (tmp_path / "repo" / "dags" / "real.py").write_text(text)
+        repo = str(tmp_path / "repo")
+        done = run("metadata", "roundtrip", repo, "--target", TARGETS[1], "--format", "json")
+    assert done.return_value == 0, done.output
+    (target,) = json.loads(done.stdout)["targets"]
+    assert target["ok"]
+    if "not-isolated" in target["left"]:  # no namespaces here: then no code of the DAG runs
+        assert target["ran"] == {"real.begin": "success"}
+    else:
+        states = {task.removeprefix("real."): state for task, state in target["ran"].items()}
+        assert states == {"begin": "success", "bash": "success", "python": "success",
+                          "outside": "failed", "online": "failed", "behind": "upstream_failed",
+                          "always": "success"}  # fmt: skip
+        assert target["left"] == {"operator": 1}
+    assert kept.read_text() == "as it was"
+    seeded = target["seeded"]
+    tables = {table["name"]: table for table in target["tables"]}
+    assert tables["task_instance"]["rows"] == seeded["task_instance"] + 8
+    assert tables["dag_run"]["rows"] == seeded["dag_run"] + 1
 
 
 @pytest.mark.slow

@@ -243,7 +243,9 @@ def _check_secrets(work: _Export, wanted: Sequence[Table]) -> None:
 def expression(database: Database, column: Column, present: Sequence[str]) -> str:
     """SQL for a column of the superset; NULL where an older 1.10 does not have it yet."""
     if column.expression:
-        return column.expression
+        own = f"t.{column.name}"
+        missing = own in column.expression and column.name not in present
+        return column.expression.replace(own, "NULL") if missing else column.expression
     if column.name not in present:
         return "NULL"
     return database.column(column.name, column.type)

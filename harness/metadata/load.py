@@ -225,6 +225,7 @@ def _load(work: _Import) -> LoadReport:
             hint="Finish it, or start with a fresh database.",
         )
     _check_target(work)
+    _check_needed(work)
     key_checked = _check_key(work)
     check_files(work.store, work.manifest, [table.name for table, _ in work.tables])
     for table, entry in work.tables:
@@ -323,6 +324,22 @@ def _check_target(work: _Import) -> None:
         )
 
 
+def _check_needed(work: _Import) -> None:
+    """Rows point to rows of other tables, which come along or are there."""
+    chosen_names = {table.name for table, _ in work.tables}
+    wrong = [
+        f"{table.name} needs {name}"
+        for table, entry in work.tables
+        for name in table.after
+        if entry.rows and name not in chosen_names and not _occupied(work, name)
+    ]
+    if wrong:
+        raise TargetProblem(
+            f"{work.database.where} has no rows of what is pointed to: {'; '.join(wrong)}.",
+            hint="Nothing was written. Name those tables with --tables, too.",
+        )
+
+
 def _check_key(work: _Import) -> bool:
     """Whether the target's key could be tried on something the target has encrypted itself."""
     tried = 0
@@ -348,13 +365,13 @@ def _check_key(work: _Import) -> bool:
 # --- the plan ------------------------------------------------------------------------------------
 
 
-def _occupied(work: _Import, table: Table) -> bool:
-    return bool(work.database.rows(f"SELECT 1 FROM {work.database.name(table.name)} LIMIT 1"))
+def _occupied(work: _Import, table: str) -> bool:
+    return bool(work.database.rows(f"SELECT 1 FROM {work.database.name(table)} LIMIT 1"))
 
 
 def _planned(work: _Import) -> Plan:
     """How what is there is met. Raises TargetProblem when the policy does not allow it."""
-    occupied = {table.name for table, _ in work.tables if _occupied(work, table)}
+    occupied = {table.name for table, _ in work.tables if _occupied(work, table.name)}
     offsets = {
         table.name: _highest(work, table)
         for table, _ in work.tables

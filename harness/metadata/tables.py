@@ -17,6 +17,7 @@ from typing import Optional, Tuple
 # Airflow version → alembic revision of the first release that has it, oldest first.
 # Source: airflow/utils/db.py of 2.11.0 (_REVISION_HEADS_MAP) and `alembic heads` of 1.10.15.
 REVISIONS = (
+    ("1.10.12", "da3f683c3a5a"),
     ("1.10.13", "03afc6b6f902"),
     ("2.0.0", "e959f08ac86c"),
     ("2.0.1", "82b7c48c147f"),

@@ -31,7 +31,7 @@ from harness.metadata.stores import FolderStore
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("metadata-postgres")]
 
 TARGET = "2.10.3"
-SMALL = 40
+SMALL = 100
 
 
 @pytest.fixture(scope="module")

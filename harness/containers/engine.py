@@ -399,8 +399,12 @@ def no_reaper() -> None:
     testcontainers_config.ryuk_disabled = True
 
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
 def tail(text: str, count: int = 25) -> str:
-    """The last lines of a log, indented."""
+    """The last lines of a log, indented and without colours."""
+    text = COLOURS.sub("", text)
     return "\n".join(f"  {line.rstrip()}" for line in text.strip().splitlines()[-count:])
 
 

@@ -303,7 +303,8 @@ class TaskObservation:
     """One task. ``operator`` is the class' dotted path (for a class of the repository's own:
     ``path/of/file.py:Class``), ``bases`` the dotted paths of its ancestors up to BaseOperator.
     ``fields`` holds the raw values of the templated fields, ``template_fields`` their names;
-    ``plain`` JSON values throughout, see ``harness/probes/observe.py``."""
+    ``plain`` JSON values throughout, see ``harness/probes/observe.py``: 1.10 took a text for a
+    bool, and anything for anything."""
 
     task_id: str
     operator: str
@@ -319,10 +320,10 @@ class TaskObservation:
     priority_weight: Any = 1
     weight_rule: str = ""
     owner: Any = ""
-    depends_on_past: bool = False
-    wait_for_downstream: bool = False
-    start_date: str | None = None
-    end_date: str | None = None
+    depends_on_past: Any = False
+    wait_for_downstream: Any = False
+    start_date: Any = None
+    end_date: Any = None
     execution_timeout: Any = None
     sla: Any = None
     max_active_tis_per_dag: Any = None
@@ -342,18 +343,18 @@ class DagObservation:
     dag_id: str
     path: str
     schedule: Any = None
-    start_date: str | None = None
-    end_date: str | None = None
-    catchup: bool = True
+    start_date: Any = None
+    end_date: Any = None
+    catchup: Any = True
     max_active_tasks: Any = None
     max_active_runs: Any = None
     dagrun_timeout: Any = None
     default_view: str = ""
-    orientation: str = ""
-    description: str | None = None
-    doc_md: str | None = None
+    orientation: Any = ""
+    description: Any = None
+    doc_md: Any = None
     is_paused_upon_creation: Any = None
-    render_template_as_native_obj: bool = False
+    render_template_as_native_obj: Any = False
     params: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     access_control: Any = None

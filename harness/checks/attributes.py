@@ -133,21 +133,36 @@ def _document(value: Any) -> Any:
     return "" if isinstance(value, str) and value.endswith(".md") else value
 
 
+def _truth(value: Any) -> Any:
+    """A flag as 1.10 took it, whatever it was; 2.10 insists on a bool."""
+    return None if value is None else bool(value)
+
+
+def _number(value: Any) -> Any:
+    """A number as it is meant; 2.10 insists on an int."""
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+
+
+def _name(value: Any) -> Any:
+    """A name that may have been given as a number."""
+    return str(value) if isinstance(value, int) else value
+
+
 DAG_ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(name="schedule", rule=SCHEDULE_CHANGED),
-    Attribute(name="catchup", rule=SCHEDULE_CHANGED),
+    Attribute(name="catchup", rule=SCHEDULE_CHANGED, normal=_truth),
     Attribute(name="dagrun_timeout", rule=SCHEDULE_CHANGED),
-    Attribute(name="is_paused_upon_creation", rule=SCHEDULE_CHANGED),
+    Attribute(name="is_paused_upon_creation", rule=SCHEDULE_CHANGED, normal=_truth),
     Attribute(name="parent", rule=SCHEDULE_CHANGED),
     Attribute(name="start_date", rule=DATES_CHANGED),
     Attribute(name="end_date", rule=DATES_CHANGED),
-    Attribute(name="max_active_tasks", rule=LIMITS_CHANGED),
-    Attribute(name="max_active_runs", rule=LIMITS_CHANGED),
+    Attribute(name="max_active_tasks", rule=LIMITS_CHANGED, normal=_number),
+    Attribute(name="max_active_runs", rule=LIMITS_CHANGED, normal=_number),
     Attribute(name="params", rule=PARAMS_CHANGED),
     Attribute(name="template_searchpath", rule=PARAMS_CHANGED),
     Attribute(name="user_defined_macros", rule=PARAMS_CHANGED, normal=sorted),
     Attribute(name="user_defined_filters", rule=PARAMS_CHANGED, normal=sorted),
-    Attribute(name="render_template_as_native_obj", rule=PARAMS_CHANGED),
+    Attribute(name="render_template_as_native_obj", rule=PARAMS_CHANGED, normal=_truth),
     Attribute(name="callbacks", rule=NOTIFICATION_CHANGED, normal=sorted),
     Attribute(name="tags", rule=APPEARANCE_CHANGED, normal=sorted),
     Attribute(name="description", rule=APPEARANCE_CHANGED),
@@ -159,23 +174,23 @@ DAG_ATTRIBUTES: tuple[Attribute, ...] = (
 
 TASK_ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(name="trigger_rule", rule=TRIGGER_RULE_CHANGED),
-    Attribute(name="depends_on_past", rule=TRIGGER_RULE_CHANGED),
-    Attribute(name="wait_for_downstream", rule=TRIGGER_RULE_CHANGED),
+    Attribute(name="depends_on_past", rule=TRIGGER_RULE_CHANGED, normal=_truth),
+    Attribute(name="wait_for_downstream", rule=TRIGGER_RULE_CHANGED, normal=_truth),
     Attribute(name="start_date", rule=DATES_CHANGED),
     Attribute(name="end_date", rule=DATES_CHANGED),
-    Attribute(name="retries", rule=EXECUTION_CHANGED),
+    Attribute(name="retries", rule=EXECUTION_CHANGED, normal=_number),
     Attribute(name="retry_delay", rule=EXECUTION_CHANGED),
     Attribute(name="execution_timeout", rule=EXECUTION_CHANGED),
-    Attribute(name="queue", rule=EXECUTION_CHANGED),
-    Attribute(name="priority_weight", rule=EXECUTION_CHANGED),
+    Attribute(name="queue", rule=EXECUTION_CHANGED, normal=_name),
+    Attribute(name="priority_weight", rule=EXECUTION_CHANGED, normal=_number),
     Attribute(name="weight_rule", rule=EXECUTION_CHANGED),
-    Attribute(name="pool", rule=LIMITS_CHANGED),
-    Attribute(name="pool_slots", rule=LIMITS_CHANGED),
-    Attribute(name="max_active_tis_per_dag", rule=LIMITS_CHANGED),
+    Attribute(name="pool", rule=LIMITS_CHANGED, normal=_name),
+    Attribute(name="pool_slots", rule=LIMITS_CHANGED, normal=_number),
+    Attribute(name="max_active_tis_per_dag", rule=LIMITS_CHANGED, normal=_number),
     Attribute(name="sla", rule=NOTIFICATION_CHANGED),
     Attribute(name="owner", rule=NOTIFICATION_CHANGED),
-    Attribute(name="email_on_failure", rule=NOTIFICATION_CHANGED),
-    Attribute(name="email_on_retry", rule=NOTIFICATION_CHANGED),
+    Attribute(name="email_on_failure", rule=NOTIFICATION_CHANGED, normal=_truth),
+    Attribute(name="email_on_retry", rule=NOTIFICATION_CHANGED, normal=_truth),
     Attribute(name="params", rule=PARAMS_CHANGED),
 )
 

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -407,3 +408,21 @@ def test_a_side_that_failed_is_not_judged() -> None:
         about = replace(good, **{name: failed})
         assert unjudged(CHECK, about) == ["dags"]
         assert judged(CHECK, about) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"depends_on_past": "False", "retries": "2"}, {"depends_on_past": True, "retries": 2}),
+        ({"email_on_retry": 0, "priority_weight": "10"}, {"priority_weight": 10}),
+        ({"pool": 1, "queue": 2}, {"pool": "1", "queue": "2"}),
+    ],
+)
+def test_what_1_10_took_in_any_type_is_the_same(old: dict[str, Any], new: dict[str, Any]) -> None:
+    base = dataclasses.asdict(task())
+    read = [
+        msgspec.convert({**base, "email_on_retry": False, **given}, TaskObservation)
+        for given in (old, new)
+    ]
+    tasks = [replace(dag(), tasks=(one,)) for one in read]
+    assert compare(*tasks) == ()

@@ -83,7 +83,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         if not kind or not target.has(f"apache-airflow>={since}"):
             continue
         value = known(node, source)
-        if isinstance(value, ast.Constant | ast.Tuple | ast.Set):
+        if isinstance(value, ast.Constant | ast.Tuple | ast.Set | ast.List | ast.Dict):
             yield from _other(source, name, kind, node, value)
         elif kind not in {"str", "list"} and _is_text(source, value):
             yield _note(name, kind, node, "a text", f"Put {_wanted(kind)} around it")
@@ -96,9 +96,12 @@ def _other(
     given = value.value if isinstance(value, ast.Constant) else ()
     if given is None or type(given).__name__ == kind or (kind == "int" and given is True):
         return
+    if kind == "list" and isinstance(value, ast.List):
+        return
     code = _code(source, kind, value, given)
     if not code:
-        yield _note(name, kind, node, source.segment(value), f"Write {_wanted(kind)}")
+        wanted = "True or False" if kind == "bool" else _wanted(kind)
+        yield _note(name, kind, node, source.segment(value), f"Write {wanted}")
         return
     if value is node:
         yield Step(
@@ -204,6 +207,7 @@ RULE = Rule(
                 "from airflow import DAG",
                 "",
                 "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
+                "args = {'email_on_failure': ['me@example.com']}",
             ),
             after=lines(
                 "import os",
@@ -211,8 +215,9 @@ RULE = Rule(
                 "from airflow import DAG",
                 "",
                 "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
+                "args = {'email_on_failure': ['me@example.com']}",
             ),
-            notes=("Write timedelta(seconds=...)", "Put int(...) around it"),
+            notes=("Write timedelta(seconds=...)", "Put int(...) around it", "True or False"),
         ),
         Example(
             before=lines(

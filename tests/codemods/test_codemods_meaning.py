@@ -102,6 +102,6 @@ def test_a_program_means_the_same(text: str, version: str) -> None:
 
 @pytest.mark.slow
 @given(PROGRAMS, st.sampled_from(VERSIONS))
-@settings(max_examples=1500, **LEAN)
+@settings(max_examples=600, **LEAN)
 def test_many_programs_mean_the_same(text: str, version: str) -> None:
     check(text, version)

@@ -23,14 +23,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from importlib.resources import files
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+
+from codemods.dated import Pins, Rows, mined_rows, sections
 
 DROP = "-"
-_GONE = " gone"
 # Its constructor takes a context that no call of what mixes it in ever means.
 _LOGGING = "airflow.utils.log.logging_mixin.LoggingMixin"
 _SAME = " = "
@@ -144,20 +142,8 @@ def _parse(line: str) -> tuple[str, Constructor]:
     )
 
 
-@lru_cache(maxsize=1)
-def _lines() -> Mapping[str, tuple[tuple[str, Version, str], ...]]:
-    """path → its lines with distribution and first version, oldest first."""
-    text = (files("codemods") / "data" / "constructors.txt").read_text("utf-8")
-    table: dict[str, list[tuple[str, Version, str]]] = {}
-    dist, since = "", Version("0")
-    for line in text.splitlines():
-        if line.startswith("["):
-            dist, _, version = line.strip("[]").partition(">=")
-            since = Version(version)
-        elif line and not line.startswith("#"):
-            path = line.partition(" ")[0].partition("(")[0]
-            table.setdefault(path, []).append((dist, since, line))
-    return {path: tuple(rows) for path, rows in table.items()}
+def _lines() -> Rows:
+    return mined_rows("constructors.txt")
 
 
 @lru_cache(maxsize=4096)
@@ -183,16 +169,11 @@ def _hand_row(when: Requirement, argument: str, rest: str) -> HandRow:
 
 @lru_cache(maxsize=1)
 def _hand_rows() -> Mapping[tuple[str, str], tuple[HandRow, ...]]:
-    text = (files("codemods") / "data" / "arguments_by_hand.txt").read_text("utf-8")
     table: dict[tuple[str, str], list[HandRow]] = {}
-    when = Requirement("apache-airflow")
-    for line in text.splitlines():
-        if line.startswith("["):
-            when = Requirement(line.strip("[]"))
-        elif line and not line.startswith("#"):
-            path, argument, rest = line.split(" ", 2)
-            row = replace(_hand_row(when, argument, rest), of=path)
-            table.setdefault((path, argument), []).append(row)
+    for when, line in sections("arguments_by_hand.txt"):
+        path, argument, rest = line.split(" ", 2)
+        row = replace(_hand_row(when, argument, rest), of=path)
+        table.setdefault((path, argument), []).append(row)
     return {key: tuple(rows) for key, rows in table.items()}
 
 
@@ -200,28 +181,17 @@ class Constructors:
     """The argument table as one set of pins sees it."""
 
     def __init__(self, pins: Mapping[str, str]) -> None:
-        self._versions: dict[str, Version] = {}
-        for name, version in pins.items():
-            try:
-                self._versions[canonicalize_name(name)] = Version(version)
-            except InvalidVersion:
-                continue
+        self._pins = Pins(pins)
         self._signatures: dict[str, Signature | None] = {}
 
     def _line(self, path: str) -> str:
-        rows = [
-            line
-            for dist, since, line in _lines().get(path, ())
-            if dist in self._versions and since <= self._versions[dist]
-        ]
-        return rows[-1] if rows and not rows[-1].endswith(_GONE) else ""
+        return self._pins.line(_lines(), path)
 
     def renames(self, path: str) -> Mapping[str, str]:
         """Every rename that a release of the class up to this one has known."""
         found: dict[str, str] = {}
-        for dist, since, line in _lines().get(path, ()):
-            past = dist in self._versions and since <= self._versions[dist]
-            if past and "(" in line:
+        for line in self._pins.past(_lines(), path):
+            if "(" in line:
                 found |= parse_line(line).renamed
         return found
 
@@ -290,15 +260,11 @@ class Constructors:
         """What calls of the class at ``path`` gain when they lack it."""
         found = []
         for row in _hand_rows().get((path, "+"), ()):
-            if self._holds(row):
+            if self._pins.holds(row.when):
                 place, _, code = row.new.partition("=")
                 name, *keys = place.replace("]", "").split("[")
                 found.append(Addition(name=name, keys=tuple(keys), code=code))
         return tuple(found)
-
-    def _holds(self, row: HandRow) -> bool:
-        version = self._versions.get(canonicalize_name(row.when.name))
-        return version is not None and row.when.specifier.contains(version, prereleases=True)
 
     def by_hand(
         self, paths: tuple[str, ...], argument: str, accepts: frozenset[str]
@@ -311,7 +277,7 @@ class Constructors:
             row
             for path in paths
             for row in reversed(_hand_rows().get((path, argument), ()))
-            if self._holds(row)
+            if self._pins.holds(row.when)
         ]
         able = (r for r in rows if not r.new or r.new == DROP or r.new in accepts)
         return next(able, rows[0] if rows else None)

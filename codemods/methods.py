@@ -16,16 +16,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from codemods.constructors import Constructor, parse_line
+from codemods.dated import Pins, Rows, mined_rows, sections
 
 _PROPERTY = "() @"
-_GONE = " gone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,41 +34,24 @@ class MethodRow:
     advice: str
 
 
-@lru_cache(maxsize=1)
-def _lines() -> Mapping[str, tuple[tuple[str, Version, str], ...]]:
-    """path.method → its lines with distribution and first version, oldest first."""
-    text = (files("codemods") / "data" / "methods.txt").read_text("utf-8")
-    table: dict[str, list[tuple[str, Version, str]]] = {}
-    dist, since = "", Version("0")
-    for line in text.splitlines():
-        if line.startswith("["):
-            dist, _, version = line.strip("[]").partition(">=")
-            since = Version(version)
-        elif line and not line.startswith("#"):
-            path = line.partition(" ")[0].removesuffix("()")
-            table.setdefault(path, []).append((dist, since, line))
-    return {path: tuple(rows) for path, rows in table.items()}
+def _lines() -> Rows:
+    return mined_rows("methods.txt")
 
 
 @lru_cache(maxsize=1)
 def _hand_rows() -> Mapping[tuple[str, str], tuple[MethodRow, ...]]:
     """(path.method, argument or ``->`` or ``!``) → rows."""
-    text = (files("codemods") / "data" / "methods_by_hand.txt").read_text("utf-8")
     table: dict[tuple[str, str], list[MethodRow]] = {}
-    when = Requirement("apache-airflow")
-    for line in text.splitlines():
-        if line.startswith("["):
-            when = Requirement(line.strip("[]"))
-        elif line and not line.startswith("#"):
-            path, what, *rest = line.split(" ", 2)
-            new = rest[0] if rest else ""
-            if what == "!" or new.startswith("!"):
-                row = MethodRow(when=when, new="", advice=new.lstrip("! "))
-            elif new.startswith("-"):
-                row = MethodRow(when=when, new="-", advice=new[1:].strip())
-            else:
-                row = MethodRow(when=when, new=new, advice="")
-            table.setdefault((path, what), []).append(row)
+    for when, line in sections("methods_by_hand.txt"):
+        path, what, *rest = line.split(" ", 2)
+        new = rest[0] if rest else ""
+        if what == "!" or new.startswith("!"):
+            row = MethodRow(when=when, new="", advice=new.lstrip("! "))
+        elif new.startswith("-"):
+            row = MethodRow(when=when, new="-", advice=new[1:].strip())
+        else:
+            row = MethodRow(when=when, new=new, advice="")
+        table.setdefault((path, what), []).append(row)
     return {key: tuple(rows) for key, rows in table.items()}
 
 
@@ -79,20 +59,10 @@ class Methods:
     """The method table as one set of pins sees it."""
 
     def __init__(self, pins: Mapping[str, str]) -> None:
-        self._versions: dict[str, Version] = {}
-        for name, version in pins.items():
-            try:
-                self._versions[canonicalize_name(name)] = Version(version)
-            except InvalidVersion:
-                continue
+        self._pins = Pins(pins)
 
     def _line(self, path: str) -> str:
-        rows = [
-            line
-            for dist, since, line in _lines().get(path, ())
-            if dist in self._versions and since <= self._versions[dist]
-        ]
-        return rows[-1] if rows and not rows[-1].endswith(_GONE) else ""
+        return self._pins.line(_lines(), path)
 
     def knows(self, path: str) -> bool:
         """Whether the table lists the methods of the class at ``path``."""
@@ -121,8 +91,7 @@ class Methods:
         """The row by hand for an argument of a method, or for the method itself."""
         for path in lineage:
             for row in reversed(_hand_rows().get((f"{path}.{name}", what), ())):
-                version = self._versions.get(canonicalize_name(row.when.name))
-                if version is not None and row.when.specifier.contains(version, prereleases=True):
+                if self._pins.holds(row.when):
                     return row
         return None
 

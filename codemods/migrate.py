@@ -6,7 +6,7 @@ import ast
 import io
 import tokenize
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
@@ -21,7 +21,7 @@ from codemods.python_gone import concerns, may_be_gone
 from codemods.rules import RULES, python_names
 from codemods.source import Source
 from codemods.symbols import key_of
-from codemods.target import target_for
+from codemods.target import Target, target_for
 from codemods.templates import rewrite_template
 
 __all__ = [
@@ -53,62 +53,43 @@ def migrate_source(
     ``shared`` are names that other files import from modules like this one: they stay bound.
     ``own`` are the repository's classes by name, as ``codemods.own_classes`` finds them.
     """
-    plain, ends = unified(text)
-    done = _migrate_lines(
-        plain,
-        pins=pins,
+    asked = _Asked(
+        target=target_for(key_of(pins), _key_of(plugins)),
         path=path,
-        plugins=plugins,
         unsafe=unsafe,
-        python2=python2,
-        shared=shared,
-        own=own,
+        shared=frozenset(shared),
+        own=own or {},
     )
+    plain, ends = unified(text)
+    if python2:
+        done = _from_python2(plain, asked)
+    elif "airflow" not in plain:
+        done = _without_airflow(plain, asked)
+    else:
+        done = _migrate(plain, asked)
     if done.text is None or not ends:
         return done
     return replace(done, text=restored(done.text, plain, ends))
 
 
-def _migrate_lines(
-    text: str,
-    *,
-    pins: Mapping[str, str],
-    path: str,
-    plugins: PluginModules | None,
-    unsafe: bool,
-    python2: bool,
-    shared: Collection[str],
-    own: OwnClasses | None,
-) -> Migration:
-    if python2:
-        return _from_python2(
-            text, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared, own=own
-        )
-    if "airflow" not in text:
-        return _without_airflow(text, path, pins)
-    return _migrate(
-        text, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared, own=own
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What ``migrate_source`` was asked, but for the text."""
+
+    target: Target
+    path: str
+    unsafe: bool
+    shared: frozenset[str]
+    own: OwnClasses
 
 
-def _from_python2(
-    text: str,
-    *,
-    pins: Mapping[str, str],
-    path: str,
-    plugins: PluginModules | None,
-    unsafe: bool,
-    shared: Collection[str],
-    own: OwnClasses | None,
-) -> Migration:
+def _from_python2(text: str, asked: _Asked) -> Migration:
     """Translate what is Python 2, then rewrite; a file without Airflow too."""
     try:
         new, translated = old.convert(text)
     except SyntaxError as error:
         return Migration(error=old.what_is_wrong(text, error))
-    done = _migrate(
-        new, pins=pins, path=path, plugins=plugins, unsafe=unsafe, shared=shared, own=own
-    )
+    done = _migrate(new, asked)
     if not translated or done.error:
         return done
     return replace(
@@ -116,12 +97,12 @@ def _from_python2(
     )
 
 
-def _without_airflow(text: str, path: str, pins: Mapping[str, str]) -> Migration:
+def _without_airflow(text: str, asked: _Asked) -> Migration:
     """Such a file is never changed unasked; what the target's Python refuses is said."""
     if not (old.may_be_old(text) or may_be_gone(text)):
         return Migration()
     try:
-        source = Source(text, path)
+        source = Source(text, asked.path)
     except SyntaxError as error:
         line, _, wrong = old.what_is_wrong(text, error).partition(": ")
         fix = "Translate it, for instance with `mwaa-harness migrate --python2`"
@@ -129,7 +110,7 @@ def _without_airflow(text: str, path: str, pins: Mapping[str, str]) -> Migration
         return Migration(notes=(note,))
     except (ValueError, RecursionError, MemoryError):
         return Migration()
-    found = python_names.RULE.find(source, target_for(key_of(pins)))
+    found = python_names.RULE.find(source, asked.target)
     notes = [
         change
         if isinstance(change, Note)
@@ -145,34 +126,24 @@ def _without_airflow(text: str, path: str, pins: Mapping[str, str]) -> Migration
     return Migration(notes=tuple(sorted(notes, key=lambda n: (n.line, n.message))))
 
 
-def _migrate(
-    text: str,
-    *,
-    pins: Mapping[str, str],
-    path: str,
-    plugins: PluginModules | None,
-    unsafe: bool,
-    shared: Collection[str],
-    own: OwnClasses | None,
-) -> Migration:
+def _migrate(text: str, asked: _Asked) -> Migration:
     try:
-        source = Source(text, path)
+        source = Source(text, asked.path)
     except SyntaxError as error:
         return Migration(error=old.what_is_wrong(text, error))
     except (RecursionError, MemoryError):
         return Migration(error="line 1: it is nested more deeply than Python's parser goes")
     except ValueError as error:  # null bytes
         return Migration(error=f"line 1: {error}")
-    source.words |= set(shared)
-    source.own = own or {}
-    target = target_for(key_of(pins), _key_of(plugins))
+    source.words |= asked.shared
+    source.own = asked.own
     steps: list[Step] = []
     notes: list[Note] = []
     for rule in RULES:
-        for change in rule.find(source, target):
+        for change in rule.find(source, asked.target):
             if isinstance(change, Note):
                 notes.append(change)
-            elif change.safe or unsafe:
+            elif change.safe or asked.unsafe:
                 steps.append(change)
             else:
                 notes.append(

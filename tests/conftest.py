@@ -37,15 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
-# Fixtures that start a server: their tests are no unit tests.
-SERVERS = {"aws_server", "postgres"}
+# Fixtures that start a server or make environments: their tests are no unit tests.
+HEAVY = {"aws_server", "imaged_cache", "index", "postgres"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test is slow when it needs a server that takes seconds to start."""
+    """A test is slow when it needs what takes seconds to start."""
     for item in items:
-        if SERVERS.intersection(getattr(item, "fixturenames", ())):
+        if HEAVY.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 

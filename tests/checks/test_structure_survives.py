@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pairs import PATH, dag, findings, judged, pair, same_pair, seen, task, unjudged
 
@@ -160,12 +160,14 @@ def dags(draw: st.DrawFn) -> DagObservation:
     )
 
 
+@settings(max_examples=50)
 @given(dags())
 def test_identical_dags_raise_nothing(observed: DagObservation) -> None:
     assert findings(CHECK, same_pair(observed)) == ()
     assert judged(CHECK, same_pair(observed)) == [PATH]
 
 
+@settings(max_examples=50)
 @given(dags(), st.data())
 def test_one_changed_attribute_is_one_finding(
     observed: DagObservation, data: st.DataObject
@@ -190,6 +192,7 @@ def test_one_changed_attribute_is_one_finding(
     assert found.path == PATH
 
 
+@settings(max_examples=50)
 @given(dags(), st.data())
 def test_one_lost_edge_is_one_finding(observed: DagObservation, data: st.DataObject) -> None:
     edges = [(item.task_id, after) for item in observed.tasks for after in item.downstream]

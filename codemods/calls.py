@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from codemods.constructors import baseline
+from codemods.hops import all_hops
 from codemods.source import Source, Use
 
 
@@ -132,7 +134,12 @@ def _from_other_files(source: Source) -> Iterator[Construction]:
     """Calls of the repository's own classes that other files define."""
     for call in source.calls if source.own else ():
         own = source.own.get(call.path.rpartition(".")[2])
-        if own is not None and own.may_be(call.path):
+        ours = call.path.startswith("airflow.") and (
+            call.path.startswith(("airflow.contrib.", "airflow.providers."))
+            or call.path in all_hops()
+            or baseline().signature(call.path) is not None
+        )  # Airflow's own class of that name
+        if own is not None and not ours and own.may_be(call.path):
             yield Construction(
                 node=call.node,
                 path=own.base,

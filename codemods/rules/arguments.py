@@ -455,7 +455,11 @@ def _replaced_note(target: Target, source: Source, made: Construction, wanted: R
     new = target.constructors.signature(wanted.path)
     old_name = made.path.rpartition(".")[2]
     module, _, name = wanted.path.rpartition(".")
-    parts = [f"from {module} import {name}", _written(source, made, mapped, name, new)]
+    parts = [f"from {module} import {name}"]
+    makers = {key[1:] for row in mapped.into.values() for key in row.keys if key.startswith("@")}
+    for path in sorted(WRAPPERS[maker].path for maker in makers):
+        parts.append("from {0} import {2}".format(*path.rpartition(".")))
+    parts.append(_written(source, made, mapped, name, new))
     if mapped.unsure:
         plain = _takes(new) if new is not None else ""
         unsure = (

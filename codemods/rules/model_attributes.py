@@ -158,7 +158,8 @@ class _Reader:
             path = self.source.path_of(base)
             if path is not None:
                 own = self.source.own.get(path.rpartition(".")[2])
-                return own.base if own is not None and own.may_be(path) else path
+                theirs = own is not None and own.may_be(path) and not path.startswith("airflow.")
+                return own.base if own is not None and theirs else path
             if not isinstance(base, ast.Name) or base.id not in named:
                 return ""
             cls = named[base.id]

@@ -76,7 +76,7 @@ def test_no_argument_fails_silently(version: str) -> None:
     for call, migration in migrated(argument_calls(old, wheels[CORE, BASELINE]), pins):
         count += 1
         assert migration.error is None
-        if not migration.notes:
+        if not any(note.rule != "changed-defaults" for note in migration.notes):
             silent += list(_faults(call, migration, target, world))
     assert count > 3000
     assert silent == []

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from codemods import migrate_bytes
 from codemods.constructors import Constructors, baseline
 from codemods.hops import CORE, Hop, Hops, all_hops, distribution_of
+from codemods.source import Source
 
 TARGETS = ("2.5.1", "2.10.3", "2.11.0")
 
@@ -166,6 +167,61 @@ def test_a_targets_own_examples_are_left_alone(version: str) -> None:
     assert changed == []
     # The one example of a class that warns, and is the one that is reported.
     assert noted == ["airflow/example_dags/example_subdag_operator.py"]
+
+
+# 1.10.15's own examples that a person must look at, with the rule that says so, by target.
+EVERYWHERE = {
+    "contrib/example_dags/example_pubsub_flow.py": {"arguments"},
+    "example_dags/example_kubernetes_executor_config.py": {"removed-import"},
+    "example_dags/example_subdag_operator.py": {"subdag"},
+    "example_dags/example_trigger_controller_dag.py": {"trigger-dag-run"},
+}
+QUBOLE = {
+    "contrib/example_dags/example_qubole_operator.py": {"removed-import"},
+    "contrib/example_dags/example_qubole_sensor.py": {"removed-import"},
+}
+BY_HAND = {
+    "2.5.1": EVERYWHERE,
+    "2.10.3": {**EVERYWHERE, **QUBOLE},
+    "2.11.0": {
+        **EVERYWHERE,
+        **QUBOLE,
+        "contrib/example_dags/example_papermill_operator.py": {"removed-import"},
+        "contrib/example_dags/example_gcp_transfer.py": {"python-names"},
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", TARGETS)
+def test_the_examples_of_1_10_import_what_the_target_has(version: str) -> None:
+    """Its example_dags and contrib/example_dags: what is imported is in the wheels, or is said."""
+    from tools.inventory import target
+    from tools.mine_wheels import BASELINE, fetch, local_wheels
+
+    _, world = target(version, _cache())
+    fetch({CORE: BASELINE}, _cache())
+    count, noted, missing = 0, {}, []
+    with zipfile.ZipFile(local_wheels(_cache())[CORE, BASELINE]) as wheel:
+        for name in wheel.namelist():
+            if not re.match(r"airflow/(contrib/)?example_dags/.*(?<!__init__)\.py$", name):
+                continue
+            count += 1
+            short = name.removeprefix("airflow/")
+            new, migration = migrate_bytes(wheel.read(name), pins=read_lock(version), path=name)
+            assert migration.error is None
+            if migration.notes:
+                noted[short] = {n.rule for n in migration.notes}
+            text = (new or wheel.read(name)).decode()
+            assert migrate_bytes(text.encode(), pins=read_lock(version), path=name)[0] is None
+            for binding in Source(text).bindings:
+                path = binding.alias.name if binding.dotted else binding.path
+                known = path in world.modules or world.find(*path.rpartition(".")[::2])
+                if path.startswith("airflow.") and ".example_dags." not in path and not known:
+                    missing.append(short)
+    assert count > 55
+    assert noted == BY_HAND[version]
+    assert {n for n in missing if "removed-import" not in noted.get(n, ())} == set()
 
 
 def test_the_miner_sees_every_way_to_bind_a_name() -> None:

@@ -11,6 +11,7 @@ import platformdirs
 import pytest
 from locks import LOCKS, read_lock
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from codemods import migrate_bytes
 from codemods.constructors import Constructors, baseline
@@ -222,6 +223,25 @@ def test_the_examples_of_1_10_import_what_the_target_has(version: str) -> None:
     assert count > 55
     assert noted == BY_HAND[version]
     assert {n for n in missing if "removed-import" not in noted.get(n, ())} == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", TARGETS)
+def test_every_option_that_moved_is_one_of_the_targets(version: str) -> None:
+    from codemods.rules.configuration_options import _GONE, _name, _rows
+    from tools.mine_options import defaults
+    from tools.mine_wheels import fetch, local_wheels
+
+    fetch({CORE: version}, _cache())
+    with zipfile.ZipFile(local_wheels(_cache())[CORE, version]) as wheel:
+        there = defaults(wheel)
+    sections = {option.partition(".")[0] for option in there}
+    for old in (row for row in _rows() if not row.endswith(".*")):
+        new = _name(old, Version(version))
+        if new == _GONE:
+            assert old not in there
+        elif new != old and new.partition(".")[0] in sections:
+            assert new in there, f"{old} {new}"
 
 
 def test_the_miner_sees_every_way_to_bind_a_name() -> None:

@@ -36,6 +36,13 @@ repository and checked against every target's pinned wheels by tests:
 - **Methods** (`codemods/data/methods.txt`): what the methods of hooks and models take.
   `tools/mine_methods.py` makes it, `methods_by_hand.txt` adds meanings.
 
+A fourth one tells what other distributions lost: `codemods/data/third_party.txt` has the modules
+and names that were there at the pins of 1.10.15's constraint set and are not at the target's, of
+Airflow's inside as well. `tools/mine_third_party.py` reads them out of the locks' environments.
+
+`tools/corpus.py` counts, over a folder of repositories, the files that load on a target without a
+warning after `migrate`, and the others that a finding names.
+
 """
 
 

@@ -162,6 +162,10 @@ def distribution_of(path: str) -> str:
     )
 
 
+def _without(dist: str) -> str:
+    return f"it lives in {dist}, which the target's constraints do not have"
+
+
 class Hops:
     """The table folded for one target's pins."""
 
@@ -192,7 +196,13 @@ class Hops:
         while True:  # the table has no cycle: a test proves it
             rows = [h for h in all_hops().get(at, ()) if self.has(h.when)]
             if not rows:
-                return Resolution(start=path, path=at, hops=tuple(hops))
+                lacking = distribution_of(at)
+                removed = (
+                    Removed(advice=_without(lacking))
+                    if lacking not in ("", CORE) and lacking not in self.pins
+                    else None
+                )
+                return Resolution(start=path, path=at, hops=tuple(hops), removed=removed)
             # Of several homes the newest that the target can have; else say what the newest lacks.
             able = [h for h in rows if h.needs is None or self.has(h.needs)]
             row = (able or rows)[-1]
@@ -211,7 +221,7 @@ class Hops:
                 name = canonicalize_name(row.needs.name)
                 pin = self.pins.get(name)
                 reason = (
-                    f"it lives in {name}, which the target's constraints do not have"
+                    _without(name)
                     if pin is None
                     else f"it needs {row.needs}, the target's constraints have {pin}"
                 )

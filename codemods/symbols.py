@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from packaging.utils import canonicalize_name
-
 from codemods.base import Removed
 from codemods.hops import hops_for
 
@@ -23,6 +21,5 @@ def resolve_symbol(dotted: str, *, pins: Mapping[str, str]) -> str | Removed | N
 
 
 def key_of(pins: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Only what the tables can ask for: the rest of a constraint file does not matter here."""
-    ours = ((k, v) for k, v in pins.items() if "airflow" in k.lower())
-    return tuple(sorted((canonicalize_name(k), v) for k, v in ours))
+    """The pins as something that a cache can hold on to."""
+    return tuple(sorted(pins.items()))

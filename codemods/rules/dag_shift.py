@@ -1,4 +1,4 @@
-"""``dag >> task`` gave the task its DAG; 2.x takes only tasks there."""
+"""``dag >> task`` gave the task its DAG, ``a > b`` compared tasks; 2.x refuses both."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def _chain(node: ast.expr) -> tuple[list[ast.expr], list[str]]:
 
 
 def _find(source: Source, _: Target) -> Iterator[Change]:
+    if " >" in source.text or " <" in source.text:
+        yield from _comparisons(source)
     if ">>" not in source.text and "<<" not in source.text:
         return
     dags = _dag_names(source)
@@ -57,6 +59,30 @@ def _find(source: Source, _: Target) -> Iterator[Change]:
             passed_on = id(node) not in statements
             if passed_on and any(_is_dag(side, dags) for side in (node.left, node.right)):
                 yield _note(node)
+
+
+def _comparisons(source: Source) -> Iterator[Note]:
+    """``a > b`` as a statement: 1.10 compared the tasks' names, 2.x takes it for lineage."""
+    for node in ast.walk(source.tree):
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Compare)
+            and all(isinstance(op, ast.Gt | ast.Lt) for op in node.value.ops)
+            and any(_is_task(source, o) for o in (node.value.left, *node.value.comparators))
+        ):
+            yield Note(
+                rule=ID,
+                line=node.lineno,
+                column=node.col_offset,
+                message="2.x takes > and < between tasks for lineage and fails: "
+                "'is not an outlet'. 1.10 set no dependency by them either",
+                fix="Write >> or << for a dependency, or take the line away",
+            )
+
+
+def _is_task(source: Source, node: ast.expr) -> bool:
+    call = source.value_of(node, ast.Call)
+    return isinstance(call, ast.Call) and any(k.arg == "task_id" for k in call.keywords)
 
 
 def _is_dag(node: ast.expr, dags: set[str]) -> bool:
@@ -125,13 +151,14 @@ _HEAD = (
     "a = BashOperator(task_id='a', bash_command='true')",
     "b = BashOperator(task_id='b', bash_command='true')",
 )
+_COMPARED = lines(*_HEAD, "a > b")
 _PASSED = lines(*_HEAD, "last = dag >> a")
 
 RULE = Rule(
     id=ID,
     title="Give a task its DAG by assignment",
     why="In 1.10 `dag >> task` assigned the DAG. 2.x takes the DAG for a task and fails while the "
-    "file is loaded.",
+    "file is loaded; so it does over `a > b`, where 1.10 compared the names of two tasks.",
     examples=(
         Example(
             before=lines(*_HEAD, "dag >> a >> b"),
@@ -146,10 +173,12 @@ RULE = Rule(
             after=lines(*_HEAD, "a.dag = dag", "a >> [b]"),
         ),
         Example(before=_PASSED, after=_PASSED, notes=("with dag:",)),
+        Example(before=_COMPARED, after=_COMPARED, notes=(">> or <<",)),
     ),
     keeps=(
         lines(*_HEAD, "a >> b", "a << [b]", "b.dag = dag"),
         lines("from airflow import DAG", "", "dag = 1", "dag >> 2"),
+        lines(*_HEAD, "a.retries > b.retries", "1 > 2"),
     ),
     find=_find,
 )

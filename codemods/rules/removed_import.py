@@ -24,6 +24,11 @@ _HOOK = lines("from airflow.hooks import CompanyHook", "", "CompanyHook()")
 _QUBOLE = lines(
     "from airflow.contrib.operators.qubole_operator import QuboleOperator", "", "QuboleOperator()"
 )
+_BACKPORT = lines(
+    "from airflow.providers.plexus.operators.job import PlexusJobOperator",
+    "",
+    "PlexusJobOperator(task_id='t')",
+)
 
 RULE = Rule(
     id=REMOVED,
@@ -35,6 +40,7 @@ RULE = Rule(
         Example(before=_PLUGIN, after=_PLUGIN, notes=("the module that defines it",)),
         Example(before=_HOOK, after=_HOOK, notes=("no hooks of plugins here",)),
         Example(before=_QUBOLE, after=_QUBOLE, notes=("apache-airflow-providers-qubole",)),
+        Example(before=_BACKPORT, after=_BACKPORT, notes=("apache-airflow-providers-plexus",)),
         Example(
             before=lines(
                 "from airflow.contrib.hooks.sqoop_hook import SqoopHook",

@@ -1,0 +1,146 @@
+"""Modules and names that a distribution lost between 1.10's pins and the target's.
+
+What the import table knows of Airflow is none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib.resources import files
+
+from packaging.requirements import Requirement
+
+from codemods.base import Example, Note, Rule
+from codemods.changes import Change
+from codemods.rules._text import lines
+from codemods.source import Binding, Source
+from codemods.target import Target
+
+ID = "third-party"
+# What to write instead, by the start of the path; the longest one counts.
+# Sources: each project's own upgrade notes.
+_ADVICE = {
+    "azure.cosmos": "Use azure.cosmos.CosmosClient and its database and container clients",
+    "azure.storage": "Use azure.storage.blob.BlobServiceClient and its container and blob clients",
+    "elasticsearch": "Use the methods of elasticsearch.Elasticsearch",
+    "flask.Markup": "Import it from markupsafe",
+    "google.cloud": "Since release 2 of Google's clients enums and types are names of the package "
+    "itself (vision.Feature.Type, not vision.enums.Feature.Type), and methods take request=",
+    "jinja2.Markup": "Import it from markupsafe",
+    "jinja2.contextfilter": "Use jinja2.pass_context",
+    "jinja2.contextfunction": "Use jinja2.pass_context",
+    "jinja2.environmentfilter": "Use jinja2.pass_environment",
+    "jinja2.evalcontextfilter": "Use jinja2.pass_eval_context",
+    "jinja2.escape": "Import it from markupsafe",
+    "kubernetes.client": "Use the class of the stable API (V1CronJob, not V1beta1CronJob)",
+    "pandas.Panel": "Use a DataFrame with a MultiIndex",
+    "pendulum.Pendulum": "Use pendulum.DateTime",
+    "pendulum.Period": "Use pendulum.Interval",
+    "pendulum.create": "Use pendulum.datetime",
+    "pendulum.strptime": "Use pendulum.from_format",
+    "qds_sdk": "Qubole has no successor; require qds-sdk yourself while its service is there",
+    "slackclient": "Use slack_sdk.WebClient: sc.api_call('chat.postMessage', channel=…) is "
+    "client.chat_postMessage(channel=…)",
+    "werkzeug": "Look for the module of the same purpose in werkzeug 2; werkzeug.contrib is the "
+    "distribution cachelib and others",
+}
+# Distributions that the target's constraints lack: what 1.10's pin had, later releases do not.
+# Source: each project's release notes, by the release that dropped it.
+_SUCCEEDED = {"slackclient": "slackclient", "azure-storage": "azure.storage"}
+
+
+@lru_cache(maxsize=1)
+def _table() -> Mapping[str, Requirement]:
+    """Path → the distribution and its releases that lack it."""
+    text = (files("codemods") / "data" / "third_party.txt").read_text("utf-8")
+    found: dict[str, Requirement] = {}
+    lacking = Requirement("none")
+    for line in text.splitlines():
+        if line.startswith("["):
+            lacking = Requirement(line.strip("[]"))
+        elif line and not line.startswith("#"):
+            found[line] = lacking
+    return found
+
+
+@lru_cache(maxsize=1)
+def _roots() -> frozenset[str]:
+    return frozenset(path.partition(".")[0] for path in _table()) | _SUCCEEDED.keys()
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    for binding in source.bindings:
+        if binding.tower is not None or binding.path.startswith("."):
+            continue
+        start = binding.alias.name if binding.dotted else binding.path
+        if start.partition(".")[0] not in _roots():
+            continue
+        said = set()
+        for line, column, path in _paths(binding, start):
+            lost = _lost(path, target)
+            if lost is not None and lost[0] not in said:
+                said.add(lost[0])
+                yield Note(rule=ID, line=line, column=column, message=lost[1], fix=_advice(lost[0]))
+
+
+def _paths(binding: Binding, start: str) -> Iterator[tuple[int, int, str]]:
+    """The path that an import names, and those that its uses add to it."""
+    yield binding.alias.lineno, binding.alias.col_offset, start.removesuffix(".*")
+    for use in binding.uses:
+        yield use.node.lineno, use.node.col_offset, use.path
+
+
+def _lost(path: str, target: Target) -> tuple[str, str] | None:
+    """What of the path is not there, and in words; None for a path that is, for all we know."""
+    parts = path.split(".")
+    for length in range(1, len(parts) + 1):
+        part = ".".join(parts[:length])
+        lacking = _table().get(part)
+        if lacking is not None and target.hops.has(lacking):
+            version = target.hops.pins[lacking.name]
+            return part, f"{part} is not in {lacking.name} {version}, which the target has"
+    root = next((m for m in _SUCCEEDED if path == m or path.startswith(f"{m}.")), "")
+    if root and root not in target.hops.pins:
+        return root, f"{root} of 1.10's constraint set is not among the target's distributions"
+    return None
+
+
+def _advice(path: str) -> str:
+    parts = path.split(".")
+    starts = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    general = "Look for its successor in the release notes of the distribution"
+    return next((_ADVICE[start] for start in starts if start in _ADVICE), general)
+
+
+_VISION = lines(
+    "from airflow import DAG",
+    "from google.cloud.vision_v1 import enums",
+    "",
+    "enums.Feature.Type.TEXT_DETECTION",
+)
+_USED = lines("import pendulum", "from airflow import DAG", "", "pendulum.create(2020, 1, 1)")
+_SLACK = lines("from airflow import DAG", "from slackclient import SlackClient", "", "SlackClient")
+
+RULE = Rule(
+    id=ID,
+    title="Use what other distributions have today",
+    why="The target's constraints pin later releases than those of 1.10 did: some of their modules "
+    "and names are gone, and an import of them fails.",
+    examples=(
+        Example(before=_VISION, after=_VISION, notes=("vision.Feature.Type",)),
+        Example(before=_USED, after=_USED, notes=("Use pendulum.datetime",)),
+        Example(before=_SLACK, after=_SLACK, notes=("slack_sdk.WebClient",)),
+    ),
+    keeps=(
+        lines("from airflow import DAG", "from google.cloud import vision", "", "vision.Feature"),
+        lines(
+            "from airflow import DAG",
+            "try:",
+            "    from google.cloud.vision import enums",
+            "except ImportError:",
+            "    from google.cloud import vision as enums",
+        ),
+    ),
+    find=_find,
+)

@@ -15,12 +15,14 @@ import json
 import logging
 import os
 import re
+import resource
 import signal
 import sys
 import traceback
 import warnings
 
-SECONDS = 60
+# Of the processor, and by the clock.
+SECONDS, PATIENCE = 60, 600
 # Slow to import, and none of them warns: the forks find them there.
 SLOW = (
     "pandas",
@@ -171,7 +173,8 @@ def alone(work):
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(SECONDS)
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        signal.alarm(PATIENCE)
         os.close(reading)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):

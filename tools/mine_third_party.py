@@ -44,9 +44,10 @@ _INNER = re.compile(
 _DYNAMIC = re.compile(r"\b__getattr__\b|\bglobals\(\)|\bsys\.modules\b|import \*")
 # Deeper than this lies what a distribution does not offer.
 DEPTH = 3
-# Compilers, linters, servers and parts of packaging: no DAG imports them.
+# Compilers, linters, servers and parts of packaging: no DAG imports them. Pendulum has a rule of
+# its own, which knows what is called otherwise.
 _TOOLS = re.compile(
-    r"pip|setuptools|wheel|virtualenv|black|mypy|flake8|pylint|astroid|jedi|parso|sphinx|docutils"
+    r"pendulum|pip|setuptools|wheel|virtualenv|black|mypy|flake8|pylint|astroid|jedi|parso|sphinx|docutils"
     r"|pytest|coverage|pre-commit|ipython|ipdb|prompt-toolkit|pygments|jupyter|pyzmq|alembic|mako"
     r"|chardet|pyasn1|email-validator|humanize|packaging|wtforms|prometheus|gunicorn|flower|celery|kombu|amqp|billiard|vine|babel|pluggy|distlib|pbr|argcomplete|cattrs"
 )

@@ -35,10 +35,6 @@ _ADVICE = {
     "jinja2.escape": "Import it from markupsafe",
     "kubernetes.client": "Use the class of the stable API (V1CronJob, not V1beta1CronJob)",
     "pandas.Panel": "Use a DataFrame with a MultiIndex",
-    "pendulum.Pendulum": "Use pendulum.DateTime",
-    "pendulum.Period": "Use pendulum.Interval",
-    "pendulum.create": "Use pendulum.datetime",
-    "pendulum.strptime": "Use pendulum.from_format",
     "qds_sdk": "Qubole has no successor; require qds-sdk yourself while its service is there",
     "slackclient": "Use slack_sdk.WebClient: sc.api_call('chat.postMessage', channel=…) is "
     "client.chat_postMessage(channel=…)",
@@ -119,7 +115,6 @@ _VISION = lines(
     "",
     "enums.Feature.Type.TEXT_DETECTION",
 )
-_USED = lines("import pendulum", "from airflow import DAG", "", "pendulum.create(2020, 1, 1)")
 _SLACK = lines("from airflow import DAG", "from slackclient import SlackClient", "", "SlackClient")
 
 RULE = Rule(
@@ -129,7 +124,6 @@ RULE = Rule(
     "and names are gone, and an import of them fails.",
     examples=(
         Example(before=_VISION, after=_VISION, notes=("vision.Feature.Type",)),
-        Example(before=_USED, after=_USED, notes=("Use pendulum.datetime",)),
         Example(before=_SLACK, after=_SLACK, notes=("slack_sdk.WebClient",)),
     ),
     keeps=(

@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change
@@ -24,6 +25,8 @@ _ADVICE = {
     "azure.cosmos": "Use azure.cosmos.CosmosClient and its database and container clients",
     "azure.storage": "Use azure.storage.blob.BlobServiceClient and its container and blob clients",
     "elasticsearch": "Use the methods of elasticsearch.Elasticsearch",
+    "flask_admin": "Airflow 2's web page is Flask-AppBuilder's: subclass flask_appbuilder.BaseView "
+    "and register it under appbuilder_views",
     "flask.Markup": "Import it from markupsafe",
     "google.cloud": "Since release 2 of Google's clients enums and types are names of the package "
     "itself (vision.Feature.Type, not vision.enums.Feature.Type), and methods take request=",
@@ -35,15 +38,18 @@ _ADVICE = {
     "jinja2.escape": "Import it from markupsafe",
     "kubernetes.client": "Use the class of the stable API (V1CronJob, not V1beta1CronJob)",
     "pandas.Panel": "Use a DataFrame with a MultiIndex",
-    "qds_sdk": "Qubole has no successor; require qds-sdk yourself while its service is there",
     "slackclient": "Use slack_sdk.WebClient: sc.api_call('chat.postMessage', channel=…) is "
     "client.chat_postMessage(channel=…)",
     "werkzeug": "Look for the module of the same purpose in werkzeug 2; werkzeug.contrib is the "
     "distribution cachelib and others",
 }
-# Distributions that the target's constraints lack: what 1.10's pin had, later releases do not.
-# Source: each project's release notes, by the release that dropped it.
-_SUCCEEDED = {"slackclient": "slackclient", "azure-storage": "azure.storage"}
+# Modules whose distribution the target's constraints lack, and that no later release has or needs:
+# module → distribution. Sources: slackclient's migration guide; Airflow 2.0's
+# UPDATING.md for the web page without RBAC.
+_SUCCEEDED = {
+    "flask_admin": "flask-admin",
+    "slackclient": "slackclient",
+}
 
 
 @lru_cache(maxsize=1)
@@ -62,7 +68,8 @@ def _table() -> Mapping[str, Requirement]:
 
 @lru_cache(maxsize=1)
 def _roots() -> frozenset[str]:
-    return frozenset(path.partition(".")[0] for path in _table()) | _SUCCEEDED.keys()
+    paths = {*_table(), *_SUCCEEDED}
+    return frozenset(path.partition(".")[0] for path in paths)
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
@@ -94,10 +101,10 @@ def _lost(path: str, target: Target) -> tuple[str, str] | None:
         part = ".".join(parts[:length])
         lacking = _table().get(part)
         if lacking is not None and target.hops.has(lacking):
-            version = target.hops.pins[lacking.name]
+            version = target.hops.pins[canonicalize_name(lacking.name)]
             return part, f"{part} is not in {lacking.name} {version}, which the target has"
     root = next((m for m in _SUCCEEDED if path == m or path.startswith(f"{m}.")), "")
-    if root and root not in target.hops.pins:
+    if root and canonicalize_name(_SUCCEEDED[root]) not in target.hops.pins:
         return root, f"{root} of 1.10's constraint set is not among the target's distributions"
     return None
 

@@ -118,7 +118,7 @@ def _advice(path: str) -> str:
 
 _VISION = lines(
     "from airflow import DAG",
-    "from google.cloud.vision_v1 import enums",
+    "from google.cloud.vision import enums",
     "",
     "enums.Feature.Type.TEXT_DETECTION",
 )

@@ -142,7 +142,7 @@ def load(path, root):
 
 
 def attempt(path, root):
-    """(error or "", file and line of the repository where it arose, deprecation warnings)."""
+    """(error or "", file and line of the repository where it arose, Airflow's deprecations)."""
     error, place = "", ["", 0]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -162,7 +162,7 @@ def attempt(path, root):
         if w.category.__module__.startswith("airflow")
         or (
             issubclass(w.category, (DeprecationWarning, PendingDeprecationWarning, FutureWarning))
-            and ("airflow" in str(w.message).lower() or w.filename.startswith(root + os.sep))
+            and "airflow" in str(w.message).lower()
         )
     ]
     return error, place, sorted(set(said))

@@ -129,6 +129,7 @@ def environment(python: str, home: str) -> dict[str, str]:
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PLUGINS_FOLDER": f"{home}/none",
+        "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # else 2.11 warns whatever it loads
         "PYTHONWARNINGS": "ignore",
     }
     airflow = Path(python).parent / "airflow"

@@ -41,7 +41,15 @@ and names that were there at the pins of 1.10.15's constraint set and are not at
 Airflow's inside as well. `tools/mine_third_party.py` reads them out of the locks' environments.
 
 `tools/corpus.py` counts, over a folder of repositories, the files that load on a target without a
-warning after `migrate`, and the others that a finding names.
+warning after `migrate`, and the others that a finding names:
+
+    python tools/corpus.py REPOSITORIES --bridge BRIDGE/bin/python --target 2.10.3=TARGET/bin/python
+
+Provisional figures (a random part of 504 files good on 1.10.15, of 142 distributions on PyPI that
+hold DAGs of that time, Airflow's own examples and those of the backport providers among them; two
+cores, busy): of 128 files 101 load on 2.10.3 without a warning, 19 are named and 8 are not (three
+need `pkg_resources`, four an argument that changed between a backport and its provider, one
+networkx, which only the requirements' finding speaks of). Of 41 on 2.11.0 it is 35, 6 and none.
 
 """
 

@@ -183,7 +183,8 @@ def migrate(
 ) -> int:
     """Rewrite REPO's imports, arguments and requirements for the target.
 
-    Prints a diff that `git apply` takes; what is left to do by hand goes to stderr.
+    DAGs, plugins, templates, and the tests and scripts beside them. Prints a diff that `git apply`
+    takes; what is left to do by hand goes to stderr.
     """
     from harness.migrate import lines, remarks
     from harness.migrate import migrate as run

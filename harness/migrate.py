@@ -135,6 +135,7 @@ def _rewritten(
         config=config,
         unsafe=unsafe,
         python2=python2,
+        beside=True,
     )
     return pack(repo, done)
 

@@ -56,12 +56,14 @@ def rewrite(
     config: Config,
     unsafe: bool = False,
     python2: bool = False,
+    beside: bool = False,
     on_file: Callable[[int, int], None] | None = None,
 ) -> Rewritten:
     """Rewrite the sources and the requirements of ``copy`` for ``target``, in place.
 
     ``unsafe`` makes the edits as well that may change what a DAG does, ``python2`` translates what
-    is Python 2 first; ``on_file`` hears (done, total). A file the codemods cannot read stays as
+    is Python 2 first, ``beside`` takes the Python files along that are no part of the DAGs: tests
+    and scripts; ``on_file`` hears (done, total). A file the codemods cannot read stays as
     it is and comes back with ``error``. The ``repo`` of the answer has a requirements file where
     the rewrite had to make one.
     """
@@ -71,6 +73,7 @@ def rewrite(
         config=config,
         unsafe=unsafe,
         python2=python2,
+        beside=beside,
         on_file=on_file,
     )
     pins, bridge = target_pins(target, constraints), default_bridge()
@@ -143,13 +146,18 @@ def rewrite_sources(
     config: Config,
     unsafe: bool = False,
     python2: bool = False,
+    beside: bool = False,
     on_file: Callable[[int, int], None] | None = None,
 ) -> Rewritten:
-    """Rewrite the Python sources of ``copy`` for an environment with ``pins``, in place."""
+    """Rewrite the Python sources of ``copy`` for an environment with ``pins``, in place.
+
+    What files ``beside`` the DAGs import is nothing that their image must have.
+    """
     sources = tuple(_sources(copy, config))
+    jobs = (*sources, *_beside(copy, sources)) if beside else sources
     originals = {job.path: job.data for job in sources if not job.member}
     plugins = read_plugins(copy, originals, pins=pins)
-    shared = _shared_names(job.data for job in sources)
+    shared = _shared_names(job.data for job in jobs)
     settings = Settings(
         pins=pins,
         plugins=plugins.modules,
@@ -160,10 +168,10 @@ def rewrite_sources(
     )
     folder = cache_folder("rewrites") / _salt(settings)
     done: dict[str, list[tuple[Job, Migrated]]] = {}
-    for count, (job, migrated) in enumerate(_migrate_all(sources, settings, folder), 1):
+    for count, (job, migrated) in enumerate(_migrate_all(jobs, settings, folder), 1):
         done.setdefault(job.path, []).append((job, migrated))
         if on_file:
-            on_file(count, len(sources))
+            on_file(count, len(jobs))
     rewrites = []
     # In an order of its own: what comes out of the cache is done before what is fresh.
     for path in sorted(done):
@@ -171,9 +179,7 @@ def rewrite_sources(
         rewrites += sorted(
             (_describe(job, migrated) for job, migrated in done[path]), key=lambda one: one.path
         )
-    needs = {
-        need for results in done.values() for _, migrated in results for need in migrated.needs
-    }
+    needs = {need for job in sources for _, migrated in done[job.path] for need in migrated.needs}
     for entry, more in rewrite_templates(
         copy, originals, pins=pins, plugins=plugins.modules, unsafe=unsafe
     ):
@@ -199,6 +205,14 @@ def _sources(copy: Repo, config: Config) -> Iterator[Job]:
         elif path.endswith(".zip"):
             for name, data in python_members(copy.root / path):
                 yield Job(path=path, member=name, data=data)
+
+
+def _beside(copy: Repo, sources: Iterable[Job]) -> Iterator[Job]:
+    """Every other Python file of the repository."""
+    known = {job.path for job in sources}
+    for path in copy.files:
+        if path.endswith(".py") and path not in known:
+            yield Job(path=path, member="", data=(copy.root / path).read_bytes())
 
 
 def _migrate_all(

@@ -425,3 +425,39 @@ def test_what_other_files_hand_to_an_own_operator_is_known(tmp_path: Path) -> No
     copy, config = copied(repo, tmp_path)
     rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
     assert "Mine(task_id='t')" in (copy.root / "dags/a.py").read_text("utf-8")
+
+
+def test_tests_and_scripts_move_too_and_ask_nothing_of_the_image(tmp_path: Path) -> None:
+    """A repository's tests name what its DAGs import; a file that none of them runs needs no
+    provider, and a name that a test takes from a DAG file stays bound there."""
+    repo = tmp_path / "repo"
+    for name, text in {
+        "dags/daily.py": (
+            "from airflow import DAG\n"
+            "from airflow.operators.bash_operator import BashOperator\n"
+            "from airflow.operators.dummy_operator import DummyOperator\n"
+            "DAG('daily', schedule_interval=None)\n"
+            "BashOperator(task_id='t', bash_command='true')\n"
+        ),
+        "tests/test_daily.py": (
+            "from unittest import mock\n"
+            "from daily import DummyOperator\n"
+            "from airflow.contrib.operators.ssh_operator import SSHOperator\n"
+            "@mock.patch('airflow.operators.bash_operator.BashOperator.execute')\n"
+            "def test_it(_): SSHOperator, DummyOperator\n"
+        ),
+    }.items():
+        (repo / name).parent.mkdir(parents=True, exist_ok=True)
+        (repo / name).write_text(text)
+    out = tmp_path / "out"
+
+    done = migrate_repository(repo, target="2.11.0", output=out, offline=True)
+
+    test = (out / "tests" / "test_daily.py").read_text()
+    assert "from airflow.providers.ssh.operators.ssh import SSHOperator" in test
+    assert "mock.patch('airflow.operators.bash.BashOperator.execute')" in test
+    assert "DummyOperator" in (out / "dags" / "daily.py").read_text()
+    assert "apache-airflow-providers-ssh" not in str(done.rewrites)
+    copy, config = copied(repo, tmp_path)
+    rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    assert {entry.path for entry in rewritten.rewrites} == {"dags/daily.py"}

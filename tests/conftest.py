@@ -42,11 +42,21 @@ HEAVY = {"aws_server", "imaged_cache", "index", "postgres"}
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test is slow when it needs what takes seconds to start."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test is slow when it needs what takes seconds to start. In parallel runs long groups come
+    first, so that no worker is left with one at the end."""
     for item in items:
         if HEAVY.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    if config.getoption("loadgroup", False):
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """The engine may still be in the making when the first groups are done."""
+    if item.get_closest_marker("xdist_group"):
+        return 1 if item.get_closest_marker("docker") else 0
+    return 2 if item.get_closest_marker("slow") else 3
 
 
 @pytest.fixture(scope="session")

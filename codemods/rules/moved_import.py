@@ -217,6 +217,8 @@ class _Moves:
             found = _found(self._end, use, binding.path)
             if found is None:
                 loose = loose or not own.removed
+                if own.moved and not self._settled_here(use):
+                    yield from self._not_known(use, binding.path)
             elif found[1].removed is not None:
                 yield _note_at(use, found[1])
                 loose = True
@@ -289,7 +291,11 @@ class _Moves:
             if not (use.path + ".").startswith(full + ".") or self._nearer(binding, use):
                 continue
             found = _found(self._end, use, full)
-            if found is None:
+            if found is None and own.moved and not self._settled_here(use):
+                homes[own.path] = None
+                renames.append(Replace(node=use.nodes[full.count(".")], code=own.path))
+                yield from self._not_known(use, full)
+            elif found is None:
                 stays = True
             elif found[1].removed is not None:
                 yield _note_at(use, found[1])
@@ -317,6 +323,14 @@ class _Moves:
             Rebind(binding=binding, imports=news),
             *renames,
         )
+
+    def _not_known(self, use: Use, module: str) -> Iterator[Note]:
+        """A name that no row has, of a module that is elsewhere."""
+        path = ".".join(use.path.split(".")[: module.count(".") + 2])
+        if path != module:
+            message = f"{path} is not known, and its module is elsewhere on the target"
+            advice = self._unknown(path) or "See that the module has it there"
+            yield _note_of(use.node, message, advice)
 
     def _settled_here(self, use: Use) -> bool:
         """Whether a use names a replaced class that stays, because a call cannot be mapped."""

@@ -603,6 +603,38 @@ def test_a_module_that_1_10_never_had(module: str, told: str, newest: dict[str, 
     assert (note.rule, told in note.fix) == ("removed-import", True)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            text("import airflow.www_rbac.app", "", "airflow.www_rbac.app.csrf.exempt(x)"),
+            text("import airflow.www.app", "", "airflow.www.app.csrf.exempt(x)"),
+        ),
+        (
+            text("from airflow.www_rbac import app", "", "app.csrf.exempt(x)"),
+            text("from airflow.www import app", "", "app.csrf.exempt(x)"),
+        ),
+    ],
+)
+def test_an_unknown_name_of_a_module_that_moved_is_told(
+    before: str, after: str, newest: dict[str, str]
+) -> None:
+    migration = migrate_source(before, pins=newest)
+    assert migration.text == after
+    assert [(n.line, "www_rbac.app.csrf is not known" in n.message) for n in migration.notes] == [
+        (3, True)
+    ]
+
+
+def test_a_module_that_moved_is_renamed_where_it_is_a_value(newest: dict[str, str]) -> None:
+    before = text(
+        "import airflow.operators.bash_operator", "", "print(airflow.operators.bash_operator)"
+    )
+    migration = migrate_source(before, pins=newest)
+    assert migration.text == before.replace("bash_operator", "bash")
+    assert migration.notes == ()
+
+
 GONE = "from airflow.contrib.hooks.sqoop_hook import SqoopHook"
 
 

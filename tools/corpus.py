@@ -25,6 +25,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.version import Version
+
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from harness.config import load_config
@@ -33,6 +35,7 @@ from harness.migrate import Migration, migrate
 from harness.model import RewriteNote
 from harness.repo import load
 from harness.requirements.parse import parse
+from harness.runtimes.environments import SEEDED_BEFORE
 from harness.targets import get_target
 
 OUTCOMES = (
@@ -261,7 +264,10 @@ def measure(
         if name in done:
             wanted[key] = (name, new_places(done[name]).get(path, path))
     asked = {output / name: requirements_of(output / name) for name in done}
-    image = [*get_target(version).preinstalled, "apache-airflow"]
+    row = get_target(version)
+    image = [*row.preinstalled, "apache-airflow"]
+    if Version(row.python) < SEEDED_BEFORE:
+        image.append("setuptools")  # Python brings it, and so pkg_resources
     seen = see(python, output, wanted, image=image, asked=asked)
     for key, one in seen.items():
         name = key.partition("/")[0]

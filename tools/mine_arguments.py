@@ -3,7 +3,8 @@
     python tools/mine_arguments.py CONSTRAINTS... [--cache DIR]
 
 Covers every class that a path of the import table starts, passes or ends at, in Airflow 1.10.15
-and in each environment, with the classes they inherit from. A class is listed again only when its
+and in each environment, and the operators, sensors and hooks of the first providers (the backport
+packages have the same), with the classes they inherit from. A class is listed again only when its
 constructor changed. One line a class::
 
     path(bases) positional required! * keyword_only old>new warned? **
@@ -54,6 +55,8 @@ _ROOTS = (
     "airflow.models.connection.Connection",
     "airflow.models.variable.Variable",
 )
+# What DAGs of 1.10 import from backport packages, under the paths of the first providers.
+_BACKPORTED = re.compile(r"airflow\.providers\.(?:\w+\.)+(?:operators|sensors|hooks|transfers)\.")
 
 
 def _default(param: Param) -> str:
@@ -127,7 +130,8 @@ def main() -> int:
     baseline = World({CORE: BASELINE}, local_wheels(options.cache))
     targets = worlds(options.constraints, options.cache, download=not options.offline)
     targets = [w for w in targets if Version("2") <= Version(w.airflow) < Version("3")]
-    start = sorted({*names(baseline, providers=False), *all_hops(), *_ROOTS})
+    first = {n for n in names(targets[0], providers=True) if _BACKPORTED.match(n)}
+    start = sorted({*names(baseline, providers=False), *all_hops(), *_ROOTS, *first})
     latest: dict[str, str] = {}
     grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
     owners: dict[str, str] = {}

@@ -492,3 +492,38 @@ def test_two_connections_that_become_one(other: str, notes: int, newest: dict[st
     migration = migrate_source(text, pins=newest)
     assert "gcp_conn_id='b')" in (migration.text or "")
     assert len([n for n in migration.notes if "has one gcp_conn_id" in n.message]) == notes
+
+
+BACKPORTS = "airflow.providers.google"
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "after", "told"),
+    [
+        (
+            f"{BACKPORTS}.cloud.transfers.azure_fileshare_to_gcs",
+            "AzureFileShareToGCSOperator(task_id='t', share_name='s', wasb_conn_id='w')",
+            "AzureFileShareToGCSOperator(task_id='t', share_name='s', azure_fileshare_conn_id='w')",
+            [],
+        ),
+        (
+            f"{BACKPORTS}.cloud.transfers.gdrive_to_gcs",
+            "GoogleDriveToGCSOperator(task_id='t', destination_bucket='b', delegate_to=None)",
+            "GoogleDriveToGCSOperator(task_id='t', bucket_name='b')",
+            [],
+        ),
+        (
+            "airflow.providers.amazon.aws.transfers.glacier_to_gcs",
+            "GlacierToGCSOperator(task_id='t', delegate_to='me')",
+            None,
+            ["delegate_to"],
+        ),
+    ],
+)
+def test_classes_that_only_backports_had(
+    module: str, call: str, after: str | None, told: list[str], newest: dict[str, str]
+) -> None:
+    name = call.partition("(")[0]
+    migration = migrate_source(f"from {module} import {name}\n\n{call}\n", pins=newest)
+    assert migration.text == (after and f"from {module} import {name}\n\n{after}\n")
+    assert [n.message.split()[4] for n in migration.notes] == told

@@ -122,6 +122,10 @@ def _deprecation(call: ast.Call) -> bool:
 
 def _outside_calls(node: ast.AST) -> Iterator[ast.AST]:
     """The parts of a test that ask whether something was given, not what it is."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return  # it asks whether something was left out
+    if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Is):
+        return
     yield node
     if not isinstance(node, ast.Call):
         for child in ast.iter_child_nodes(node):

@@ -552,7 +552,8 @@ def _construction(
                 fix=_place(row)[:1].upper() + _place(row)[1:],
             )
     lacking = missing(target, source, resolution, made.node, mapped) if made.use else []
-    if lacking and baseline().signature(made.path) is not None:
+    of_old = made.path.startswith("airflow.providers.") or baseline().signature(made.path)
+    if lacking and of_old:
         yield Note(
             rule=ID,
             line=made.node.lineno,

@@ -502,21 +502,27 @@ BACKPORTS = "airflow.providers.google"
     [
         (
             f"{BACKPORTS}.cloud.transfers.azure_fileshare_to_gcs",
-            "AzureFileShareToGCSOperator(task_id='t', share_name='s', wasb_conn_id='w')",
-            "AzureFileShareToGCSOperator(task_id='t', share_name='s', azure_fileshare_conn_id='w')",
+            "AzureFileShareToGCSOperator(**more, wasb_conn_id='w')",
+            "AzureFileShareToGCSOperator(**more, azure_fileshare_conn_id='w')",
             [],
         ),
         (
             f"{BACKPORTS}.cloud.transfers.gdrive_to_gcs",
-            "GoogleDriveToGCSOperator(task_id='t', destination_bucket='b', delegate_to=None)",
-            "GoogleDriveToGCSOperator(task_id='t', bucket_name='b')",
+            "GoogleDriveToGCSOperator(**more, destination_bucket='b', delegate_to=None)",
+            "GoogleDriveToGCSOperator(**more, bucket_name='b')",
             [],
         ),
         (
             "airflow.providers.amazon.aws.transfers.glacier_to_gcs",
-            "GlacierToGCSOperator(task_id='t', delegate_to='me')",
+            "GlacierToGCSOperator(**more, delegate_to='me')",
             None,
-            ["delegate_to"],
+            ["does not take delegate_to"],
+        ),
+        (
+            "airflow.providers.amazon.aws.transfers.imap_attachment_to_s3",
+            "ImapAttachmentToS3Operator(task_id='t', imap_attachment_name='a', s3_key='k')",
+            None,
+            ["needs s3_bucket"],
         ),
     ],
 )
@@ -526,4 +532,4 @@ def test_classes_that_only_backports_had(
     name = call.partition("(")[0]
     migration = migrate_source(f"from {module} import {name}\n\n{call}\n", pins=newest)
     assert migration.text == (after and f"from {module} import {name}\n\n{after}\n")
-    assert [n.message.split()[4] for n in migration.notes] == told
+    assert [n.message for n in migration.notes] == [f"{name} {t} on the target" for t in told]

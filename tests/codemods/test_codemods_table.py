@@ -288,6 +288,24 @@ def test_the_miner_sees_what_a_class_gives_to_its_base() -> None:
     assert init.handed == ("method",)
 
 
+@pytest.mark.parametrize(
+    ("test", "warned"), [("old", ("old",)), ("not old", ()), ("old is None", ())]
+)
+def test_the_miner_sees_what_a_warning_is_about(test: str, warned: tuple[str, ...]) -> None:
+    from tools.mine_wheels import _read_module
+
+    text = (
+        "class Post(Call):\n"
+        "    def __init__(self, old=None, **kwargs):\n"
+        f"        if {test}:\n"
+        "            warnings.warn('mind it', DeprecationWarning)\n"
+    )
+    (module,) = _read_module("airflow.post", CORE, text, package=False)
+    init = module.defs["Post"].init
+    assert init is not None
+    assert init.warned == warned
+
+
 @pytest.mark.parametrize("version", TARGETS)
 def test_what_a_class_gives_to_its_base_is_not_asked_for(version: str) -> None:
     """SlackAPIPostOperator says the method itself; SlackAPIOperator needs it."""

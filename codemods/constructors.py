@@ -12,6 +12,7 @@
     airflow.models.x.Y argument -=value advice            dropped where it is that text, else advice
     airflow.models.x.Y argument ! advice                  a person must decide; with !! also where
                                                           the constructor takes it
+    airflow.models.x.Y argument !=text advice             it warns where that stands in its value
     airflow.models.x.Y + conn_id="x_default"              added when it is not given; {name} is
                                                           the code of an argument that is
 
@@ -77,7 +78,7 @@ class HandRow:
     of: str = ""  # the class that the row is about
     keys: tuple[str, ...] = ()  # inside the argument ``new``
     shape: str = ""
-    only: str = ""  # dropped where this text is its value
+    only: str = ""  # dropped where this text is its value; or it warns where that holds this
     always: bool = False  # the advice holds although the constructor takes the argument
 
 
@@ -152,6 +153,9 @@ def parse_line(line: str) -> Constructor:
 
 
 def _hand_row(when: Requirement, argument: str, rest: str) -> HandRow:
+    if rest.startswith("!="):
+        only, _, advice = rest[2:].partition(" ")
+        return HandRow(when=when, new="", advice=advice.strip(), only=only)
     if rest.startswith("!"):
         always = rest.startswith("!!")
         return HandRow(when=when, new="", advice=rest.lstrip("!").strip(), always=always)

@@ -132,6 +132,10 @@ def _map_one(
     inherited = row is not None and row.of == TASK
     if inherited and name in accepts and name not in _warned(new):
         return  # what is said of all tasks does not hold for a class that takes it
+    if row is not None and row.only and not row.new and name in accepts:
+        if name in _warned(new) and row.only in source.segment(value):
+            mapped.warned[name] = row.advice
+        return
     if row is not None and row.always and not none:
         mapped.unsure[name] = row.advice
         return

@@ -524,6 +524,12 @@ BACKPORTS = "airflow.providers.google"
             None,
             ["needs s3_bucket"],
         ),
+        (
+            f"{BACKPORTS}.cloud.transfers.gcs_to_gcs",
+            "GCSToGCSOperator(**more, source_object='a/*', source_objects=['a', 'b'])",
+            None,
+            ["warns about source_object"],
+        ),
     ],
 )
 def test_classes_that_only_backports_had(

@@ -502,8 +502,8 @@ BACKPORTS = "airflow.providers.google"
     [
         (
             f"{BACKPORTS}.cloud.transfers.azure_fileshare_to_gcs",
-            "AzureFileShareToGCSOperator(**more, wasb_conn_id='w')",
-            "AzureFileShareToGCSOperator(**more, azure_fileshare_conn_id='w')",
+            "AzureFileShareToGCSOperator(**more, wasb_conn_id='w', directory_name='d')",
+            "AzureFileShareToGCSOperator(**more, azure_fileshare_conn_id='w', directory_path='d')",
             [],
         ),
         (

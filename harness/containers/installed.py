@@ -17,7 +17,7 @@ import msgspec
 from harness.containers.engine import Engine, explaining
 from harness.containers.images import FORMAT, IMAGE_LABEL, Image, OnStep, find_image, linux_uv
 from harness.containers.learn import Inside
-from harness.containers.once import ROOT, Command, created, pack_files, pack_tree
+from harness.containers.once import ROOT, Command, created, pack_files, pack_tree, put
 from harness.model import Constraints, Target
 from harness.repo import tree_hash
 from harness.runtimes.environments import constraints_text, install_what_can, locked
@@ -102,7 +102,7 @@ def _make(
         if not inside.uv:
             binary = str(FOLDER / "uv")
             content = linux_uv(engine, cache).read_bytes()
-            container.put_archive("/", pack_files({binary: content}, uid=0, gid=0, mode=0o755))
+            put(container, pack_files({binary: content}, uid=0, gid=0, mode=0o755))
         with explaining("Starting a container"):
             container.start()
         base = (binary, "--no-progress", "--color=never", "--no-cache", "pip")
@@ -110,9 +110,7 @@ def _make(
 
         def install(wanted: Sequence[str]) -> None:
             content = ("\n".join(wanted) + "\n").encode()
-            container.put_archive(
-                "/", pack_files({str(FOLDER / "requirements.txt"): content}, uid=0, gid=0)
-            )
+            put(container, pack_files({str(FOLDER / "requirements.txt"): content}, uid=0, gid=0))
             argv = (
                 *base,
                 *("install", *python, "--compile-bytecode", "-r", str(FOLDER / "requirements.txt")),

@@ -41,9 +41,9 @@ ROOT = "0:0"
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What runs in a container. ``user`` "" = the image's own; ``files`` are tars to be unpacked
-    below "/" before it starts; ``network`` is the engine's word, "none" = nothing but a loopback of
-    its own; ``memory`` in MiB for all its processes together, 0 = no limit."""
+    """What runs in a container. ``user`` "" = the image's own; ``files`` are entries of ``pack_…``,
+    to be unpacked below "/" before it starts; ``network`` is the engine's word, "none" = nothing
+    but a loopback of its own; ``memory`` in MiB for all its processes together, 0 = no limit."""
 
     image: str
     argv: Sequence[str]
@@ -90,11 +90,16 @@ def created(engine: Engine, command: Command) -> Iterator[Any]:
         )
     try:
         with explaining("Copying files into a container"):
-            for packed in command.files:
-                container.put_archive("/", packed)
+            put(container, *command.files)
         yield container
     finally:
         remove(engine, container.id)
+
+
+def put(container: Any, *files: bytes) -> None:
+    """Unpack entries below "/", all at once: each call costs the engine a process."""
+    if files:
+        container.put_archive("/", b"".join(files) + END)
 
 
 def remove(engine: Engine, name: str) -> None:
@@ -181,47 +186,56 @@ def fetch(container: Any, path: str) -> bytes:
 
 # --------------------------------------------------------------------------------- packing files
 
+END = bytes(2 * tarfile.BLOCKSIZE)
+"""What a tar ends with. The entries below come without, so that they can be joined."""
+
+
+def _entries(add: Callable[[tarfile.TarFile], None]) -> bytes:
+    """The entries that ``add`` puts into a tar."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        add(tar)
+        return packed.getvalue()[: tar.offset]
+
 
 def pack_folders(
     folders: Iterable[PurePath], *, uid: int = 0, gid: int = 0, mode: int = 0o755
 ) -> bytes:
-    """A tar that makes folders, which belong to the user."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+    """Folders, which belong to the user."""
+
+    def add(tar: tarfile.TarFile) -> None:
         for folder in folders:
             entry = tarfile.TarInfo(str(folder).lstrip("/"))
             entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, mode, uid, gid
             tar.addfile(entry)
-    return packed.getvalue()
+
+    return _entries(add)
 
 
 def pack_link(path: PurePath, to: PurePath) -> bytes:
-    """A tar of one symbolic link."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        entry = tarfile.TarInfo(str(path).lstrip("/"))
-        entry.type, entry.linkname = tarfile.SYMTYPE, str(to)
-        tar.addfile(entry)
-    return packed.getvalue()
+    """One symbolic link."""
+    entry = tarfile.TarInfo(str(path).lstrip("/"))
+    entry.type, entry.linkname = tarfile.SYMTYPE, str(to)
+    return _entries(lambda tar: tar.addfile(entry))
 
 
 def pack_files(files: Mapping[str, bytes], *, uid: int, gid: int, mode: int = 0o644) -> bytes:
-    """A tar of single files by absolute path."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+    """Single files by absolute path."""
+
+    def add(tar: tarfile.TarFile) -> None:
         for path, content in files.items():
             entry = tarfile.TarInfo(path.lstrip("/"))
             entry.size, entry.mode, entry.uid, entry.gid = len(content), mode, uid, gid
             tar.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
+
+    return _entries(add)
 
 
 def pack_tree(root: Path, inside: PurePath, *, uid: int, gid: int) -> bytes:
-    """A tar of a folder as it is, to appear as ``inside`` and to belong to the user.
+    """A folder as it is, to appear as ``inside`` and to belong to the user.
 
     Only files, folders and links; a socket or a device has no business in a repository.
     """
-    packed = io.BytesIO()
 
     def owned(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
         if not (entry.isfile() or entry.isdir() or entry.issym() or entry.islnk()):
@@ -231,6 +245,4 @@ def pack_tree(root: Path, inside: PurePath, *, uid: int, gid: int) -> bytes:
         entry.mode |= stat.S_IRUSR | (stat.S_IXUSR | stat.S_IWUSR if entry.isdir() else 0)
         return entry
 
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        tar.add(root, arcname=str(inside).lstrip("/"), filter=owned)
-    return packed.getvalue()
+    return _entries(lambda tar: tar.add(root, arcname=str(inside).lstrip("/"), filter=owned))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import libcst as cst
@@ -18,7 +18,7 @@ from codemods.hops import CORE, distribution_of
 from codemods.imports import Plan
 from codemods.newlines import restored, unified
 from codemods.python_gone import concerns, may_be_gone
-from codemods.rules import RULES, python_names
+from codemods.rules import RULES, python_names, third_party
 from codemods.source import Source
 from codemods.symbols import key_of
 from codemods.target import Target, target_for
@@ -172,7 +172,16 @@ def _migrate(text: str, asked: _Asked) -> Migration:
     )
     if new == text:
         return Migration(notes=tuple(notes))
-    return Migration(text=new, edits=edits, notes=tuple(notes), needs=_needs(operations))
+    left = tuple(_still_true(notes, new, asked))
+    return Migration(text=new, edits=edits, notes=left, needs=_needs(operations))
+
+
+def _still_true(notes: Sequence[Note], new: str, asked: _Asked) -> Iterator[Note]:
+    """Without those about what a distribution lost when the edits took the import away."""
+    lost = any(note.rule == third_party.ID for note in notes)
+    found = third_party.RULE.find(Source(new, asked.path), asked.target) if lost else ()
+    said = {change.message for change in found}
+    yield from (note for note in notes if note.rule != third_party.ID or note.message in said)
 
 
 def migrate_template(

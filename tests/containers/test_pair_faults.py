@@ -98,7 +98,7 @@ def test_requirements_that_mwaa_would_not_wait_for(
         engine, row, find_constraints(row), cache=cache_folder(), on_step=lambda _: None
     )
     requirements = tmp_path / "requirements.txt"
-    requirements.write_text("--index-url http://198.51.100.1/\nnothing-of-that-name\n")
+    requirements.write_text("--index-url https://198.51.100.1/\nnothing-of-that-name\n")
     service = Service(
         name="bridge",
         image=image.name,

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from importlib.resources import files
 
-from codemods.base import Example, Rule
 from codemods.rules import RULES
 
 _INTRO = """\
@@ -67,37 +66,10 @@ def _inventory() -> Iterator[str]:
     yield "\n"
 
 
-def _block(text: str) -> Iterator[str]:
-    yield "```python\n"
-    yield text
-    yield "```\n\n"
-
-
-def _example(example: Example) -> Iterator[str]:
-    yield f"For Airflow {example.target}:\n\n"
-    yield from _block(example.before)
-    if example.after != example.before:
-        yield "becomes\n\n"
-        yield from _block(example.after)
-    else:
-        yield "stays, with a note.\n\n"
-
-
-def _rule(rule: Rule) -> Iterator[str]:
-    yield f"## {rule.id}\n\n{rule.title}. {rule.why}\n\n"
-    for example in rule.examples:
-        yield from _example(example)
-    yield "Left alone:\n\n"
-    for text in rule.keeps:
-        yield from _block(text)
-
-
 def page() -> str:
     """The whole page."""
-    parts = [_INTRO, *_inventory()]
-    for rule in RULES:
-        parts += _rule(rule)
-    return "".join(parts).rstrip("\n") + "\n"
+    rules = (f"- [{rule.id}](rules/{rule.id}.md) – {rule.title}\n" for rule in RULES)
+    return "".join([_INTRO, *_inventory(), "## Rules\n\n", *rules])
 
 
 if __name__ == "__main__":

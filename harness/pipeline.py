@@ -19,7 +19,7 @@ from harness.checks import checks
 from harness.checks.judge import chosen, judge, verdict
 from harness.config import load_config
 from harness.errors import HarnessError, UsageError
-from harness.explain import explain
+from harness.explain import page
 from harness.extras import needed_extras
 from harness.model import (
     REPORT_SCHEMA,
@@ -128,7 +128,7 @@ def prepare(options: Options) -> Job:
     wanted = options.targets or config.targets or (default_target().airflow,)
     chosen(options.only)
     for entry in config.ignored:
-        explain(entry.rule)  # a rule that does not exist would be ignored without effect
+        page(entry.rule)  # a rule that does not exist would be ignored without effect
     needs = find_needs(repo)
     return Job(
         options=options,

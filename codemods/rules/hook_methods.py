@@ -274,7 +274,7 @@ _S3 = "from airflow.providers.amazon.aws.hooks.s3 import S3Hook"
 
 RULE = Rule(
     id=ID,
-    title="Call hooks as the target's have it",
+    title="Call hooks as the target has them",
     why="Providers renamed methods of hooks and their arguments; a call fails when the task runs, "
     "long after the DAG parsed.",
     examples=(

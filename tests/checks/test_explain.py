@@ -73,3 +73,12 @@ def test_pages_are_written_and_removed(tmp_path: Path) -> None:
     assert make_docs.stale(tmp_path) == ()
     assert not (tmp_path / "retired-rule.md").exists()
     assert make_docs.write(tmp_path) == ()
+
+
+def test_a_codemods_page_shows_what_it_says() -> None:
+    """A reader of `explain` sees the findings of an example, and not only that it stays."""
+    for rule in codemods.RULES:
+        text = explain(rule.id)
+        for example in rule.examples:
+            for part in example.notes:
+                assert part in text, (rule.id, part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from codemods.changes import Change
@@ -32,6 +32,13 @@ class OwnClass:
 OwnClasses = Mapping[str, OwnClass]  # by name
 
 
+class Place(Protocol):
+    """A node of a reading that has a place in the text."""
+
+    lineno: int
+    col_offset: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Edit:
     """One change that was made."""
@@ -51,6 +58,12 @@ class Note:
     column: int
     message: str
     fix: str
+
+    @classmethod
+    def at(cls, node: Place, *, rule: str, message: str, fix: str) -> Note:
+        """A note on the place of a node."""
+        line, column = node.lineno, node.col_offset
+        return cls(rule=rule, line=line, column=column, message=message, fix=fix)
 
 
 @dataclass(frozen=True, kw_only=True)

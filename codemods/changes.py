@@ -152,6 +152,14 @@ class Step:
     operations: tuple[Operation, ...]
     safe: bool = True
 
+    @classmethod
+    def replace(
+        cls, node: ast.expr, code: str, *, rule: str, message: str, safe: bool = True
+    ) -> Step:
+        """Put other code in the place of an expression, and tell that on its line."""
+        made = (Replace(node=node, code=code),)
+        return cls(rule=rule, line=node.lineno, message=message, operations=made, safe=safe)
+
 
 Change = Step | Note
 

@@ -27,8 +27,8 @@ from packaging.version import Version
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tools.mine_wheels import BASELINE, default_cache
+from tools.mining import DATA
 
-DATA = Path(__file__).resolve().parent.parent / "codemods" / "data"
 # Sections whose options left with a provider: they are there where it is installed.
 _PROVIDERS = re.compile(r"(?:celery|dask|atlas|hive|elasticsearch|kubernetes)\w*\.")
 

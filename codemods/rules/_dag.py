@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
-from codemods.calls import Construction
+from codemods.calls import Construction, constructions
+from codemods.constructors import baseline
 from codemods.source import Source
+from codemods.target import Target
 
 DAG = "airflow.models.dag.DAG"
+SCHEDULES = frozenset({"schedule", "schedule_interval", "timetable"})  # what says when it runs
+
+
+def dags(source: Source, target: Target) -> Iterator[Construction]:
+    """The calls that make a DAG, by whichever path the text names the class."""
+    for made in constructions(source):
+        signature = baseline().signature(made.path) or target.constructors.signature(made.path)
+        if signature is not None and signature.lineage[0] == DAG:
+            yield made
 
 
 def has_start(source: Source, made: Construction) -> bool | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import constructions
-from codemods.changes import Change, Replace, Step
+from codemods.changes import Change, Step
 from codemods.constructors import baseline
 from codemods.rules._dag import DAG
 from codemods.rules._text import lines
@@ -104,12 +104,7 @@ def _other(
         yield _note(name, kind, node, source.segment(value), f"Write {wanted}")
         return
     if value is node:
-        yield Step(
-            rule=ID,
-            line=node.lineno,
-            message=f"{name} is of type {kind} on the target",
-            operations=(Replace(node=node, code=code),),
-        )
+        yield Step.replace(node, code, rule=ID, message=f"{name} is of type {kind} on the target")
     else:
         yield _note(name, kind, node, source.segment(value), f"Write {code}")
     if kind == "bool" and str(given).lower() in _FALSE and given:
@@ -156,10 +151,9 @@ def _is_text(source: Source, value: ast.expr) -> bool:
 
 
 def _note(name: str, kind: str, node: ast.expr, given: str, fix: str) -> Note:
-    return Note(
+    return Note.at(
+        node,
         rule=ID,
-        line=node.lineno,
-        column=node.col_offset,
         message=f"{name} must be of type {kind} on the target and is {given}",
         fix=fix,
     )

@@ -390,10 +390,9 @@ def _inherits(
         return
     stays = settle(target, source, path, calls).path != wanted.path
     old, new = path.rpartition(".")[2], wanted.path.rpartition(".")[2]
-    yield Note(
+    yield Note.at(
+        cls,
         rule=REPLACED,
-        line=cls.lineno,
-        column=cls.col_offset,
         message=f"{cls.name} inherits from {old}, which {'warns' if stays else 'is gone'} on the "
         f"target; {new} took its place",
         fix=f"Inherit from {new} ({wanted.path.rpartition('.')[0]}) and rename the arguments in "
@@ -405,10 +404,9 @@ def _deprecated(target: Target, made: Construction, resolution: Resolution) -> I
     """A class that warns whenever it is made, and that nothing takes the place of."""
     signature = target.constructors.signature(resolution.path)
     if signature is not None and signature.deprecated and resolution.path != _SUBDAG:
-        yield Note(
+        yield Note.at(
+            made.node,
             rule=REPLACED,
-            line=made.node.lineno,
-            column=made.node.col_offset,
             message=f"{resolution.path.rpartition('.')[2]} is deprecated: it warns when it is made",
             fix="It works until the provider drops it; its warning names what to use instead",
         )
@@ -471,10 +469,9 @@ def _replaced_note(target: Target, source: Source, made: Construction, wanted: R
             for n, advice in sorted(mapped.unsure.items())
         )
         parts.append("look after " + ", ".join(unsure))
-    return Note(
+    return Note.at(
+        made.node,
         rule=REPLACED,
-        line=made.node.lineno,
-        column=made.node.col_offset,
         message=f"{old_name} is deprecated on the target; another class took its place",
         fix="; ".join(parts),
     )
@@ -519,49 +516,44 @@ def _construction(
     for argument, advice in mapped.unsure.items():
         if argument in made.own:
             continue
-        yield Note(
+        yield Note.at(
+            places[argument],
             rule=ID,
-            line=places[argument].lineno,
-            column=places[argument].col_offset,
             message=f"{name} does not take {argument} on the target",
             fix=advice[:1].upper() + advice[1:],
         )
     for argument, advice in mapped.warned.items():
         if argument not in made.own:
-            yield Note(
+            yield Note.at(
+                at[argument],
                 rule=ID,
-                line=at[argument].lineno,
-                column=at[argument].col_offset,
                 message=f"{name} warns about {argument} on the target",
                 fix=advice[:1].upper() + advice[1:],
             )
     for argument, to in mapped.merged.items():
         other = next((at[o] for o, n in mapped.rename.items() if n == to), at.get(to))
         if other is not None and ast.dump(other.value) != ast.dump(at[argument].value):
-            yield Note(
+            yield Note.at(
+                at[argument],
                 rule=ID,
-                line=at[argument].lineno,
-                column=at[argument].col_offset,
                 message=f"{name} has one {to} on the target, where {argument} was another",
                 fix=f"See that {to}={source.segment(other.value)} may do what "
                 f"{source.segment(at[argument].value)} did",
             )
     for argument, row in mapped.by_default.items():
         if row.keys:
-            yield Note(
+            yield Note.at(
+                made.node,
                 rule=ID,
-                line=made.node.lineno,
-                column=made.node.col_offset,
                 message=f"{name} takes {argument} out of default_args no more",
                 fix=_place(row)[:1].upper() + _place(row)[1:],
             )
     lacking = missing(target, source, resolution, made.node, mapped) if made.use else []
     of_old = made.path.startswith("airflow.providers.") or baseline().signature(made.path)
     if lacking and of_old:
-        yield Note(
+        yield Note.at(
+            made.node,
             rule=ID,
-            line=made.node.lineno,
-            column=made.node.col_offset,
             message=f"{name} needs {', '.join(lacking)} on the target",
             fix=f"Pass {', '.join(f'{n}=...' for n in lacking)}",
         )

@@ -81,11 +81,11 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         new = _name(old, target.airflow)
         if new == _GONE:
             if old in _ALWAYS and call.path.endswith(".getboolean"):
-                yield Step(
+                yield Step.replace(
+                    call.node,
+                    "True",
                     rule=ID,
-                    line=call.node.lineno,
                     message=f"the option {old} is gone: the target always does so",
-                    operations=(Replace(node=call.node, code="True"),),
                 )
             elif call.keyword("fallback") is None and not call.path.endswith(_ASKING_NOT):
                 yield _gone(call, old)
@@ -110,10 +110,9 @@ def _written(old: str, name: str) -> str:
 
 
 def _gone(call: Call, option: str) -> Note:
-    return Note(
+    return Note.at(
+        call.node,
         rule=ID,
-        line=call.node.lineno,
-        column=call.node.col_offset,
         message=f"the target has no option {option}: asking for it raises AirflowConfigException",
         fix="Use airflow.settings.AIRFLOW_HOME"
         if option == _HOME

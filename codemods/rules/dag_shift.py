@@ -70,10 +70,9 @@ def _comparisons(source: Source) -> Iterator[Note]:
             and all(isinstance(op, ast.Gt | ast.Lt) for op in node.value.ops)
             and any(_is_task(source, o) for o in (node.value.left, *node.value.comparators))
         ):
-            yield Note(
+            yield Note.at(
+                node,
                 rule=ID,
-                line=node.lineno,
-                column=node.col_offset,
                 message="2.x takes > and < between tasks for lineage and fails: "
                 "'is not an outlet'. 1.10 set no dependency by them either",
                 fix="Write >> or << for a dependency, or take the line away",
@@ -90,10 +89,9 @@ def _is_dag(node: ast.expr, dags: set[str]) -> bool:
 
 
 def _note(node: ast.expr) -> Note:
-    return Note(
+    return Note.at(
+        node,
         rule=ID,
-        line=node.lineno,
-        column=node.col_offset,
         message="2.x does not give a task its DAG by >> or <<",
         fix="Construct the task with dag=…, or below `with dag:`",
     )

@@ -6,10 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.calls import constructions
-from codemods.changes import Change, Replace, Step
-from codemods.constructors import baseline
-from codemods.rules._dag import DAG
+from codemods.changes import Change, Step
+from codemods.rules._dag import dags
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
@@ -23,10 +21,7 @@ _PERMISSIONS = {"can_dag_read": "can_read", "can_dag_edit": "can_edit"}
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
-    for made in constructions(source):
-        old = baseline().signature(made.path) or target.constructors.signature(made.path)
-        if old is None or old.lineage[0] != DAG:
-            continue
+    for made in dags(source, target):
         for keyword in made.node.keywords:
             if keyword.arg == "default_view" and target.has("apache-airflow>=2.3"):
                 yield from _replaced(keyword.value, _VIEWS)
@@ -40,12 +35,8 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
 def _replaced(node: ast.expr, names: dict[str, str]) -> Iterator[Change]:
     old = text_of(node)
     if old in names:
-        yield Step(
-            rule=ID,
-            line=node.lineno,
-            message=f"{old} is {names[old]} on the target",
-            operations=(Replace(node=node, code=quoted(names[old])),),
-        )
+        message = f"{old} is {names[old]} on the target"
+        yield Step.replace(node, quoted(names[old]), rule=ID, message=message)
 
 
 RULE = Rule(

@@ -71,10 +71,9 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     for call in calls:
         code = _code(source, call, module)
         if code is None:
-            yield Note(
+            yield Note.at(
+                call.node,
                 rule=ID,
-                line=call.node.lineno,
-                column=call.node.col_offset,
                 message="days_ago is deprecated and its arguments are not written out here",
                 fix="Use pendulum.today('UTC').add(days=-n)",
             )

@@ -53,10 +53,9 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             if key.name != name:
                 continue
             if name in outcomes:
-                yield Note(
+                yield Note.at(
+                    key.place,
                     rule=ID,
-                    line=key.place.lineno,
-                    column=key.place.col_offset,
                     message=f"default_args gives {name}, which some of these tasks call {to} now",
                     fix=f'Add "{to}" with the same value beside "{name}"',
                 )

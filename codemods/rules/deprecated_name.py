@@ -24,10 +24,9 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                 end = target.resolve(".".join(parts[:length]))
                 if end.warns and end.path not in seen:
                     seen.add(end.path)
-                    yield Note(
+                    yield Note.at(
+                        use.node,
                         rule=ID,
-                        line=use.node.lineno,
-                        column=use.node.col_offset,
                         message=f"{end.path} is deprecated on the target: its use warns",
                         fix=end.warns[:1].upper() + end.warns[1:],
                     )

@@ -58,28 +58,20 @@ def _auto_remove(source: Source, value: ast.expr) -> Iterator[Change]:
     meant = known(value, source)
     if isinstance(meant, ast.Constant) and isinstance(meant.value, bool):
         code = _REMOVE[meant.value]
-        yield Step(
-            rule=ID,
-            line=value.lineno,
-            message=f"auto_remove={meant.value} is {code}",
-            operations=(Replace(node=value, code=code),),
-        )
+        yield Step.replace(value, code, rule=ID, message=f"auto_remove={meant.value} is {code}")
     elif isinstance(meant, ast.Compare | ast.BoolOp) or (
         isinstance(meant, ast.UnaryOp) and isinstance(meant.op, ast.Not)
     ):
-        yield Step(
+        yield Step.replace(
+            value,
+            f'"success" if {source.segment(value)} else "never"',
             rule=ID,
-            line=value.lineno,
             message='auto_remove takes "success" or "never"',
-            operations=(
-                Replace(node=value, code=f'"success" if {source.segment(value)} else "never"'),
-            ),
         )
     elif text_of(meant) is None:
-        yield Note(
+        yield Note.at(
+            value,
             rule=ID,
-            line=value.lineno,
-            column=value.col_offset,
             message='auto_remove takes "never", "success" or "force"; True and False are refused',
             fix=f'If it is a bool: auto_remove="success" if {source.segment(value)} else "never"',
         )

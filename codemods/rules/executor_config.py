@@ -69,10 +69,9 @@ def _pod(source: Source, key: ast.expr, value: ast.expr, near: Binding) -> Chang
     made = _parts(given, k8s) if isinstance(given, ast.Dict) else None
     if made is None or given is not value:
         written = "".join(p if isinstance(p, str) else source.segment(p) for p in made or ())
-        return Note(
+        return Note.at(
+            key,
             rule=ID,
-            line=key.lineno,
-            column=key.col_offset,
             message=f'executor_config takes "{_NEW}" with a pod on the target, "{_OLD}" no more',
             fix=f"from kubernetes.client import models as {k8s}; "
             f'{{"{_NEW}": {written or _sketch(k8s)}}}',

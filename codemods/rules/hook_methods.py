@@ -200,11 +200,11 @@ def _call(
     if plain and func.attr == "get_connections" and _CONNECTIONS in after.lineage:
         arguments = source.text[source.span(func)[1] : source.span(node)[1]]
         code = f"[{source.segment(func.value)}.get_connection{arguments}]"
-        yield Step(
+        yield Step.replace(
+            node,
+            code,
             rule=ID,
-            line=node.lineno,
             message="a connection id names one connection: get_connections is get_connection",
-            operations=(Replace(node=node, code=code),),
         )
         return
     if new is None and ".hooks." not in resolution.path:
@@ -213,10 +213,9 @@ def _call(
         near = difflib.get_close_matches(func.attr, sorted(target.methods.names(after.lineage)), 3)
         near = near or sorted(target.methods.names(after.lineage[:1]))[:8]
         advice = f"It has {', '.join(near)}" if near else "It has get_conn"
-        yield Note(
+        yield Note.at(
+            node,
             rule=ID,
-            line=node.lineno,
-            column=node.col_offset,
             message=f"{cls} has no {func.attr} on the target"
             if new is None
             else f"{cls}.{func.attr} is another method on the target",
@@ -225,10 +224,9 @@ def _call(
         return
     mapped = _map(target, lineage, func.attr, node, old, new)
     for argument, advice in mapped.unsure.items():
-        yield Note(
+        yield Note.at(
+            node,
             rule=ID,
-            line=node.lineno,
-            column=node.col_offset,
             message=f"{cls}.{name} does not take {argument} on the target",
             fix=advice[:1].upper() + advice[1:],
         )
@@ -237,10 +235,9 @@ def _call(
     starred = any(isinstance(a, ast.Starred) for a in node.args) or "" in have
     lacking = sorted(new.required - have) if not starred and not mapped.unsure else []
     if lacking:
-        yield Note(
+        yield Note.at(
+            node,
             rule=ID,
-            line=node.lineno,
-            column=node.col_offset,
             message=f"{cls}.{name} needs {', '.join(lacking)} on the target",
             fix=f"Pass {', '.join(f'{n}=...' for n in lacking)}",
         )

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import constructions
 from codemods.changes import AddImport, Change, EditCall, NewImport, Step
-from codemods.constructors import baseline
-from codemods.rules._dag import has_start
+from codemods.rules._dag import SCHEDULES, dags, has_start
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
 
 ID = "implicit-schedule"
-_DAG = "airflow.models.dag.DAG"
-_SCHEDULES = {"schedule", "schedule_interval", "timetable"}
 
 
 def _timedelta(source: Source) -> tuple[str, NewImport | None]:
@@ -34,21 +30,17 @@ def _timedelta(source: Source) -> tuple[str, NewImport | None]:
 def _find(source: Source, target: Target) -> Iterator[Change]:
     if not target.has("apache-airflow>=2.10"):
         return
-    for made in constructions(source):
-        old = baseline().signature(made.path) or target.constructors.signature(made.path)
-        if old is None or old.lineage[0] != _DAG:
-            continue
+    for made in dags(source, target):
         node = made.node
         if made.use is None or made.first or len(node.args) > 2:
             continue
         names = {k.arg for k in node.keywords}
-        if None in names or names & _SCHEDULES:
+        if None in names or names & SCHEDULES:
             continue
         if has_start(source, made) is False:
-            yield Note(
+            yield Note.at(
+                node,
                 rule=ID,
-                line=node.lineno,
-                column=node.col_offset,
                 message="a DAG without a schedule runs daily; the target wants it said",
                 fix="Pass schedule=timedelta(days=1) and start_date=..., which the target asks for "
                 "as soon as there is a schedule",

@@ -190,10 +190,9 @@ def _note(made: Construction, path: str) -> Note:
         "pod.Resources": 'V1ResourceRequirements(requests={"memory": ..., "cpu": ...}, '
         'limits={"memory": ..., "cpu": ..., "nvidia.com/gpu": ...})',
     }.get(path, "the model of kubernetes.client with the same keywords")
-    return Note(
+    return Note.at(
+        made.node,
         rule=ID,
-        line=made.node.lineno,
-        column=made.node.col_offset,
         message=f"{path.rpartition('.')[2]} is a model of kubernetes.client on the target",
         fix=f"Write {what}",
     )
@@ -220,10 +219,9 @@ def _resources(source: Source, target: Target, made: Construction) -> Iterator[C
         code = source.segment(given.value)
         models.imports.clear()
     if code is None:
-        yield Note(
+        yield Note.at(
+            given,
             rule=ID,
-            line=given.lineno,
-            column=given.col_offset,
             message="resources is an argument of every task on the target, not the pod's",
             fix='Pass container_resources=V1ResourceRequirements(requests={"memory": ..., "cpu": '
             "...}, limits={...}) (from kubernetes.client)",

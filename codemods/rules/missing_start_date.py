@@ -6,16 +6,14 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions
+from codemods.calls import Construction
 from codemods.changes import Change, EditCall, Step
-from codemods.constructors import baseline
-from codemods.rules._dag import DAG, has_start
+from codemods.rules._dag import SCHEDULES, dags, has_start
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
 
 ID = "missing-start-date"
-_SCHEDULES = {"schedule", "schedule_interval", "timetable"}
 
 
 def _scheduled(made: Construction) -> bool:
@@ -23,7 +21,7 @@ def _scheduled(made: Construction) -> bool:
     if len(made.node.args) > 2:
         value: ast.expr | None = made.node.args[2]
     else:
-        value = next((k.value for k in made.node.keywords if k.arg in _SCHEDULES), None)
+        value = next((k.value for k in made.node.keywords if k.arg in SCHEDULES), None)
     return value is not None and not (isinstance(value, ast.Constant) and not value.value)
 
 
@@ -51,12 +49,7 @@ def _tasks_date(source: Source, made: Construction) -> str | None:
 def _find(source: Source, target: Target) -> Iterator[Change]:
     if not target.has("apache-airflow>=2.8"):
         return
-    found = []
-    for made in constructions(source):
-        old = baseline().signature(made.path) or target.constructors.signature(made.path)
-        if old is None or old.lineage[0] != DAG or made.first or made.use is None:
-            continue
-        found.append(made)
+    found = [made for made in dags(source, target) if not made.first and made.use is not None]
     for made in found:
         if not _scheduled(made) or has_start(source, made) is not False:
             continue
@@ -69,10 +62,9 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                 operations=(EditCall(node=made.node, add={"start_date": date}),),
             )
         else:
-            yield Note(
+            yield Note.at(
+                made.node,
                 rule=ID,
-                line=made.node.lineno,
-                column=made.node.col_offset,
                 message="a scheduled DAG without start_date is refused on the target",
                 fix="Pass start_date=... (the earliest one of its tasks) to the DAG, or put it "
                 "into default_args",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import constructions
-from codemods.changes import Change, Replace, Step
+from codemods.changes import Change, Step
 from codemods.constructors import baseline
 from codemods.rules._dag import DAG
 from codemods.rules._text import lines
@@ -245,19 +245,14 @@ def _change(source: Source, node: ast.Attribute, row: _Row, lineage: tuple[str, 
     name = lineage[0].rpartition(".")[2]
     code = f"{source.segment(node.value)}.{row.new}"
     if not row.new or (row.called and not isinstance(node.ctx, ast.Load)):
-        return Note(
+        return Note.at(
+            node,
             rule=ID,
-            line=node.lineno,
-            column=node.col_offset,
             message=f"{name}.{node.attr} is gone or warns on the target",
             fix=row.advice or f"Use {code}",
         )
-    return Step(
-        rule=ID,
-        line=node.lineno,
-        message=f"{name}.{node.attr} is {row.new} on the target",
-        operations=(Replace(node=node, code=code),),
-    )
+    message = f"{name}.{node.attr} is {row.new} on the target"
+    return Step.replace(node, code, rule=ID, message=message)
 
 
 RULE = Rule(

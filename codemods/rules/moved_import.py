@@ -31,10 +31,9 @@ def _message(old: str, new: str) -> str:
 
 
 def _note(binding: Binding, path: str, advice: str) -> Note:
-    return Note(
+    return Note.at(
+        binding.alias,
         rule=REMOVED,
-        line=binding.alias.lineno,
-        column=binding.alias.col_offset,
         message=f"{path} does not exist on the target",
         fix=advice[:1].upper() + advice[1:],
     )
@@ -454,10 +453,9 @@ def _as_it_is(binding: Binding) -> NewImport:
 
 
 def _note_of(node: ast.expr, message: str, advice: str, rule: str = REMOVED) -> Note:
-    return Note(
+    return Note.at(
+        node,
         rule=rule,
-        line=node.lineno,
-        column=node.col_offset,
         message=message,
         fix=advice[:1].upper() + advice[1:],
     )
@@ -465,10 +463,9 @@ def _note_of(node: ast.expr, message: str, advice: str, rule: str = REMOVED) -> 
 
 def _note_at(use: Use, resolution: Resolution, path: str | None = None) -> Note:
     advice = resolution.removed.advice if resolution.removed is not None else ""
-    return Note(
+    return Note.at(
+        use.node,
         rule=REMOVED,
-        line=use.node.lineno,
-        column=use.node.col_offset,
         message=f"{path or resolution.start} does not exist on the target",
         fix=advice[:1].upper() + advice[1:],
     )

@@ -78,10 +78,9 @@ def _of_name(source: Source, binding: Binding, target: Target) -> Iterator[Chang
             "Import pendulum: the class is pendulum.DateTime, pendulum.datetime(...) makes one in "
             "UTC, pendulum.now(...) and pendulum.instance(...) are functions"
         )
-        yield Note(
+        yield Note.at(
+            binding.alias,
             rule=ID,
-            line=binding.alias.lineno,
-            column=binding.alias.col_offset,
             message=f"the target's Pendulum has no {name}",
             fix=fix,
         )
@@ -97,10 +96,9 @@ def _step(old: str, use: Use, change: Replace) -> Step:
 
 
 def _note(old: str, use: Use, fix: str) -> Note:
-    return Note(
+    return Note.at(
+        use.node,
         rule=ID,
-        line=use.node.lineno,
-        column=use.node.col_offset,
         message=f"the target's Pendulum has no {old.partition('.')[2]}",
         fix=fix,
     )

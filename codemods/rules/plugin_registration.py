@@ -116,10 +116,9 @@ class _Plugin:
             if old == "menu_links"
             else '{"name": …, "category": …, "view": …}, the view a flask_appbuilder.BaseView'
         )
-        return Note(
+        return Note.at(
+            value,
             rule=ID,
-            line=value.lineno,
-            column=value.col_offset,
             message=f"2.x ignores {old} of the plugin {self.node.name}",
             fix=f"Register them in {new}, each as {example}",
         )

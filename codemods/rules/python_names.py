@@ -245,10 +245,9 @@ class _Names:
                 and isinstance(node.left, ast.Name)
                 and node.left.id == "print"
             ):
-                yield Note(
+                yield Note.at(
+                    node,
                     rule=ID,
-                    line=node.lineno,
-                    column=node.col_offset,
                     message="print >> file is print(…, file=file) in Python 3",
                     fix="Write print(…, file=file), or use --python2",
                 )
@@ -278,10 +277,9 @@ class _Names:
                 yield self._step(func.lineno, row, Compose(node=call, parts=parts))
             elif func.attr == "utcnow" and self.python >= (3, 12):
                 if self.source.path_of(func) in ("datetime.datetime.utcnow",):
-                    yield Note(
+                    yield Note.at(
+                        func,
                         rule=ID,
-                        line=func.lineno,
-                        column=func.col_offset,
                         message="datetime.utcnow() warns since Python 3.12: its value has no zone",
                         fix="Use datetime.now(timezone.utc), where a value with a zone will do",
                     )

@@ -48,10 +48,9 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                 operations=(EditCall(node=made.node, drop=frozenset({"webhook_token"})),),
             )
             continue
-        yield Note(
+        yield Note.at(
+            token,
             rule=ID,
-            line=token.lineno,
-            column=token.col_offset,
             message=f"{made.path.rpartition('.')[2]} does not take webhook_token on the target",
             fix=f"Pass {_NEW}={source.segment(whose)} alone: the host of that connection is used "
             "as well, https://hooks.slack.com/services where it is empty"

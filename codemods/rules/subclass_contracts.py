@@ -43,10 +43,9 @@ def _link(source: Source, target: Target, cls: ast.ClassDef) -> Iterator[Change]
         if "ti_key" in names or not target.has("apache-airflow>=2.11"):
             continue
         if len(a.args) != 3 or a.kwonlyargs or a.defaults or a.args[2].annotation:
-            yield Note(
+            yield Note.at(
+                method,
                 rule=ID,
-                line=method.lineno,
-                column=method.col_offset,
                 message=f"{cls.name}.get_link takes an execution date: the target warns",
                 fix="Write get_link(self, operator, *, ti_key); the date is "
                 f"{_DATE.replace('operator', names[1] if len(names) > 1 else 'operator')}",

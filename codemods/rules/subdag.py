@@ -22,10 +22,9 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         if target.resolve(made.path).path == _PATH:
             name = next((k.value for k in made.node.keywords if k.arg == "task_id"), None)
             group = source.segment(name) if name is not None else '"section"'
-            yield Note(
+            yield Note.at(
+                made.node,
                 rule=ID,
-                line=made.node.lineno,
-                column=made.node.col_offset,
                 message="SubDagOperator is deprecated; it warns when it is made",
                 fix="Put the sub-DAG's tasks under `with TaskGroup(group_id="
                 f"{group}) as group:` (from airflow.utils.task_group import TaskGroup), in the "

@@ -100,10 +100,9 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         if isinstance(given.value, ast.Constant) and given.value.value is None:
             whole = True
         if not whole or "conf" in names or (payload and not _movable(source, payload)):
-            yield Note(
+            yield Note.at(
+                given,
                 rule=ID,
-                line=given.lineno,
-                column=given.col_offset,
                 message="TriggerDagRunOperator takes no python_callable, DagRunOrder is gone",
                 fix=_ADVICE,
             )

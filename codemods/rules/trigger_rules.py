@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.changes import Change, Replace, Step
+from codemods.changes import Change, Step
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
@@ -50,12 +50,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
 
 
 def _step(node: ast.expr, old: str, new: str, code: str) -> Step:
-    return Step(
-        rule=ID,
-        line=node.lineno,
-        message=f"trigger rule {old} is {new} on the target",
-        operations=(Replace(node=node, code=code),),
-    )
+    return Step.replace(node, code, rule=ID, message=f"trigger rule {old} is {new} on the target")
 
 
 RULE = Rule(

@@ -75,10 +75,9 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                 continue
             if len(outcomes) > 1 or not only or new[0].startswith("!"):
                 said = [n[1:] if n.startswith("!") else f"it is {n} now" for n in new if n != DROP]
-                yield Note(
+                yield Note.at(
+                    key,
                     rule=ID,
-                    line=key.lineno,
-                    column=key.col_offset,
                     message=f"{name} reaches a class by ** that does not take it on the target",
                     fix="; ".join(said) or "Drop it, or give it to those that take it",
                 )

@@ -13,7 +13,7 @@ from codemods.calls import Construction, constructions
 from codemods.changes import AddImport, Change, EditCall, NewImport, Step, edit_call
 from codemods.constructors import DROP, Addition, HandRow, Signature, baseline
 from codemods.hops import Resolution
-from codemods.rules._text import lines
+from codemods.rules._text import lines, sentence
 from codemods.source import Source
 from codemods.target import Target
 from codemods.values import SHAPES, WRAPPERS, sketch, text_of
@@ -509,6 +509,14 @@ def _construction(
     target: Target, source: Source, made: Construction, resolution: Resolution
 ) -> Iterator[Change]:
     mapped = map_arguments(target, source, resolution, made.node, made.first)
+    yield from _said_of(target, source, made, resolution, mapped)
+    yield from _edited(source, made, resolution.path.rpartition(".")[2], mapped)
+
+
+def _said_of(
+    target: Target, source: Source, made: Construction, resolution: Resolution, mapped: Mapped
+) -> Iterator[Note]:
+    """What a person must see to in the arguments of a construction."""
     name = resolution.path.rpartition(".")[2]
     at = {k.arg: k for k in made.node.keywords if k.arg}
     places: dict[str, ast.keyword | ast.expr] = dict(at)
@@ -520,7 +528,7 @@ def _construction(
             places[argument],
             rule=ID,
             message=f"{name} does not take {argument} on the target",
-            fix=advice[:1].upper() + advice[1:],
+            fix=sentence(advice),
         )
     for argument, advice in mapped.warned.items():
         if argument not in made.own:
@@ -528,7 +536,7 @@ def _construction(
                 at[argument],
                 rule=ID,
                 message=f"{name} warns about {argument} on the target",
-                fix=advice[:1].upper() + advice[1:],
+                fix=sentence(advice),
             )
     for argument, to in mapped.merged.items():
         other = next((at[o] for o, n in mapped.rename.items() if n == to), at.get(to))
@@ -546,7 +554,7 @@ def _construction(
                 made.node,
                 rule=ID,
                 message=f"{name} takes {argument} out of default_args no more",
-                fix=_place(row)[:1].upper() + _place(row)[1:],
+                fix=sentence(_place(row)),
             )
     lacking = missing(target, source, resolution, made.node, mapped) if made.use else []
     of_old = made.path.startswith("airflow.providers.") or baseline().signature(made.path)
@@ -557,6 +565,11 @@ def _construction(
             message=f"{name} needs {', '.join(lacking)} on the target",
             fix=f"Pass {', '.join(f'{n}=...' for n in lacking)}",
         )
+
+
+def _edited(source: Source, made: Construction, name: str, mapped: Mapped) -> Iterator[Step]:
+    """The construction with the arguments of the target's class."""
+    at = {k.arg: k for k in made.node.keywords if k.arg}
     rename = {o: n for o, n in mapped.rename.items() if o not in made.own}
     drop = {o: w for o, w in mapped.drop.items() if o not in made.own}
     into = {o: row for o, row in mapped.into.items() if o not in made.own}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change
-from codemods.rules._text import lines
+from codemods.rules._text import lines, sentence
 from codemods.source import Source
 from codemods.target import Target
 
@@ -28,7 +28,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                         use.node,
                         rule=ID,
                         message=f"{end.path} is deprecated on the target: its use warns",
-                        fix=end.warns[:1].upper() + end.warns[1:],
+                        fix=sentence(end.warns),
                     )
                 if end.hops or end.warns:
                     break

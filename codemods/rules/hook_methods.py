@@ -12,7 +12,7 @@ from codemods.calls import constructions
 from codemods.changes import Change, EditCall, Operation, Replace, Step
 from codemods.constructors import DROP, Constructor, baseline
 from codemods.methods import baseline_methods
-from codemods.rules._text import lines
+from codemods.rules._text import lines, sentence
 from codemods.source import Source
 from codemods.target import Target
 
@@ -219,16 +219,23 @@ def _call(
             message=f"{cls} has no {func.attr} on the target"
             if new is None
             else f"{cls}.{func.attr} is another method on the target",
-            fix=told.advice[:1].upper() + told.advice[1:] if told is not None else advice,
+            fix=sentence(told.advice) if told is not None else advice,
         )
         return
     mapped = _map(target, lineage, func.attr, node, old, new)
+    method = f"{cls}.{name}"
+    yield from _said_of(node, method, mapped, new)
+    yield from _edited(source, node, func, method, mapped)
+
+
+def _said_of(node: ast.Call, method: str, mapped: _Mapped, new: Constructor) -> Iterator[Note]:
+    """What a person must see to in the arguments of a call."""
     for argument, advice in mapped.unsure.items():
         yield Note.at(
             node,
             rule=ID,
-            message=f"{cls}.{name} does not take {argument} on the target",
-            fix=advice[:1].upper() + advice[1:],
+            message=f"{method} does not take {argument} on the target",
+            fix=sentence(advice),
         )
     have = {mapped.rename.get(k.arg or "", k.arg or "") for k in node.keywords} - mapped.drop
     have |= set(new.positional[: len(node.args)]) | set(mapped.positional.values())
@@ -238,9 +245,16 @@ def _call(
         yield Note.at(
             node,
             rule=ID,
-            message=f"{cls}.{name} needs {', '.join(lacking)} on the target",
+            message=f"{method} needs {', '.join(lacking)} on the target",
             fix=f"Pass {', '.join(f'{n}=...' for n in lacking)}",
         )
+
+
+def _edited(
+    source: Source, node: ast.Call, func: ast.Attribute, method: str, mapped: _Mapped
+) -> Iterator[Step]:
+    """The call by the name and with the arguments that the target's method has."""
+    name = method.rpartition(".")[2]
     operations: list[Operation] = []
     if mapped.rename or mapped.drop or mapped.positional:
         operations.append(
@@ -261,7 +275,7 @@ def _call(
         yield Step(
             rule=ID,
             line=node.lineno,
-            message=f"{cls}.{name}: {'; '.join(said)}",
+            message=f"{method}: {'; '.join(said)}",
             operations=tuple(operations),
         )
 

@@ -7,11 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from codemods.base import Example, Note, Rule
+from codemods.base import Example, Note, Place, Rule
 from codemods.changes import Change, NewImport, Rebind, Replace, Step
 from codemods.class_paths import path_end
 from codemods.hops import Resolution, all_hops, core_modules, family_advice
-from codemods.rules._text import lines
+from codemods.rules._text import lines, sentence
 from codemods.rules.arguments import calls_by_path, settle
 from codemods.source import Binding, Source, Use
 from codemods.target import Target
@@ -19,6 +19,7 @@ from codemods.target import Target
 ID = "moved-import"
 REMOVED = "removed-import"
 _PREFIX = re.compile(r"airflow\.(?:\w+\.)+")
+_OLDER = "mind its spelling, or look for what an older release had there in the target's providers"
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -30,13 +31,12 @@ def _message(old: str, new: str) -> str:
     return f"{old} is {new} on the target"
 
 
-def _note(binding: Binding, path: str, advice: str) -> Note:
-    return Note.at(
-        binding.alias,
-        rule=REMOVED,
-        message=f"{path} does not exist on the target",
-        fix=advice[:1].upper() + advice[1:],
-    )
+def _note(node: Place, message: str, advice: str, rule: str = REMOVED) -> Note:
+    return Note.at(node, rule=rule, message=message, fix=sentence(advice))
+
+
+def _absent(node: Place, path: str, advice: str) -> Note:
+    return _note(node, f"{path} does not exist on the target", advice)
 
 
 def _found(end: Callable[[str], Resolution], use: Use, base: str) -> tuple[int, Resolution] | None:
@@ -118,22 +118,18 @@ class _Moves:
         elif not resolution.hops:
             advice = self._unknown(binding.path)
             if advice:
-                yield _note(binding, binding.path, advice)
+                yield _absent(binding.alias, binding.path, advice)
 
     def _unknown(self, path: str) -> str:
         """What to do about a path that no row knows, where its package is gone; else empty."""
         parts = path.split(".")
         inside = _split(path)[0]
         if parts[:2] == ["airflow", "contrib"] and not {path, inside} & _modules():
-            return f"Airflow 1.10.15 has no module {inside} either: mind its spelling, or look for "
-            "what an older release had there in the target's providers"
+            return f"Airflow 1.10.15 has no module {inside} either: {_OLDER}"
         if parts[:2] == ["airflow", "contrib"] or self.target.resolve(inside).hops:
             never = "It was never public: look for what it did in its module's successor"
             if inside.count(".") == 2:  # a package: what it served it served by the table
-                never = (
-                    f"Airflow 1.10.15 has none in {inside} either: mind its spelling, or look for "
-                    "what an older release had there in the target's providers"
-                )
+                never = f"Airflow 1.10.15 has none in {inside} either: {_OLDER}"
             return family_advice(path) or never
         if len(parts) < 3 or parts[1] not in {"operators", "sensors", "hooks"}:
             return ""
@@ -150,7 +146,7 @@ class _Moves:
     def _lost(self, binding: Binding, path: str, advice: str) -> Change:
         """An import that fails on the target: it goes where nothing needs it, else it is said."""
         if not self.source.unused(binding):
-            return _note(binding, path, advice)
+            return _absent(binding.alias, path, advice)
         return Step(
             rule=REMOVED,
             line=binding.alias.lineno,
@@ -329,7 +325,7 @@ class _Moves:
         if path != module:
             message = f"{path} is not known, and its module is elsewhere on the target"
             advice = self._unknown(path) or "See that the module has it there"
-            yield _note_of(use.node, message, advice)
+            yield _note(use.node, message, advice)
 
     def _settled_here(self, use: Use) -> bool:
         """Whether a use names a replaced class that stays, because a call cannot be mapped."""
@@ -401,12 +397,12 @@ class _Moves:
             value = str(node.value)
             end = path_end(self.target, value)
             if end.advice:
-                yield _note_of(node, f"{value} does not exist on the target", end.advice)
+                yield _absent(node, value, end.advice)
             elif end.by is not None and end.by.replaced:
                 advice = f"name {end.path}, which takes other arguments"
-                yield _note_of(node, f"another class is in the place of {value}", advice)
+                yield _note(node, f"another class is in the place of {value}", advice)
             elif advice := self._not_along(value, end.path):
-                yield _note_of(node, f"{_message(value, end.path)}, a name in it is not", advice)
+                yield _note(node, f"{_message(value, end.path)}, a name in it is not", advice)
             elif end.path != value:
                 code = self.source.segment(node)
                 new = code.replace(value, end.path) if code.count(value) == 1 else repr(end.path)
@@ -416,7 +412,7 @@ class _Moves:
             prefix = _put_together(call)
             if prefix and any(f"{module}.".startswith(prefix) for module in _modules()):
                 message = f"a path below {prefix} is put together here"
-                yield _note_of(call, message, "Make it lead to where the target has the class", ID)
+                yield _note(call, message, "Make it lead to where the target has the class", ID)
 
     def _not_along(self, module: str, home: str) -> str:
         """What to do where a string names a module, and the text a class that is not in the
@@ -452,23 +448,9 @@ def _as_it_is(binding: Binding) -> NewImport:
     return NewImport(module=module, name=name, asname=binding.alias.asname or "")
 
 
-def _note_of(node: ast.expr, message: str, advice: str, rule: str = REMOVED) -> Note:
-    return Note.at(
-        node,
-        rule=rule,
-        message=message,
-        fix=advice[:1].upper() + advice[1:],
-    )
-
-
 def _note_at(use: Use, resolution: Resolution, path: str | None = None) -> Note:
     advice = resolution.removed.advice if resolution.removed is not None else ""
-    return Note.at(
-        use.node,
-        rule=REMOVED,
-        message=f"{path or resolution.start} does not exist on the target",
-        fix=advice[:1].upper() + advice[1:],
-    )
+    return _absent(use.node, path or resolution.start, advice)
 
 
 _MODULES: set[str] = set()

@@ -29,6 +29,7 @@ def test_example(rule: Rule, example: Example, targets: dict[str, dict[str, str]
     assert len(notes) == len(example.notes)
     for note, part in zip(notes, example.notes, strict=True):
         assert part in f"{note.message} {note.fix}"
+        assert not re.search(r"[\s,:]$", note.fix), "it breaks off"
 
 
 @pytest.mark.parametrize(("rule", "example"), EXAMPLES)

@@ -303,7 +303,7 @@ class TaskObservation:
     """One task. ``operator`` is the class' dotted path (for a class of the repository's own:
     ``path/of/file.py:Class``), ``bases`` the dotted paths of its ancestors up to BaseOperator.
     ``fields`` holds the raw values of the templated fields, ``template_fields`` their names;
-    ``plain`` JSON values throughout, see ``harness/probes/observe.py``: 1.10 took a text for a
+    ``plain`` JSON values throughout, see ``harness/probes/observe``: 1.10 took a text for a
     bool, and anything for anything."""
 
     task_id: str

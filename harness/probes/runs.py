@@ -187,6 +187,7 @@ def run_task(task, date, seconds):
 
 def main(payload_file, result_path):
     """Run what can be run; see the top of this file."""
+    sys.path[:] = [path for path in sys.path if path != HERE]  # no DAG's modules lie here
     with open(payload_file, encoding="utf-8") as file:
         payload = json.load(file)
     result = decode.open_result(result_path)

@@ -82,13 +82,11 @@ class DockerRuntime:
         cache: Path | None = None,
         images: Mapping[Side, str] | None = None,
         offline: bool = False,
-        probe: Path = PROBE,
         start_seconds: float = START_SECONDS,
     ) -> None:
         self.engine = engine or connect()
         self.cache = cache or cache_folder()
         self.images = images or {}
-        self.probe = probe
         self.start_seconds = start_seconds
         # Requirements are resolved on this machine, whatever the sides run in.
         self._here = VenvRuntime(cache=self.cache, offline=offline)
@@ -203,14 +201,14 @@ class DockerRuntime:
         place = _place(request)
         environment = _environment_variables(request, image, inside, place)
         whose = {"uid": inside.uid, "gid": inside.gid}
-        probe = RUN_FOLDER.parent / "observe.py"
+        probe = RUN_FOLDER.parent / PROBE.name
         payload_path = RUN_FOLDER.parent / "payload.json"
         repository = pack_tree(request.repo.root, AIRFLOW_HOME, **whose)
         files = [
             pack_folders(place.folders, **whose),
             repository,
             pack_files({str(place.database): inside.database}, **whose),
-            pack_files({str(probe): self.probe.read_bytes()}, uid=0, gid=0),
+            pack_tree(PROBE, probe, uid=0, gid=0),
         ]
         if place.airflow_home.is_relative_to(RUN_FOLDER):
             files.append(pack_link(place.airflow_home / "dags", AIRFLOW_HOME / request.repo.dags))

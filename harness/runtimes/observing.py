@@ -25,7 +25,7 @@ from harness.runtimes.base import OnProgress, Progress, Request
 from harness.runtimes.supervise import Ended, OnRecord
 from harness.runtimes.surroundings import Place
 
-PROBE = Path(harness.probes.__file__).parent / "observe.py"
+PROBE = Path(harness.probes.__file__).parent / "observe"
 
 # Importing Airflow and loading the plugins takes seconds; a machine under load needs more.
 START_SECONDS = 120.0

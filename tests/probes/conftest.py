@@ -1,17 +1,15 @@
-"""The probe as a module, and the probe at work in real environments of both generations."""
+"""The probe told where the repository is, and at work in real environments of both generations."""
 
-import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from harness.model import Config, FileObservation, Observation, Side
+from harness.probes.observe.names import PATHS
 from harness.repo import copy_tree, load
 from harness.runtimes.base import Request, no_progress
-from harness.runtimes.observing import PROBE
 from harness.runtimes.venv import VenvRuntime
 from harness.targets import default_bridge, default_target
 
@@ -19,22 +17,12 @@ Observe = Callable[..., Observation]
 SIDES = (Side.BRIDGE, Side.TARGET)
 
 
-def load_probe() -> ModuleType:
-    """The script, imported by its path; this changes nothing in our process."""
-    spec = importlib.util.spec_from_file_location("observe_probe", PROBE)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def probe(tmp_path: Path) -> ModuleType:
-    """The probe's functions, told that ``tmp_path / "repo"`` is the repository."""
-    module = load_probe()
-    module.PATHS = module.Paths(str(tmp_path / "repo"), [(str(tmp_path / "home"), "$HOME")])
-    return module
+def named(tmp_path: Path) -> Iterator[None]:
+    """The probe is told that ``tmp_path / "repo"`` is the repository."""
+    PATHS.are(str(tmp_path / "repo"), [(str(tmp_path / "home"), "$HOME")])
+    yield
+    PATHS.are("/nonexistent")
 
 
 def observe_on(

@@ -369,3 +369,15 @@ def test_assumed(side: Side, tmp_path: Path) -> None:
         ("j", "assumed", "{}"), ("known", "given", ""), ("miss", "assumed", "1"),
         ("unknown", "assumed", "generic://assumed"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_module_of_the_repository_is_not_mistaken_for_one_of_the_probe(
+    side: Side, tmp_path: Path
+) -> None:
+    names = ("harm", "main", "names", "notes", "observe", "seed", "values")
+    own = {f"dags/{name}.py": "mine = True\n" for name in names}
+    asks = "".join(f"import {name}\nassert {name}.mine\n" for name in names)
+    dag = "from airflow import DAG\ndag = DAG('d', start_date=None)\n"
+    seen = by_name(observe_on(side, tmp_path, {**own, "dags/d.py": asks + dag}))["dags/d.py"]
+    assert (seen.outcome, [dag.dag_id for dag in seen.dags]) == ("ok", ["d"]), seen.error

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
 import pytest
@@ -19,56 +18,65 @@ from harness.model import (
     Frame,
     TaskObservation,
 )
+from harness.probes.observe.dags import DAG_FIELDS, TASK_FIELDS
+from harness.probes.observe.errors import describe_error, describe_frame, plain_error, read_stack
+from harness.probes.observe.loading import observation
+from harness.probes.observe.names import PATHS, Paths
+from harness.probes.observe.network import Network
+from harness.probes.observe.notes import NOTES
 from harness.runtimes.observing import PROBE
+
+pytestmark = pytest.mark.usefixtures("named")
 
 
 def fields(kind: type[msgspec.Struct] | type) -> set[str]:
     return {field.encode_name for field in msgspec.inspect.type_info(kind).fields}  # type: ignore[union-attr]
 
 
-def test_the_script_keeps_to_the_oldest_syntax() -> None:
-    ast.parse(PROBE.read_text("utf-8"), feature_version=(3, 6))
+def trees() -> Iterator[ast.Module]:
+    for path in PROBE.glob("*.py"):
+        yield ast.parse(path.read_text("utf-8"), feature_version=(3, 6))
 
 
-def test_the_script_imports_nothing_but_the_standard_library() -> None:
-    tree = ast.parse(PROBE.read_text("utf-8"))
-    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
-             for alias in node.names]  # fmt: skip
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+def test_the_probe_imports_nothing_but_the_standard_library_and_itself() -> None:
+    nodes = [node for tree in trees() for node in ast.walk(tree)]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    assert names
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+    assert {node.level for node in nodes if isinstance(node, ast.ImportFrom)} == {1}
 
 
-def test_fields_are_those_of_the_model(probe: ModuleType) -> None:
-    assert set(probe.DAG_FIELDS) <= fields(DagObservation)
-    assert set(probe.TASK_FIELDS) <= fields(TaskObservation)
-    assert set(probe.observation("a.py", "ok", None)) <= fields(FileObservation)
-    assert set(probe.NOTES) <= fields(FileObservation)
-    assert set(probe.plain_error("E", "why", "a.py")) == fields(ErrorObservation)
-    assert set(probe.describe_frame("a.py", 1, "f")) == fields(Frame)
+def test_fields_are_those_of_the_model() -> None:
+    assert set(DAG_FIELDS) <= fields(DagObservation)
+    assert set(TASK_FIELDS) <= fields(TaskObservation)
+    assert set(observation("a.py", "ok", None)) <= fields(FileObservation)
+    assert set(NOTES) <= fields(FileObservation)
+    assert set(plain_error("E", "why", "a.py")) == fields(ErrorObservation)
+    assert set(describe_frame("a.py", 1, "f")) == fields(Frame)
 
 
 # ------------------------------------------------------------------------------------ paths
 
 
-def test_own_files(probe: ModuleType, tmp_path: Path) -> None:
+def test_own_files(tmp_path: Path) -> None:
     root = tmp_path / "repo"
-    assert probe.PATHS.own(f"{root}/dags/a.py") == "dags/a.py"
-    assert probe.PATHS.own(f"{root}/dags/../plugins/p.py") == "plugins/p.py"
-    assert probe.PATHS.own(f"{root}/dags/x.zip/inside.py") == "dags/x.zip/inside.py"
+    assert PATHS.own(f"{root}/dags/a.py") == "dags/a.py"
+    assert PATHS.own(f"{root}/dags/../plugins/p.py") == "plugins/p.py"
+    assert PATHS.own(f"{root}/dags/x.zip/inside.py") == "dags/x.zip/inside.py"
     for other in (f"{root}-2/a.py", f"{root}/.venv/lib/python3.7/site-packages/a.py", "<string>"):
-        assert probe.PATHS.own(other) == ""
+        assert PATHS.own(other) == ""
 
 
-def test_own_files_below_a_link(probe: ModuleType, tmp_path: Path) -> None:
+def test_own_files_below_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    paths = probe.Paths(str(tmp_path / "link"))
+    paths = Paths(str(tmp_path / "link"))
     assert paths.own(f"{tmp_path}/link/a.py") == paths.own(f"{tmp_path}/real/a.py") == "a.py"
 
 
-def test_libraries_are_shown_from_site_packages(probe: ModuleType) -> None:
+def test_libraries_are_shown_from_site_packages() -> None:
     path = "/opt/env/lib/python3.7/site-packages/airflow/models/dag.py"
-    assert probe.PATHS.show(path) == "airflow/models/dag.py"
+    assert PATHS.show(path) == "airflow/models/dag.py"
 
 
 # ----------------------------------------------------------------------------------- errors
@@ -83,38 +91,38 @@ def fail_in(root: Path, path: str, source: str) -> BaseException:
     raise AssertionError("it did not fail")
 
 
-def test_error_is_placed_in_the_innermost_own_frame(probe: ModuleType, tmp_path: Path) -> None:
+def test_error_is_placed_in_the_innermost_own_frame(tmp_path: Path) -> None:
     source = "import json\ndef read():\n    return json.loads('{')\nread()\n"
     error = fail_in(tmp_path / "repo", "dags/a.py", source)
-    shown = probe.describe_error(error, "dags/a.py")
+    shown = describe_error(error, "dags/a.py")
     assert (shown["type"], shown["path"], shown["line"]) == (
         "json.decoder.JSONDecodeError", "dags/a.py", 3)  # fmt: skip
     assert [frame["function"] for frame in shown["frames"] if frame["own"]] == ["<module>", "read"]
     assert "json/decoder.py" in [frame["path"] for frame in shown["frames"]]
 
 
-def test_syntax_error_is_placed_where_it_is(probe: ModuleType, tmp_path: Path) -> None:
-    shown = probe.describe_error(fail_in(tmp_path / "repo", "lib/b.py", "x = 1\nprint 'a'\n"), "a")
+def test_syntax_error_is_placed_where_it_is(tmp_path: Path) -> None:
+    shown = describe_error(fail_in(tmp_path / "repo", "lib/b.py", "x = 1\nprint 'a'\n"), "a")
     assert (shown["type"], shown["path"], shown["line"]) == ("SyntaxError", "lib/b.py", 2)
 
 
-def test_causes_are_told(probe: ModuleType, tmp_path: Path) -> None:
+def test_causes_are_told(tmp_path: Path) -> None:
     source = (
         "try:\n    {}['a']\nexcept KeyError as e:\n"
         "    try:\n        raise OSError('b') from e\n    except OSError:\n        1 / 0\n"
     )
-    shown = probe.describe_error(fail_in(tmp_path / "repo", "a.py", source), "a.py")
+    shown = describe_error(fail_in(tmp_path / "repo", "a.py", source), "a.py")
     assert shown["chain"] == ["OSError: b", "KeyError: 'a'"]
 
 
-def test_an_error_that_cannot_be_shown(probe: ModuleType, tmp_path: Path) -> None:
+def test_an_error_that_cannot_be_shown(tmp_path: Path) -> None:
     source = "class E(Exception):\n    def __str__(self): raise SystemExit\nraise E\n"
-    shown = probe.describe_error(fail_in(tmp_path / "repo", "a.py", source), "a.py")
+    shown = describe_error(fail_in(tmp_path / "repo", "a.py", source), "a.py")
     assert shown["type"] == "a.py:E"
     assert shown["message"]
 
 
-def test_stack_of_a_late_file(probe: ModuleType, tmp_path: Path) -> None:
+def test_stack_of_a_late_file(tmp_path: Path) -> None:
     path = tmp_path / "repo" / "dags" / "grüße \t.py"
     path.parent.mkdir(parents=True)
     source = f"def wait():\n    faulthandler.dump_traceback(open({str(tmp_path / 'out')!r}, 'w'))\n"
@@ -122,7 +130,7 @@ def test_stack_of_a_late_file(probe: ModuleType, tmp_path: Path) -> None:
         exec(  # noqa: S102
             compile(source + "wait()\n", str(path), "exec"), {"faulthandler": faulthandler}
         )
-    frames = probe.read_stack((tmp_path / "out").read_text("ascii"))
+    frames = read_stack((tmp_path / "out").read_text("ascii"))
     own = [(frame["path"], frame["line"], frame["function"]) for frame in frames if frame["own"]]
     assert own == [("dags/grüße \t.py", 3, "<module>"), ("dags/grüße \t.py", 2, "wait")]
 
@@ -154,14 +162,12 @@ def test_stack_of_a_late_file(probe: ModuleType, tmp_path: Path) -> None:
         (["2001:db8::1"], "2001:db8::1", 80, True),
     ],
 )
-def test_permitted(
-    probe: ModuleType, allowed: list[str], host: str, port: int | None, permitted: bool
-) -> None:
-    assert probe.Network(allowed).permits(host, port) is permitted
+def test_permitted(allowed: list[str], host: str, port: int | None, permitted: bool) -> None:
+    assert Network(allowed).permits(host, port) is permitted
 
 
-def test_addresses_of_allowed_names_are_allowed(probe: ModuleType) -> None:
-    network = probe.Network(["db.example.com:5432"])
+def test_addresses_of_allowed_names_are_allowed() -> None:
+    network = Network(["db.example.com:5432"])
     network.learn("db.example.com", ["192.0.2.1"])
     assert network.permits("192.0.2.1", 5432)
     assert not network.permits("192.0.2.1", 80)
@@ -175,18 +181,15 @@ def server() -> Iterator[int]:
 
 
 GUARDED = """\
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location("observe_probe", sys.argv[1])
-probe = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(probe)
-probe.guard_network(probe.Network([]))
-probe.SEEN = seen = probe.Seen("dags/a.py")
+from harness.probes.observe import network, notes
+network.guard_network(network.Network([]))
+notes.SEEN = seen = notes.Seen("dags/a.py")
 """
 
 
 def guarded(code: str) -> str:
     """What a process prints that runs ``code`` behind the guard."""
-    command = (sys.executable, "-c", GUARDED + code, str(PROBE))
+    command = (sys.executable, "-c", GUARDED + code)
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert not done.stderr
     return done.stdout.strip()
@@ -248,14 +251,12 @@ def test_this_machine_may_be_talked_to(server: int) -> None:
 
 
 WATCHED = """\
-import importlib.util, os, sys, warnings
-spec = importlib.util.spec_from_file_location("observe_probe", sys.argv[1])
-probe = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(probe)
-probe.PATHS = probe.Paths("/repo")
-probe.watch_warnings()
-probe.watch_environment()
-probe.SEEN = seen = probe.Seen("dags/a.py")
+import os, warnings
+from harness.probes.observe import lookups, names, notes, warned
+names.PATHS.are("/repo")
+warned.watch_warnings()
+lookups.watch_environment()
+notes.SEEN = seen = notes.Seen("dags/a.py")
 def run(source, path="/repo/dags/a.py", **space):
     space.setdefault("__name__", "a")
     exec(compile(source, path, "exec"), space)
@@ -267,7 +268,7 @@ LIBRARY = "/x/lib/python3.7/site-packages/"
 def watched(code: str) -> list[str]:
     """The lines that a process prints that runs ``code`` with warnings watched."""
     done = subprocess.run(
-        (sys.executable, "-c", WATCHED + code, str(PROBE)),
+        (sys.executable, "-c", WATCHED + code),
         capture_output=True,
         text=True,
         timeout=60,

@@ -8,11 +8,14 @@ import math
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from harness.probes.observe.values import plain
+
+pytestmark = pytest.mark.usefixtures("named")
 
 UTC = datetime.UTC
 Point = namedtuple("Point", "x y")
@@ -89,58 +92,58 @@ class Hostile:
         (Path("/a/b"), "/a/b"),
     ],
 )
-def test_values(probe: ModuleType, value: object, shown: object) -> None:
-    found = probe.plain(value)
+def test_values(value: object, shown: object) -> None:
+    found = plain(value)
     if isinstance(value, set):
         assert sorted(map(str, found)) == sorted(map(str, shown))  # type: ignore[call-overload]
     else:
         assert found == shown
 
 
-def test_sets_have_one_order(probe: ModuleType) -> None:
-    assert probe.plain({"b", "a", 2, 1}) == probe.plain({1, "a", 2, "b"})
+def test_sets_have_one_order() -> None:
+    assert plain({"b", "a", 2, 1}) == plain({1, "a", 2, "b"})
 
 
-def test_hostile_objects_are_named_not_touched(probe: ModuleType) -> None:
+def test_hostile_objects_are_named_not_touched() -> None:
     name = f"<{Hostile.__module__}.Hostile>"
-    shown = probe.plain([Hostile(), {"k": Hostile()}])
+    shown = plain([Hostile(), {"k": Hostile()}])
     assert shown == [name, {"k": name}]
 
 
-def test_cycles_end(probe: ModuleType) -> None:
+def test_cycles_end() -> None:
     loop: dict[str, object] = {"a": 1}
     loop["self"] = [loop]
-    assert probe.plain(loop) == {"a": 1, "self": ["<cycle>"]}
+    assert plain(loop) == {"a": 1, "self": ["<cycle>"]}
 
 
-def test_the_same_value_twice_is_no_cycle(probe: ModuleType) -> None:
+def test_the_same_value_twice_is_no_cycle() -> None:
     shared = [1]
-    assert probe.plain([shared, shared]) == [[1], [1]]
+    assert plain([shared, shared]) == [[1], [1]]
 
 
-def test_depth_and_size_are_bounded(probe: ModuleType) -> None:
+def test_depth_and_size_are_bounded() -> None:
     deep: list[object] = []
     for _ in range(500):
         deep = [deep]
-    assert len(json.dumps(probe.plain(deep))) < 200
-    assert len(json.dumps(probe.plain(list(range(10**5))))) < 50_000
-    assert len(json.dumps(probe.plain({str(n): n for n in range(10**5)}))) < 100_000
+    assert len(json.dumps(plain(deep))) < 200
+    assert len(json.dumps(plain(list(range(10**5))))) < 50_000
+    assert len(json.dumps(plain({str(n): n for n in range(10**5)}))) < 100_000
 
 
-def test_long_texts_are_cut_and_still_differ(probe: ModuleType) -> None:
-    one, two = probe.plain("x" * 10**6 + "1"), probe.plain("x" * 10**6 + "2")
+def test_long_texts_are_cut_and_still_differ() -> None:
+    one, two = plain("x" * 10**6 + "1"), plain("x" * 10**6 + "2")
     assert len(one) < 5000
     assert one != two
 
 
-def test_folders_of_the_run_are_replaced(probe: ModuleType, tmp_path: Path) -> None:
-    assert probe.plain(f"cat {tmp_path}/repo/sql/a.sql") == "cat $REPO/sql/a.sql"
-    assert probe.plain(f"{tmp_path}/repo") == "$REPO"
-    assert probe.plain(f"{tmp_path}/repository/x") == f"{tmp_path}/repository/x"
-    assert probe.plain(f"{tmp_path}/home/.aws") == "$HOME/.aws"
+def test_folders_of_the_run_are_replaced(tmp_path: Path) -> None:
+    assert plain(f"cat {tmp_path}/repo/sql/a.sql") == "cat $REPO/sql/a.sql"
+    assert plain(f"{tmp_path}/repo") == "$REPO"
+    assert plain(f"{tmp_path}/repository/x") == f"{tmp_path}/repository/x"
+    assert plain(f"{tmp_path}/home/.aws") == "$HOME/.aws"
 
 
-def test_own_callables_and_classes_are_named_by_file(probe: ModuleType, tmp_path: Path) -> None:
+def test_own_callables_and_classes_are_named_by_file(tmp_path: Path) -> None:
     space: dict[str, Callable[[], None]] = {"__name__": "unusual_prefix_0_etl"}
     source = (
         "import functools\n"
@@ -151,12 +154,12 @@ def test_own_callables_and_classes_are_named_by_file(probe: ModuleType, tmp_path
         "    def execute(self): pass\n"
     )
     exec(compile(source, str(tmp_path / "repo/dags/etl.py"), "exec"), space)  # noqa: S102
-    assert probe.plain(space["alert"]) == "dags/etl.py:alert"
-    assert probe.plain(functools.partial(space["alert"])) == "dags/etl.py:alert"
-    assert probe.plain(space["wrapped"]) == "dags/etl.py:alert"
-    assert probe.plain(space["Load"]) == "dags/etl.py:Load"
-    assert probe.plain(space["Load"]()) == "<dags/etl.py:Load>"
-    assert probe.plain(space["Load"]().execute) == "dags/etl.py:Load.execute"  # type: ignore[attr-defined]
+    assert plain(space["alert"]) == "dags/etl.py:alert"
+    assert plain(functools.partial(space["alert"])) == "dags/etl.py:alert"
+    assert plain(space["wrapped"]) == "dags/etl.py:alert"
+    assert plain(space["Load"]) == "dags/etl.py:Load"
+    assert plain(space["Load"]()) == "<dags/etl.py:Load>"
+    assert plain(space["Load"]().execute) == "dags/etl.py:Load.execute"  # type: ignore[attr-defined]
 
 
 ANYTHING = st.recursive(
@@ -172,7 +175,7 @@ ANYTHING = st.recursive(
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50
 )
 @given(value=ANYTHING)
-def test_plain_is_json_and_plain_again(probe: ModuleType, value: object) -> None:
-    shown = probe.plain(value)
+def test_plain_is_json_and_plain_again(value: object) -> None:
+    shown = plain(value)
     json.dumps(shown, allow_nan=False).encode("utf-8")
-    assert probe.plain(shown) == shown
+    assert plain(shown) == shown

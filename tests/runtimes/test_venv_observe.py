@@ -89,8 +89,9 @@ def request_for(tmp_path: Path, target: Target, constraints: Constraints) -> Cal
 
 @pytest.fixture
 def runtime(index: Index, imaged_cache: Path, tmp_path: Path) -> VenvRuntime:
-    probe = tmp_path / "probe.py"
-    probe.write_text(PROBE)
+    probe = tmp_path / "probe"
+    probe.mkdir()
+    (probe / "__main__.py").write_text(PROBE)
     return VenvRuntime(cache=imaged_cache, probe=probe, start_seconds=20, offline=True)
 
 

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 from harness.config import OWN_FILE, SHARED_FILE, load_config, read_table
 from harness.errors import HarnessError
 from harness.model import Config, Need
-from harness.needs import find_needs
+from harness.needs.find import find_needs
 from harness.repo import load
 from harness.seeds import seed_environment
 from harness.targets import default_target, get_target

@@ -44,13 +44,13 @@ from harness.model import (
     Survival,
     Target,
 )
-from harness.needs import find_needs
+from harness.needs.find import find_needs
 from harness.plugins_zip import unpack
 from harness.processes import Stopped, allow_start, stop_all
 from harness.repo import copy_tree, load
 from harness.requirements.install import requirements_for_side
 from harness.requirements.resolve import resolve
-from harness.rewrite import requirements_text, rewrite, target_pins
+from harness.rewrite.repository import requirements_text, rewrite, target_pins
 from harness.runtimes.base import OnProgress, Progress, Request, Runtime, no_progress
 from harness.runtimes.venv import VenvRuntime
 from harness.scratch import scratch

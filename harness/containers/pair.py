@@ -50,7 +50,7 @@ from harness.containers.readiness import (
 )
 from harness.model import Config, Repo, Side, Target
 from harness.repo import copy_tree, load
-from harness.rewrite import rewrite
+from harness.rewrite.repository import rewrite
 from harness.runtimes.constraints import find_constraints
 from harness.targets import default_bridge, default_target, get_target
 

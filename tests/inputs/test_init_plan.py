@@ -13,7 +13,7 @@ from harness import repo as repos
 from harness.config import load_config
 from harness.errors import HarnessError, UsageError
 from harness.init import Action, init, write
-from harness.needs import find_needs
+from harness.needs.find import find_needs
 from harness.seeds import seed_environment
 
 DAG = """\

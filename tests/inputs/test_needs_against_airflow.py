@@ -13,7 +13,7 @@ import pytest
 
 from harness import repo as repos
 from harness.model import Config
-from harness.needs import find_needs
+from harness.needs.find import find_needs
 from harness.seeds import CONNECTION_PREFIX, VARIABLE_PREFIX, seed_environment
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from harness import archives
 from harness import repo as repos
 from harness.model import Config
-from harness.needs import find_needs
+from harness.needs.find import find_needs
 
 HEAD = (
     "import os\nfrom airflow.models import Variable\nfrom airflow.hooks.base_hook import BaseHook\n"

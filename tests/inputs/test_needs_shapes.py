@@ -17,7 +17,7 @@ import pytest
 
 from harness import repo as repos
 from harness.model import Config, Need
-from harness.needs import find_needs
+from harness.needs.find import find_needs
 
 
 def needs_of(root: Path, **sources: str) -> list[Need]:

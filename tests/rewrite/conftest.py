@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.rewrite_worker import Job, Migrated, Settings, migrate
+from harness.rewrite.worker import Job, Migrated, Settings, migrate
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker takes a second to start; what workers do has tests of its own."""
-    monkeypatch.setattr("harness.rewrite.migrate_all", _migrate_here)
+    monkeypatch.setattr("harness.rewrite.repository.migrate_all", _migrate_here)
 
 
 def _migrate_here(

@@ -18,8 +18,8 @@ from harness.migrate import lines
 from harness.migrate import migrate as migrate_repository
 from harness.model import Config, Constraints
 from harness.repo import copy_tree, load
-from harness.rewrite import rewrite
-from harness.rewrite_worker import Job, Settings, migrate, migrate_all
+from harness.rewrite.repository import rewrite
+from harness.rewrite.worker import Job, Settings, migrate, migrate_all
 from harness.targets import get_target, lock_pins
 
 TARGET = get_target("2.11.0")
@@ -399,7 +399,7 @@ def test_class_paths_in_configuration_are_rewritten(tmp_path: Path) -> None:
 
 def test_names_that_files_import_from_each_other_stay_bound() -> None:
     """A class that a shared module renames would be missing where it is imported from there."""
-    from harness.rewrite import _shared_names
+    from harness.rewrite.repository import _shared_names
 
     texts = [
         b"from common import DummyOperator, dag  # AirflowHook\n",

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.needs_code import Code, Function, Module, parameter, placeholder
+from harness.needs.code import Code, Function, Module, parameter, placeholder
 
 _DEEP = 12
 """Uses of uses of uses … are followed this far."""

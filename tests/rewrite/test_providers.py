@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.model import Repo
-from harness.rewrite_needs import needed
+from harness.rewrite.providers import needed
 from harness.targets import default_bridge, get_target, lock_pins
 
 BRIDGE = default_bridge()

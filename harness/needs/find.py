@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from harness.archives import python_members
 from harness.config import connection_uri
 from harness.model import Need, Repo
-from harness.needs_code import (
+from harness.needs.code import (
     Code,
     Function,
     Module,
@@ -28,7 +28,7 @@ from harness.needs_code import (
     parameters,
     parse,
 )
-from harness.needs_shape import Shape, data, observe, sample
+from harness.needs.shape import Shape, data, observe, sample
 
 ALWAYS_SET = frozenset({"AIRFLOW_HOME", "HOME", "PATH", "PWD", "PYTHONPATH", "TMPDIR", "USER"})
 """Environment variables that every runtime has."""

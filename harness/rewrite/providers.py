@@ -19,7 +19,7 @@ from packaging.version import Version
 from harness.checks.modules import EXTRA_OF, distribution_for, provider_for
 from harness.model import Repo, Target
 
-TABLE = Path(__file__).parent / "data" / "provider_needs.txt"
+TABLE = Path(__file__).parents[1] / "data" / "provider_needs.txt"
 PROVIDERS = "airflow.providers."
 
 _IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import\b|import[ \t]+([^\n#;]+))", re.M)

@@ -34,10 +34,10 @@ from harness.model import (
     Target,
 )
 from harness.requirements.rewrite import rewrite_requirements
-from harness.rewrite_needs import needed
-from harness.rewrite_plugins import lay_out, read_plugins
-from harness.rewrite_templates import rewrite_templates
-from harness.rewrite_worker import Job, Migrated, Settings, migrate_all
+from harness.rewrite.plugins import lay_out, read_plugins
+from harness.rewrite.providers import needed
+from harness.rewrite.templates import rewrite_templates
+from harness.rewrite.worker import Job, Migrated, Settings, migrate_all
 from harness.targets import default_bridge, lock_pins
 
 # For fewer files the start of one more worker costs more than it saves.

@@ -1,0 +1,1 @@
+"""What a repository needs from its surroundings, found by reading its source."""

@@ -1,0 +1,1 @@
+"""The rewrite step: the codemods over the copy of a repository, and what follows from them."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 _DOTTED = re.compile(r"airflow(?:\.[A-Za-z_]\w*)+\Z")
+# A line of Python in a text that becomes a file of its own.
+_IMPORT_LINE = re.compile(r"^[ \t]*(?:from|import)[ \t]+airflow\b", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d]\w*")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -156,7 +158,8 @@ class Source:
         self.towers: list[Tower] = []
         self.names: set[str] = set()
         self.words: set[str] = set()  # strings that are identifiers
-        self.strings: list[ast.Constant] = []
+        self.strings: list[ast.Constant] = []  # those that are dotted paths of Airflow's
+        self.texts: list[ast.Constant] = []  # those that import Airflow
         self.dicts: list[tuple[ast.Dict, Scope]] = []
         self.classes: list[tuple[ast.ClassDef, Scope]] = []
         self.assigned: dict[str, list[ast.expr]] = {}  # plain name → the values it is given
@@ -598,6 +601,8 @@ class _Reader:
                 self.source.words.add(node.value)
             elif _DOTTED.match(node.value):
                 self.source.strings.append(node)
+            elif _IMPORT_LINE.search(node.value):
+                self.source.texts.append(node)
 
     def _dict(self, node: ast.Dict) -> None:
         self.source.dicts.append((node, self.scope))

@@ -18,6 +18,9 @@ from codemods.target import Target
 
 ID = "moved-import"
 REMOVED = "removed-import"
+_FROM = re.compile(
+    r"^[ \t]*from[ \t]+(airflow[\w.]*)[ \t]+import[ \t]+(\([^)]*\)?|[^\n#;]+)", re.MULTILINE
+)
 _PREFIX = re.compile(r"airflow\.(?:\w+\.)+")
 _OLDER = "mind its spelling, or look for what an older release had there in the target's providers"
 
@@ -66,6 +69,7 @@ class _Moves:
             if not self._dead_branch(binding):
                 yield from self._binding(binding)
         yield from self._strings()
+        yield from self._texts()
 
     def _end(self, path: str) -> Resolution:
         return settle(self.target, self.source, path, self.calls.get(path, []))
@@ -414,6 +418,21 @@ class _Moves:
                 message = f"a path below {prefix} is put together here"
                 yield _note(call, message, "Make it lead to where the target has the class", ID)
 
+    def _texts(self) -> Iterator[Note]:
+        """Imports in strings that become files of their own, such as generated DAGs."""
+        for node in self.source.texts:
+            gone, moved = [], []
+            for path in _imported(str(node.value)):
+                end = path_end(self.target, path)
+                if end.advice:
+                    gone.append(f"{path}: {end.advice}")
+                elif end.path != path:
+                    moved.append("from {} import {}".format(*_split(end.path)))
+            fix = "; ".join([*dict.fromkeys(moved), *gone])
+            if fix:
+                message = "the text imports what the target has elsewhere or not at all"
+                yield _note_of(node, message, f"write in it: {fix}", ID)
+
     def _not_along(self, module: str, home: str) -> str:
         """What to do where a string names a module, and the text a class that is not in the
         module that takes its place under this name."""
@@ -439,6 +458,15 @@ def _put_together(call: ast.Call) -> str:
     first = next((value for value in said if isinstance(value, str)), "")
     found = _PREFIX.match(first)
     return found[0] if found else ""
+
+
+def _imported(text: str) -> Iterator[str]:
+    """What a text of Python imports from Airflow, template expressions passed over."""
+    for module, names in _FROM.findall(text):
+        for name in names.strip("() \t").split(","):
+            word = name.split()[0] if name.split() else ""
+            if word.isidentifier():
+                yield f"{module}.{word}"
 
 
 def _as_it_is(binding: Binding) -> NewImport:
@@ -524,6 +552,17 @@ _EXAMPLES: Sequence[Example] = (
     ),
     Example(
         before=lines(
+            "with open('generated.py', 'w') as dag_file:",
+            "    dag_file.write('from airflow.hooks.base_hook import BaseHook')",
+        ),
+        after=lines(
+            "with open('generated.py', 'w') as dag_file:",
+            "    dag_file.write('from airflow.hooks.base_hook import BaseHook')",
+        ),
+        notes=("from airflow.hooks.base import BaseHook",),
+    ),
+    Example(
+        before=lines(
             "import airflow.operators.bash_operator",
             "",
             "airflow.operators.bash_operator.BashOperator(task_id='b', bash_command='true')",
@@ -553,6 +592,8 @@ RULE = Rule(
             "    from airflow.operators.python_operator import PythonOperator",
         ),
         lines("from .operators.python_operator import PythonOperator"),
+        lines("text = 'from airflow.models import Variable'"),
+        lines('"""', "from airflow.operators.python_operator import PythonOperator", '"""'),
         lines("path = 'see airflow.operators.python_operator.PythonOperator'"),
     ),
     find=_find,

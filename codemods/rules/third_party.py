@@ -5,6 +5,7 @@ What the import table knows of Airflow is none of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -13,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change
+from codemods.changes import Change, NewImport, Rebind, Step
 from codemods.rules._text import lines
 from codemods.source import Binding, Source
 from codemods.target import Target
@@ -28,7 +29,7 @@ _ADVICE = {
     "flask_admin": "Airflow 2's web page is Flask-AppBuilder's: subclass flask_appbuilder.BaseView "
     "and register it under appbuilder_views",
     "flask.Markup": "Import it from markupsafe",
-    "google.cloud": "Since release 2 of Google's clients enums and types are names of the package "
+    "google.cloud": "Since release 2 of Google's clients everything is a name of the package "
     "itself (vision.Feature.Type, not vision.enums.Feature.Type), and methods take request=",
     "jinja2.Markup": "Import it from markupsafe",
     "jinja2.contextfilter": "Use jinja2.pass_context",
@@ -50,6 +51,10 @@ _SUCCEEDED = {
     "flask_admin": "flask-admin",
     "slackclient": "slackclient",
 }
+# Since release 2 of Google's clients what these modules held is held by the package itself.
+_OF_THE_PACKAGE = re.compile(
+    r"(google\.cloud\.\w+)\.(?:enums|types|proto(?:\.\w+_pb2)?)(?:\.(\w+))?"
+)
 
 
 @lru_cache(maxsize=1)
@@ -79,12 +84,32 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         start = binding.alias.name if binding.dotted else binding.path
         if start.partition(".")[0] not in _roots():
             continue
+        home = _home(binding, target)
+        if home is not None:
+            yield Step(
+                rule=ID,
+                line=binding.alias.lineno,
+                message=f"{start} is {home.module}.{home.name} in the target's release",
+                operations=(Rebind(binding=binding, imports=(home,)),),
+            )
+            continue
         said = set()
         for line, column, path in _paths(binding, start):
             lost = _lost(path, target)
             if lost is not None and lost[0] not in said:
                 said.add(lost[0])
                 yield Note(rule=ID, line=line, column=column, message=lost[1], fix=_advice(lost[0]))
+
+
+def _home(binding: Binding, target: Target) -> NewImport | None:
+    """What to import instead, where the name alone says it."""
+    found = _OF_THE_PACKAGE.fullmatch(binding.path)
+    if found is None or binding.dotted or binding.name == "*" or _lost(found[1], target):
+        return None
+    if _lost(binding.path, target) is None:
+        return None
+    module, name = (found[1], found[2]) if found[2] else found[1].rsplit(".", 1)
+    return NewImport(module=module, name=name, asname=binding.name if binding.name != name else "")
 
 
 def _paths(binding: Binding, start: str) -> Iterator[tuple[int, int, str]]:
@@ -116,11 +141,11 @@ def _advice(path: str) -> str:
     return next((_ADVICE[start] for start in starts if start in _ADVICE), general)
 
 
-_VISION = lines(
+_CLIENT = lines(
     "from airflow import DAG",
-    "from google.cloud.vision import enums",
+    "from google.cloud.vision_v1.gapic import image_annotator_client",
     "",
-    "enums.Feature.Type.TEXT_DETECTION",
+    "image_annotator_client.ImageAnnotatorClient()",
 )
 _SLACK = lines("from airflow import DAG", "from slackclient import SlackClient", "", "SlackClient")
 
@@ -130,7 +155,23 @@ RULE = Rule(
     why="The target's constraints pin later releases than those of 1.10 did: some of their modules "
     "and names are gone, and an import of them fails.",
     examples=(
-        Example(before=_VISION, after=_VISION, notes=("vision.Feature.Type",)),
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "from google.cloud.language_v1.proto.language_service_pb2 import Document",
+                "from google.cloud.vision import enums",
+                "",
+                "Document(content=enums.Feature.Type.TEXT_DETECTION.name)",
+            ),
+            after=lines(
+                "from airflow import DAG",
+                "from google.cloud.language_v1 import Document",
+                "from google.cloud import vision as enums",
+                "",
+                "Document(content=enums.Feature.Type.TEXT_DETECTION.name)",
+            ),
+        ),
+        Example(before=_CLIENT, after=_CLIENT, notes=("methods take request=",)),
         Example(before=_SLACK, after=_SLACK, notes=("slack_sdk.WebClient",)),
     ),
     keeps=(

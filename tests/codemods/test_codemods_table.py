@@ -182,17 +182,12 @@ QUBOLE = {
     "contrib/example_dags/example_qubole_operator.py": {"removed-import"},
     "contrib/example_dags/example_qubole_sensor.py": {"removed-import"},
 }
-CLIENTS = {  # Google's, whose second releases 2.5.1 does not pin for these
-    "contrib/example_dags/example_gcp_natural_language.py": {"third-party"},
-    "contrib/example_dags/example_gcp_vision.py": {"third-party"},
-}
 BY_HAND = {
     "2.5.1": EVERYWHERE,
-    "2.10.3": {**EVERYWHERE, **QUBOLE, **CLIENTS},
+    "2.10.3": {**EVERYWHERE, **QUBOLE},
     "2.11.0": {
         **EVERYWHERE,
         **QUBOLE,
-        **CLIENTS,
         "contrib/example_dags/example_papermill_operator.py": {"removed-import"},
         "contrib/example_dags/example_gcp_transfer.py": {"python-names"},
     },

@@ -12,7 +12,8 @@
     airflow.models.x.Y argument -=value advice            dropped where it is that text, else advice
     airflow.models.x.Y argument ! advice                  a person must decide; with !! also where
                                                           the constructor takes it
-    airflow.models.x.Y argument !=text advice             it warns where that stands in its value
+    airflow.models.x.Y argument !=text advice             it warns where that stands in its value;
+                                                          with !!= though mining saw no warning
     airflow.models.x.Y + conn_id="x_default"              added when it is not given; {name} is
                                                           the code of an argument that is
 
@@ -153,12 +154,11 @@ def parse_line(line: str) -> Constructor:
 
 
 def _hand_row(when: Requirement, argument: str, rest: str) -> HandRow:
-    if rest.startswith("!="):
-        only, _, advice = rest[2:].partition(" ")
-        return HandRow(when=when, new="", advice=advice.strip(), only=only)
     if rest.startswith("!"):
-        always = rest.startswith("!!")
-        return HandRow(when=when, new="", advice=rest.lstrip("!").strip(), always=always)
+        always, advice, only = rest.startswith("!!"), rest.lstrip("!"), ""
+        if advice.startswith("="):
+            only, _, advice = advice[1:].partition(" ")
+        return HandRow(when=when, new="", advice=advice.strip(), only=only, always=always)
     if argument == "+":
         return HandRow(when=when, new=rest.strip(), advice="")
     if rest.startswith(f"{DROP}="):

@@ -16,7 +16,7 @@ from codemods.hops import Resolution
 from codemods.rules._text import lines, sentence
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import SHAPES, WRAPPERS, sketch, text_of
+from codemods.values import SHAPES, WRAPPERS, known, sketch, text_of
 
 ID = "arguments"
 REPLACED = "replaced-class"
@@ -133,7 +133,8 @@ def _map_one(
     if inherited and name in accepts and name not in _warned(new):
         return  # what is said of all tasks does not hold for a class that takes it
     if row is not None and row.only and not row.new and name in accepts:
-        if name in _warned(new) and row.only in source.segment(value):
+        warns = row.always or name in _warned(new)
+        if warns and row.only in source.segment(known(value, source)):
             mapped.warned[name] = row.advice
         return
     if row is not None and row.always and not none:

@@ -89,21 +89,21 @@ def map_arguments(
             if row is not None and row.new in new.accepts:
                 mapped.by_default[name] = row
     if new is not None and not stars:
-        known = given | set(mapped.rename.values()) | source.default_arguments[0]
+        have = given | set(mapped.rename.values()) | source.default_arguments[0]
         for path in chain[:-1]:
             for addition in table.additions(path):
-                _add(mapped, addition, new, given, known)
+                _add(mapped, addition, new, given, have)
     _map_positional(mapped, node, first, old, new, lineage, target, renames)
     return mapped
 
 
 def _add(
-    mapped: Mapped, addition: Addition, new: Signature, given: set[str], known: set[str]
+    mapped: Mapped, addition: Addition, new: Signature, given: set[str], have: set[str]
 ) -> None:
     rows = [*mapped.into.values(), *mapped.by_default.values()]
     places = {(row.new, row.keys) for row in rows}
     needed = set(_GIVEN.findall(addition.code))
-    if addition.name not in new.accepts or addition.name in known or not needed <= given:
+    if addition.name not in new.accepts or addition.name in have or not needed <= given:
         return
     gathered = not addition.keys and any(new == addition.name for new, _ in places)
     if (addition.name, addition.keys) not in places and not gathered:
@@ -331,8 +331,8 @@ def missing(
 ) -> list[str]:
     """What the target's constructor requires and neither the call nor default_args gives."""
     new = target.constructors.signature(resolution.path)
-    given, known = source.default_arguments
-    if new is None or not known or any(k.arg is None for k in node.keywords):
+    given, complete = source.default_arguments
+    if new is None or not complete or any(k.arg is None for k in node.keywords):
         return []
     if any(isinstance(a, ast.Starred) for a in node.args):
         return []

@@ -171,7 +171,7 @@ class Plan:
             for span in vanished(self.source, [op])
         ]
         for binding in self.source.bindings if gone else ():
-            if binding in self.rebound or not binding.uses or binding.dotted:
+            if binding in self.rebound or not binding.uses:
                 continue
             spans = [self.source.span(use.node) for use in binding.uses]
             lost = [span for span, names in gone if binding.name not in names]

@@ -108,6 +108,20 @@ RULE = Rule(
         ),
         Example(
             before=lines(
+                "import airflow",
+                "from airflow import DAG",
+                "",
+                "DAG('d', schedule=None, start_date=airflow.utils.dates.days_ago(1))",
+            ),
+            after=lines(
+                "import pendulum",
+                "from airflow import DAG",
+                "",
+                "DAG('d', schedule=None, start_date=pendulum.today(\"UTC\").add(days=-1))",
+            ),
+        ),
+        Example(
+            before=lines(
                 "import pendulum",
                 "from airflow.utils.dates import days_ago, cron_presets",
                 "",

@@ -109,7 +109,7 @@ OLD_NAMES = [
     ("from fractions import gcd", "from math import gcd"),
     ("import base64\nbase64.encodestring(b'')", "import base64\nbase64.encodebytes(b'')"),
     ("from itertools import izip\nizip([], [])", "zip([], [])"),
-    ("import itertools\nitertools.imap(f, [])", "import itertools\nmap(f, [])"),
+    ("import itertools\nitertools.imap(f, [])", "map(f, [])"),
     ("import string\nstring.letters", "import string\nstring.ascii_letters"),
     ("from cgi import escape", "from html import escape"),
     ("import json\njson.loads('1', encoding='utf-8')", "import json\njson.loads('1')"),

@@ -19,7 +19,8 @@ from codemods.values import known, quoted
 ID = "argument-types"
 # Argument → its type and since when another one raises.
 # Source: DAG_ARGS_EXPECTED_TYPES and BASEOPERATOR_ARGS_EXPECTED_TYPES of 2.10.1 and 2.11.0, and
-# BaseOperator.__init__ of 2.2.2 and 2.4.3 (priority_weight, execution_timeout).
+# BaseOperator.__init__ of 2.2.2 and 2.4.3 (priority_weight, execution_timeout); airflow/lineage of
+# 1.10.15 and 2.0.2 (a dict of inlets says nothing to 2.x: "lineage" is a list in its place).
 _DAG = {
     "catchup": ("bool", "2.10"),
     "concurrency": ("int", "2.10"),
@@ -35,7 +36,9 @@ _TASK = {
     "email_on_failure": ("bool", "2.10"),
     "email_on_retry": ("bool", "2.10"),
     "execution_timeout": ("timedelta", "2.4"),
+    "inlets": ("lineage", "2.0"),
     "max_active_tis_per_dag": ("int", "2.10"),
+    "outlets": ("lineage", "2.0"),
     "pool": ("str", "2.10"),
     "priority_weight": ("int", "2.2"),
     "queue": ("str", "2.10"),
@@ -48,6 +51,7 @@ _TASK = {
 # A dict with one of these is meant for tasks, whatever it is called and wherever it is used.
 _MARKS = {"depends_on_past", "email_on_failure", "email_on_retry", "wait_for_downstream"}
 _TEXTS = {"airflow.models.Variable.get", "os.environ.get", "os.getenv"}
+_LINEAGE = {"auto", "datasets", "task_ids"}
 _FALSE = {"", "0", "f", "false", "n", "no", "none", "off"}
 
 
@@ -85,7 +89,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         value = known(node, source)
         if isinstance(value, ast.Constant | ast.Tuple | ast.Set | ast.List | ast.Dict):
             yield from _other(source, name, kind, node, value)
-        elif kind not in {"str", "list"} and _is_text(source, value):
+        elif kind not in {"str", "list", "lineage"} and _is_text(source, value):
             yield _note(name, kind, node, "a text", f"Put {_wanted(kind)} around it")
 
 
@@ -98,6 +102,10 @@ def _other(
         return
     if kind == "list" and isinstance(value, ast.List):
         return
+    if kind == "lineage":
+        if not isinstance(value, ast.Dict):
+            return
+        kind = "list"
     code = _code(source, kind, value, given)
     if not code:
         wanted = "True or False" if kind == "bool" else _wanted(kind)
@@ -132,11 +140,31 @@ def _code(source: Source, kind: str, value: ast.expr, given: object) -> str:
             return f"[{source.segment(value)}]"
         case "list" if isinstance(value, ast.Tuple | ast.Set):
             return f"[{', '.join(source.segment(part) for part in value.elts)}]"
+        case "list" if isinstance(value, ast.Dict):
+            return _lineage(source, value)
     return ""
 
 
+def _lineage(source: Source, value: ast.Dict) -> str:
+    """The inlets or outlets of a dict in one list; nothing where one of them is not in sight."""
+    found = []
+    for key, part in zip(value.keys, value.values, strict=True):
+        name = key.value if isinstance(key, ast.Constant) else None
+        if name not in _LINEAGE or (name == "auto") != (type(getattr(part, "value", None)) is bool):
+            return ""
+        if isinstance(part, ast.List):
+            found += [source.segment(one) for one in part.elts]
+        elif isinstance(part, ast.Constant):
+            found += ['"auto"'] if part.value else []
+        else:
+            found.append(f"*{source.segment(part)}")
+    return f"[{', '.join(found)}]"
+
+
 def _wanted(kind: str) -> str:
-    return {"timedelta": "timedelta(seconds=...)", "bool": "a comparison"}.get(kind, f"{kind}(...)")
+    return {"timedelta": "timedelta(seconds=...)", "bool": "a comparison", "list": "[...]"}.get(
+        kind, f"{kind}(...)"
+    )
 
 
 def _is_text(source: Source, value: ast.expr) -> bool:
@@ -226,6 +254,25 @@ RULE = Rule(
             ),
             target="2.5.1",
         ),
+        Example(
+            before=lines(
+                "from airflow.operators.bash import BashOperator",
+                "",
+                "ins = {'auto': True, 'task_ids': ['a'], 'datasets': FILES}",
+                "BashOperator(task_id='t', inlets={'auto': True, 'task_ids': ['a']})",
+                "BashOperator(task_id='u', bash_command='x', outlets={'datasets': [f, *FILES]})",
+                "BashOperator(task_id='v', bash_command='x', inlets=ins)",
+            ),
+            after=lines(
+                "from airflow.operators.bash import BashOperator",
+                "",
+                "ins = {'auto': True, 'task_ids': ['a'], 'datasets': FILES}",
+                "BashOperator(task_id='t', inlets=[\"auto\", 'a'])",
+                "BashOperator(task_id='u', bash_command='x', outlets=[f, *FILES])",
+                "BashOperator(task_id='v', bash_command='x', inlets=ins)",
+            ),
+            notes=("Write [\"auto\", 'a', *FILES]",),
+        ),
     ),
     keeps=(
         lines(
@@ -241,6 +288,13 @@ RULE = Rule(
             "",
             "WEIGHT = Variable.get('w', deserialize_json=True)",
             "BashOperator(task_id='t', bash_command='x', priority_weight=WEIGHT, queue=NAME)",
+        ),
+        lines(
+            "from airflow.lineage import AUTO",
+            "from airflow.operators.bash import BashOperator",
+            "",
+            "BashOperator(task_id='t', bash_command='x', inlets=AUTO, outlets=[DATASET])",
+            "BashOperator(task_id='u', bash_command='x', inlets='auto', outlets=DATASET)",
         ),
         lines("# airflow", "settings = {'pool': 1, 'tags': 'a', 'catchup': 'False'}"),
         lines("from airflow import DAG", "", "row = dict(pool=1, queue=2)"),

@@ -339,7 +339,16 @@ def missing(
     have = {mapped.rename.get(k.arg or "", k.arg or "") for k in node.keywords} - set(mapped.drop)
     have |= mapped.added | set(mapped.positional.values()) | given
     have |= set(new.positional[: len(node.args)])
-    return sorted(new.required - have)
+    lacking = new.required - have
+    if lacking and given:
+        lacking -= {renamed_key(target, source, resolution, key) for key in given}
+    return sorted(lacking)
+
+
+def renamed_key(target: Target, source: Source, resolution: Resolution, key: str) -> str:
+    """What the class at the end of the hops calls an argument that default_args give."""
+    probe = ast.Call(func=ast.Name("f"), args=[], keywords=[ast.keyword(key, ast.Name("x"))])
+    return map_arguments(target, source, resolution, probe).rename.get(key, key)
 
 
 def calls_by_path(source: Source) -> dict[str, list[ast.Call]]:

@@ -10,7 +10,7 @@ from codemods.calls import constructions
 from codemods.changes import Change, EditCall, EditDict, Operation, Replace, Step
 from codemods.constructors import baseline
 from codemods.rules._text import lines
-from codemods.rules.arguments import TASK, calls_by_path, map_arguments, settle
+from codemods.rules.arguments import TASK, calls_by_path, renamed_key, settle
 from codemods.source import DefaultKey, Source
 from codemods.target import Target
 from codemods.values import quoted
@@ -20,7 +20,6 @@ ID = "default-args"
 
 def _outcomes(source: Source, target: Target, key: str) -> set[str]:
     """What the classes that the text makes call the argument ``key`` on the target."""
-    probe = ast.Call(func=ast.Name("f"), args=[], keywords=[ast.keyword(key, ast.Name("x"))])
     calls = calls_by_path(source)
     found: set[str] = set()
     for path in {made.path for made in constructions(source)} | {TASK}:
@@ -29,7 +28,7 @@ def _outcomes(source: Source, target: Target, key: str) -> set[str]:
             continue
         resolution = settle(target, source, path, calls.get(path, []))
         if resolution.removed is None:
-            found.add(map_arguments(target, source, resolution, probe).rename.get(key, key))
+            found.add(renamed_key(target, source, resolution, key))
     return found
 
 

@@ -271,6 +271,17 @@ def test_default_args_feed_what_an_argument_became(newest: dict[str, str]) -> No
     assert migrate_source(before, pins=newest).text == after
 
 
+def test_default_args_under_their_old_name_are_not_missing(newest: dict[str, str]) -> None:
+    text = (
+        "from airflow.contrib.sensors.pubsub_sensor import PubSubPullSensor\n\n"
+        "args = {'project': 'p', 'subscription': 's'}\n"
+        "PubSubPullSensor(task_id='t', default_args=args)\n"
+    )
+    migration = migrate_source(text, pins=newest)
+    assert migration.notes == ()
+    assert "{'project_id': 'p', 'subscription': 's'}" in (migration.text or "")
+
+
 def test_default_args_that_move_into_another_argument_are_said(newest: dict[str, str]) -> None:
     before = (
         "from airflow.contrib.operators.dataproc_operator import DataProcHiveOperator\n\n"
@@ -529,6 +540,12 @@ BACKPORTS = "airflow.providers.google"
             "GCSToGCSOperator(**more, source_object='a/*', source_objects=['a', 'b'])",
             None,
             ["warns about source_object"],
+        ),
+        (
+            f"{BACKPORTS}.cloud.operators.kubernetes_engine",
+            "GKECreateClusterOperator(**more, body={'name': 'c', 'initial_node_count': 1})",
+            None,
+            ["warns about body"],
         ),
     ],
 )

@@ -173,7 +173,6 @@ def test_a_targets_own_examples_are_left_alone(version: str) -> None:
 # 1.10.15's own examples that a person must look at, with the rule that says so, by target.
 EVERYWHERE = {
     "contrib/example_dags/example_gcp_dlp_operator.py": {"dag-shift"},
-    "contrib/example_dags/example_pubsub_flow.py": {"arguments"},
     "example_dags/example_kubernetes_executor_config.py": {"removed-import"},
     "example_dags/example_subdag_operator.py": {"subdag"},
     "example_dags/example_trigger_controller_dag.py": {"trigger-dag-run"},

@@ -431,7 +431,7 @@ class _Moves:
             fix = "; ".join([*dict.fromkeys(moved), *gone])
             if fix:
                 message = "the text imports what the target has elsewhere or not at all"
-                yield _note_of(node, message, f"write in it: {fix}", ID)
+                yield _note(node, message, f"write in it: {fix}", ID)
 
     def _not_along(self, module: str, home: str) -> str:
         """What to do where a string names a module, and the text a class that is not in the

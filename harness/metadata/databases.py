@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sqlite3
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from harness.errors import UsageError
 from harness.metadata.copytext import BLOCK, ENCODERS, NULL, driver_value, fields, lines_of
@@ -99,9 +100,17 @@ class Database:
         """Table → its columns, in their order."""
         raise NotImplementedError
 
+    def elsewhere(self) -> str:
+        """A hint at where Airflow's tables are, if they are in this database but out of sight."""
+        return ""
+
     def snapshot(self) -> None:
         """Begin a read-only transaction that sees one state of the database to its end."""
         raise NotImplementedError
+
+    def any_text(self) -> bool:
+        """Whether its texts may hold NUL or no UTF-8; from now on they come as they are."""
+        return True
 
     def copy_out(self, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
         """Give the rows of ``select`` to ``write`` as blocks of whole lines of COPY text."""
@@ -206,9 +215,26 @@ class PostgreSQL(Database):
             found[table] = (*found.get(table, ()), column)
         return found
 
+    def elsewhere(self) -> str:
+        schemas = self.rows(
+            "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relname = 'dag_run' AND c.relkind = 'r'"
+        )
+        return "".join(
+            f"Its schema {name} has one: end the URL in ?options="
+            + quote('-csearch_path="' + name.replace(" ", "\\ ") + '"', safe="")
+            for (name,) in schemas[:1]
+        )
+
     def snapshot(self) -> None:
         self.commit()
         self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+    def any_text(self) -> bool:
+        if self.value("SHOW server_encoding") != "SQL_ASCII":
+            return False
+        self.execute("SET client_encoding = 'SQL_ASCII'")
+        return True
 
     def copy_out(self, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
         cursor = self.connection.cursor()
@@ -377,25 +403,40 @@ def _encode(cursor: Any, select: str, types: Sequence[str], write: Callable[[byt
             batch = cursor.fetchmany(BATCH)
             if not batch:
                 return
-            try:
-                lines = [
-                    b"\t".join(
-                        [
-                            NULL if value is None else encode(value)
-                            for value, encode in zip(row, encoders)
-                        ]
+            lines = []
+            for row in batch:
+                try:
+                    lines.append(
+                        b"\t".join(
+                            [
+                                NULL if value is None else encode(value)
+                                for value, encode in zip(row, encoders)
+                            ]
+                        )
                     )
-                    for row in batch
-                ]
-            except (ValueError, TypeError) as error:
-                names = ", ".join(column[0] for column in cursor.description)
-                raise MetadataError(
-                    f"A row of {names} cannot be exported: {error}.",
-                    hint="Its value is not of its column's type: mend it, or delete the row.",
-                ) from None
+                except (ValueError, TypeError) as error:
+                    raise _not_of_its_type(cursor, row, encoders, error) from None
             write(b"\n".join(lines) + b"\n")
     finally:
         cursor.close()
+
+
+def _not_of_its_type(
+    cursor: Any, row: Sequence[Any], encoders: Sequence[Any], error: Exception
+) -> MetadataError:
+    """Which value it is that cannot be written as its column's type."""
+    names = [column[0] for column in cursor.description]
+    wrong = names[0]
+    for name, value, encode in zip(names, row, encoders):
+        try:
+            encode(value)
+        except (ValueError, TypeError):
+            wrong = name
+            break
+    return MetadataError(
+        f"The row with {names[0]} {row[0]!r} cannot be exported: {wrong}: {error}.",
+        hint="Its value is not of its column's type: mend it, or delete the row.",
+    )
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[List[bytes]]:
@@ -417,6 +458,12 @@ def connect(url: str) -> Database:
     """
     parts = urlsplit(url)
     scheme, _, _ = parts.scheme.partition("+")
+    if scheme in ("postgresql", "postgres", "mysql") and not _whole(parts):
+        raise UsageError(
+            f"{hide_password(url)!r} cannot be read as the URL of a database.",
+            hint="In a user or password write # as %23, / as %2F, ? as %3F, @ as %40, : as %3A and "
+            "% as %25.",
+        )
     if scheme in ("postgresql", "postgres"):
         return _postgresql(parts, url)
     if scheme == "sqlite":
@@ -430,13 +477,24 @@ def connect(url: str) -> Database:
     )
 
 
+def _whole(parts: Any) -> bool:
+    """Whether no character of a password has ended the place of the server too early."""
+    try:
+        return not parts.fragment and (parts.port or 0) >= 0
+    except ValueError:
+        return False
+
+
+_PASSWORD, _HIDDEN = re.compile("((?:^|[?&])[a-z_]*password=)[^&]*", re.IGNORECASE), r"\1***"
+
+
 def hide_password(url: str) -> str:
-    """The URL without the password that it may hold."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    user, _, place = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user.partition(':')[0]}:***@{place}").geturl()
+    """The URL without the password that it may hold, even where it is written wrongly."""
+    scheme, _, rest = url.partition("://")
+    head, at, tail = rest.rpartition("@")
+    user, colon, _ = head.partition(":")
+    shown = f"{user}:***@{tail}" if at and colon else rest
+    return f"{scheme}://{_PASSWORD.sub(_HIDDEN, shown)}"
 
 
 def _postgresql(parts: Any, url: str) -> Database:

@@ -11,6 +11,7 @@ This module travels: it also runs in Airflow's own Python (3.7 and later) as par
 from __future__ import annotations
 
 import datetime
+import io
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -51,6 +52,7 @@ from harness.metadata.values import Decoder, json_value
 
 UNDECODABLE = "undecodable"
 WRONG_KEY = "undecryptable"
+NOT_TEXT = "not-text"
 MEMO = 4096
 PENDING_ROWS = 500
 PENDING_BYTES = 4 << 20
@@ -84,6 +86,7 @@ class _Export:
     decoder: Optional[Decoder]
     catalogue: Mapping[str, Tuple[str, ...]]
     progress: Callable[[str, int, int], None]
+    any_text: bool = False
 
 
 @dataclass
@@ -127,6 +130,7 @@ def export(
                 f"{store.where}: there is a bundle already.",
                 hint="Name another place, or replace it with --overwrite.",
             )
+        work.any_text = database.any_text()
         database.snapshot()
         try:
             _check_secrets(work, wanted)
@@ -179,7 +183,8 @@ def chosen(names: Sequence[str]) -> Tuple[Table, ...]:
 def _check_source(database: Database, catalogue: Mapping[str, Tuple[str, ...]]) -> None:
     if "dag_run" not in catalogue or "task_instance" not in catalogue:
         raise TargetProblem(
-            f"{database.where} is not Airflow's metadata database (it has no table dag_run)."
+            f"{database.where} is not Airflow's metadata database (it has no table dag_run).",
+            hint=database.elsewhere(),
         )
     if "run_type" in catalogue["dag_run"]:
         raise TargetProblem(
@@ -207,15 +212,9 @@ def _check_secrets(work: _Export, wanted: Sequence[Table]) -> None:
         for column in table.columns:
             if column.transform != "fernet":
                 continue
-            quoted = work.database.name
-            for name, token in work.database.rows(
-                f"SELECT {quoted(table.source_key[-1])}, {quoted(column.name)}"
-                f" FROM {quoted(table.name)}"
-                f" WHERE {quoted(column.name)} IS NOT NULL AND {quoted(column.name)} <> ''"
-                f" AND {quoted(column.flag)}"
-            ):
-                if work.fernet.decrypt(token.encode("utf-8")) is None:
-                    closed.append(f"{table.name} {name!s}")
+            for name, token in _encrypted(work, table, column):
+                if work.fernet.decrypt(token) is None:
+                    closed.append(f"{table.name} {name}")
                 else:
                     opened += 1
     if closed and not (opened and work.options.list_undecryptable):
@@ -235,6 +234,26 @@ def _check_secrets(work: _Export, wanted: Sequence[Table]) -> None:
             "seal them with.",
             hint="Give one with --passphrase-file, or leave those tables out with --tables.",
         )
+
+
+def _encrypted(work: _Export, table: Table, column: Column) -> List[Tuple[str, bytes]]:
+    """The name and the ciphertext of every value that the source's key has closed."""
+    quoted = work.database.name
+    found: List[Tuple[str, bytes]] = []
+
+    def take(block: bytes) -> None:
+        for line in lines_of(block):
+            name, token = fields(line)
+            found.append((_listed_text(name) or "", unescape(token) or b""))
+
+    work.database.copy_out(
+        f"SELECT {quoted(table.source_key[-1])}, {quoted(column.name)} FROM {quoted(table.name)}"
+        f" WHERE {quoted(column.name)} IS NOT NULL AND {quoted(column.name)} <> ''"
+        f" AND {quoted(column.flag)}",
+        ["text", "text"],
+        take,
+    )
+    return found
 
 
 # --- one table -----------------------------------------------------------------------------------
@@ -286,6 +305,8 @@ def _export_table(work: _Export, table: Table) -> TableEntry:
         writer = TableWriter(work.store, table_file(table.name), header, work.options.chunk_rows)
     try:
         sink = _sink(work, table, columns, tally, _shown(work, table, writer.write, total))
+        if work.any_text:
+            sink = _Texts(work, table, [column.name for column in columns], tally, sink)
         database.copy_out(select, [column.type for column in columns], sink.write)
         sink.finish()
         rest = total - left_out - writer.rows - sum(tally.listed.values())
@@ -419,15 +440,24 @@ def _since(text: str) -> str:
 
 
 def _ranges(work: _Export, table: Table, source: str) -> Dict[str, Tuple[str, str]]:
-    """The smallest and the largest surrogate id and time of the source's rows."""
-    found = {}
-    for name in (table.identity, table.when):
-        if name:
-            column = f"t.{work.database.name(name)}"
-            low, high = work.database.rows(f"SELECT min({column}), max({column}) {source}")[0]
-            if low is not None:
-                found[name] = (str(low), str(high))
-    return found
+    """The smallest and the largest surrogate id and time of the source's rows.
+
+    As text, since a database keeps times that Python has no value for.
+    """
+    kinds = {column.name: column.type for column in table.columns}
+    names = [name for name in (table.identity, table.when) if name]
+    if not names:
+        return {}
+    ends = [f"{end}(t.{work.database.name(name)})" for name in names for end in ("min", "max")]
+    block = io.BytesIO()
+    types = [kinds[name] for name in names for _ in range(2)]
+    work.database.copy_out(f"SELECT {', '.join(ends)} {source}", types, block.write)
+    texts = [field_text(value) for value in fields(block.getvalue())]
+    return {
+        name: (low, high)
+        for name, low, high in zip(names, texts[::2], texts[1::2])
+        if low is not None and high is not None
+    }
 
 
 def _unknown_tables(work: _Export) -> Dict[str, int]:
@@ -549,6 +579,41 @@ class _Straight:
         """Nothing is held back."""
 
 
+def _is_text(data: bytes) -> bool:
+    """Whether PostgreSQL, in UTF-8, would keep it in a text."""
+    try:
+        return b"\0" not in data and bool(data.decode("utf-8") or True)
+    except UnicodeDecodeError:
+        return False
+
+
+class _Texts:
+    """Puts U+FFFD for what is no text, the same in every table, so that rows still find each other.
+
+    PostgreSQL takes care of that itself, unless the database has no encoding.
+    """
+
+    def __init__(self, work: _Export, table: Table, names: Sequence[str], tally: _Tally, to: Any):
+        self.work, self.table, self.names, self.tally = work, table, names, tally
+        self.to = to
+
+    def write(self, block: bytes) -> None:
+        if not _is_text(block):
+            block = b"".join(map(self._mended, lines_of(block)))
+        self.to.write(block)
+
+    def _mended(self, line: bytes) -> bytes:
+        if _is_text(line):
+            return line
+        row = dict(zip(self.names, map(_listed_text, fields(line))))
+        tally = _Tally(listed=self.tally.values, writer=self.tally.writer)
+        _put_listed(self.work, self.table, tally, NOT_TEXT, row)
+        return line.decode("utf-8", "replace").replace("\0", "\ufffd").encode("utf-8")
+
+    def finish(self) -> None:
+        self.to.finish()
+
+
 def _sink(
     work: _Export,
     table: Table,
@@ -596,9 +661,10 @@ class _Secrets:
                 continue
             if column.flag and row[column.flag] == b"t" and value:
                 opened = self.work.fernet.decrypt(value)
-                if opened is None:
+                if opened is None or not _is_text(opened):
                     texts = {name: _listed_text(raw) for name, raw in row.items()}
-                    _put_listed(self.work, self.table, self.tally, WRONG_KEY, texts)
+                    why = WRONG_KEY if opened is None else NOT_TEXT
+                    _put_listed(self.work, self.table, self.tally, why, texts)
                     return
                 value = opened
                 counts = self.tally.transformed

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from harness.metadata.bundle import (
     Manifest,
@@ -28,7 +28,7 @@ from harness.metadata.bundle import (
     manifest_bytes,
     read_manifest,
 )
-from harness.metadata.copytext import fields, unescape
+from harness.metadata.copytext import fields, lines_of, unescape
 from harness.metadata.databases import Database
 from harness.metadata.defaults import DEFAULT_CONNECTIONS, DEFAULT_POOL
 from harness.metadata.export import chosen, no_steps
@@ -40,6 +40,7 @@ from harness.metadata.problems import (
     MetadataError,
     TargetProblem,
     database_errors,
+    refusal,
 )
 from harness.metadata.sealing import Fernet, Seal, reopened_seal
 from harness.metadata.shape import Plan, Shape
@@ -315,12 +316,15 @@ def _check_target(work: _Import) -> None:
     for table, _ in work.tables:
         declared = {column.name for column in columns_of(table, version)}
         present = set(catalogue.get(table.name, ()))
-        if declared - present:
+        if not present:
+            wrong.append(f"no {table.name}")
+        elif declared - present:
             wrong.append(f"{table.name} without {', '.join(sorted(declared - present))}")
     if wrong:
         raise TargetProblem(
             f"{database.where} is not a database of Airflow {version}: {'; '.join(wrong)}.",
-            hint="Nothing was written. Is it initialised, and is --target right?",
+            hint=(database.elsewhere() if "dag_run" not in catalogue else "")
+            or "Nothing was written. Is it initialised, and is --target right?",
         )
 
 
@@ -505,10 +509,13 @@ def _compared(table: Table, columns: Sequence[Column]) -> List[str]:
 
 def _conflicts(work: _Import, table: Table, entry: TableEntry) -> List[str]:
     """What is in the way, in words; [] when the policy allows it."""
-    if table.merge or work.options.policy == "replace":
-        return _second_keys(work, table, entry)
     database = work.database
+    if table.merge or (work.options.policy == "replace" and not table.also_unique):
+        return []
     stage, shape = _stage(work, table, entry, plain=True)
+    second = _second_keys(work, table, stage)
+    if work.options.policy == "replace":
+        return second
     keys = [database.name(name) for name in table.key]
     join = " AND ".join(f"s.{key} = t.{key}" for key in keys)
     compared = _compared(table, shape.columns)
@@ -531,7 +538,7 @@ def _conflicts(work: _Import, table: Table, entry: TableEntry) -> List[str]:
         rows = _not_ours(work, table, stage, join, others)
     else:
         rows = database.rows(f"SELECT {names} {source}")
-    return _said(table, [row[: len(keys)] for row in rows])
+    return _said(table, [row[: len(keys)] for row in rows]) + second
 
 
 def _said(table: Table, rows: Sequence[Tuple[Any, ...]]) -> List[str]:
@@ -605,16 +612,20 @@ def own_columns(plan: Plan) -> Tuple[str, ...]:
     return ("is_paused",) if plan.keep_paused else ()
 
 
-def _second_keys(work: _Import, table: Table, entry: TableEntry) -> List[str]:
-    """Runs of the same time under another name: no policy can put one in the other's place."""
-    if table.name != "dag_run":
-        return []
-    stage, _ = _stage(work, table, entry)
-    rows = work.database.rows(
-        f"SELECT s.dag_id, s.run_id, t.run_id FROM {stage} s JOIN dag_run t ON t.dag_id = s.dag_id"
-        " AND t.execution_date = s.execution_date AND t.run_id <> s.run_id"
-    )
-    return _said(table, rows)
+def _second_keys(work: _Import, table: Table, stage: str) -> List[str]:
+    """Rows that no policy can put in the others' place: they have another name, and something else
+    that only one row can have (the same user's address, a DAG's run of the same time)."""
+    quoted = work.database.name
+    found: List[Tuple[Any, ...]] = []
+    for unique in table.also_unique:
+        ours, theirs = unique.format("s"), unique.format("t")
+        keys = [f"{side}.{quoted(name)}" for side in "st" for name in table.key]
+        own = " AND ".join(f"s.{quoted(name)} = t.{quoted(name)}" for name in table.key)
+        found += work.database.rows(
+            f"SELECT {', '.join(keys)} FROM {stage} s JOIN {quoted(table.name)} t"
+            f" ON ({ours}) = ({theirs}) AND NOT ({own})"
+        )
+    return _said(table, found)
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -696,8 +707,11 @@ def _load_table(work: _Import, table: Table, entry: TableEntry) -> None:
     for number, chunk in enumerate(entry.chunks):
         if number not in done:
             shape = _shape(work, table, entry)
-            lines = shape.lines(blocks(work.store, table_name_file(entry), chunk))
-            written = database.copy_in(table.name, shape.names, shape.types, lines)
+            written = _written(work, shape, blocks(work.store, table_name_file(entry), chunk))
+            if written is None:
+                shape = _shape(work, table, entry)
+                lines = shape.lines(blocks(work.store, table_name_file(entry), chunk))
+                written = sum(_one_by_one(work, shape, lines_of(block)) for block in lines)
             if written + shape.refusals.rows != chunk.rows:
                 raise BundleProblem(
                     f"{table.name}: chunk {number} has {chunk.rows} rows, {written} came in."
@@ -706,6 +720,39 @@ def _load_table(work: _Import, table: Table, entry: TableEntry) -> None:
             database.commit()
         total += chunk.rows
         work.progress(table.name, total, entry.rows)
+
+
+def _written(work: _Import, shape: Shape, rows: Iterable[bytes]) -> Optional[int]:
+    """How many rows of a chunk came in; None when the target does not take them all."""
+    database, table = work.database, shape.table
+    try:
+        return database.copy_in(table.name, shape.names, shape.types, shape.lines(rows))
+    except Exception as error:
+        among_themselves = any(column.references == table.name for column in shape.columns)
+        if among_themselves or not refusal(error):
+            raise
+        database.rollback()
+        return None
+
+
+def _one_by_one(work: _Import, shape: Shape, lines: List[bytes]) -> int:
+    """Insert what the target takes of some rows, halving them until those are found, and refused,
+    that it does not."""
+    database = work.database
+    database.begin()
+    database.execute("SAVEPOINT some_rows")
+    try:
+        return database.copy_in(shape.table.name, shape.names, shape.types, lines)
+    except Exception as error:
+        reason = refusal(error)
+        if not reason:
+            raise
+        database.execute("ROLLBACK TO SAVEPOINT some_rows")
+        if len(lines) == 1:
+            shape.refuse(lines[0], reason)
+            return 0
+        half = len(lines) // 2
+        return _one_by_one(work, shape, lines[:half]) + _one_by_one(work, shape, lines[half:])
 
 
 def _merge(work: _Import, table: Table, entry: TableEntry) -> None:

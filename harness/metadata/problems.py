@@ -6,6 +6,7 @@ This module travels: it also runs in Airflow's own Python (3.7 and later) as par
 from __future__ import annotations
 
 import errno
+import re
 from contextlib import contextmanager
 from typing import Any, Iterator
 
@@ -65,9 +66,26 @@ def _of_a_driver(error: Any) -> bool:
     return "DatabaseError" in names or "InterfaceError" in names
 
 
-def _explained(what: str, error: Any) -> MetadataError:
-    text = " ".join(str(error).split()) or type(error).__name__
+def refusal(error: Any) -> str:
+    """Why the target does not take a row, when that is what a driver's error says; else "".
+
+    The row is not quoted, since a secret may be in it.
+    """
     state = getattr(error, "pgcode", None) or ""
+    if state[:2] not in ("22", "23"):
+        return str(error) if type(error).__name__ == "IntegrityError" and not state else ""
+    said = error.diag
+    text = said.message_primary
+    if state[:2] == "22":
+        text = re.sub('"[^"]*"', "it", text)
+    where = [name for name in (said.column_name, said.constraint_name) if name]
+    column = (said.context or "").partition(", column ")[2].partition(":")[0]
+    return " – ".join([text, *where, *([column] if column else [])])
+
+
+def _explained(what: str, error: Any) -> MetadataError:
+    state = getattr(error, "pgcode", None) or ""
+    text = " ".join((refusal(error) or str(error)).split()) or type(error).__name__
     for prefix, meaning, hint in _STATES:
         if state.startswith(prefix):
             return MetadataError(f"{what}: {meaning} ({text}).", hint=hint)

@@ -251,6 +251,9 @@ def _lost_logs(bundle: _Bundle, logs: dict[Key, Read]) -> Iterator[Unreadable]:
     """The instances, of those that were asked for, whose log the target looks for elsewhere than
     where the bridge has written it. ``logs`` keeps those that the bundle knows."""
     known: dict[Key, Read] = {}
+    if () in logs:
+        known[()] = logs.pop(())
+        yield Unreadable(LOG_NAME, (), f"not all can be read: {known[()].error}")
     names = bundle.names("task_instance")
     positions = [names.index(name) for name in INSTANCE]
     raw = {tuple(escape(str(part).encode("utf-8")) for part in key) for key in logs}
@@ -263,14 +266,21 @@ def _lost_logs(bundle: _Bundle, logs: dict[Key, Read]) -> Iterator[Unreadable]:
             row = dict(zip(names, fields(line), strict=True))
             key = tuple(_field(row, name) for name in INSTANCE)
             known[key] = read = logs[key]
-            moment = datetime.datetime.fromisoformat(str(_field(row, "execution_date")))
-            expected = f"{key[0]}/{key[1]}/{moment.isoformat()}/1.log"
+            expected = f"{key[0]}/{key[1]}/{_moment(str(_field(row, 'execution_date')))}/1.log"
             if read.error:
                 yield Unreadable(LOG_NAME, key, f"the name of its log is not known: {read.error}")
             elif read.value != expected:
                 yield Unreadable(LOG_NAME, key, f"its log is looked for as {read.value}")
     logs.clear()
     logs.update(known)
+
+
+def _moment(text: str) -> str:
+    """A time as 1.10 writes it; one that Python has no value for as it is."""
+    try:
+        return datetime.datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        return text
 
 
 class _Digests:

@@ -126,6 +126,13 @@ class Shape:
             return self._cut(blocks, dropped)
         return self._apart(blocks)
 
+    def refuse(self, line: bytes, reason: str) -> None:
+        """Note that the target does not take a shaped line's row."""
+        row = dict(zip(self.names, fields(line)))
+        names = [name for name in self.table.key or self.table.source_key if name in row]
+        key = {name: row[name].decode("utf-8", "backslashreplace") for name in names}
+        self.refusals.add(key, reason, True)
+
     def _cut(self, blocks: Iterable[bytes], dropped: int) -> Iterator[bytes]:
         end = self.suffix + b"\n"
         change = self.changes[0][1] if self.changes else None

@@ -103,7 +103,8 @@ class Table:
     tables that have to be there before it. ``when`` is the column that ``--since`` looks at.
     ``keep`` makes the rows of a table that is not carried part of the bundle, as listed rows.
     ``merge`` are the columns that a row which the target already has takes over, whatever the
-    policy: the target's own Airflow writes the others. ``until`` is the first Airflow without it.
+    policy: the target's own Airflow writes the others. ``also_unique`` is SQL for what else no two
+    rows of the target share (``{0}`` is the row). ``until`` is the first Airflow without it.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Table:
     after: Tuple[str, ...] = ()
     when: str = ""
     merge: Tuple[str, ...] = ()
+    also_unique: Tuple[str, ...] = ()
     secret: Tuple[str, ...] = ()
     keep: bool = False
     why_not: str = ""
@@ -145,6 +147,13 @@ RUN_TYPE = (
     " WHEN substr(t.run_id, 1, 9) = 'scheduled' AND substr(t.run_id, 11, 1) <> ''"
     " THEN 'scheduled'"
     " ELSE 'manual' END"
+)
+
+# 2.x has an index on the name in lower case; of users whose names differ in nothing else the newest
+# is carried, and stands for the others.
+SAME_USER = (
+    "(SELECT max(n.id) FROM ab_user o JOIN ab_user n ON lower(n.username) = lower(o.username)"
+    " WHERE o.id = t.{0})"
 )
 
 TABLES = (
@@ -233,9 +242,13 @@ TABLES = (
             Column("fail_login_count", "integer"),
             Column("created_on", "timestamp"),
             Column("changed_on", "timestamp"),
-            Column("created_by_fk", "integer", references="ab_user"),
-            Column("changed_by_fk", "integer", references="ab_user"),
+            *[
+                Column(name, "integer", references="ab_user", expression=SAME_USER.format(name))
+                for name in ("created_by_fk", "changed_by_fk")
+            ],
         ),
+        rejects=(Reject(reason="same-name", when=f"t.id <> {SAME_USER.format('id')}"),),
+        also_unique=("{0}.email", "lower({0}.username)"),
         secret=("password",),
     ),
     Table(
@@ -252,6 +265,10 @@ TABLES = (
             Reject(
                 reason="no-user-or-role",
                 when="t.user_id IS NULL OR t.role_id IS NULL",
+            ),
+            Reject(
+                reason="same-name",
+                when=f"t.user_id IS NOT NULL AND t.user_id <> {SAME_USER.format('user_id')}",
             ),
         ),
         after=("ab_role", "ab_user"),
@@ -360,6 +377,7 @@ TABLES = (
             Reject(reason="no-run-id", when="t.run_id IS NULL"),
             Reject(reason="no-execution-date", when="t.execution_date IS NULL"),
         ),
+        also_unique=("{0}.dag_id, {0}.execution_date",),
         when="execution_date",
     ),
     Table(
@@ -380,7 +398,8 @@ TABLES = (
             Column("hostname"),
             Column("unixname"),
             Column("job_id", "integer", references="job"),
-            Column("pool"),
+            # NULL until 1.10.4, for what its migration calls by this name.
+            Column("pool", expression="coalesce(t.pool, 'default_pool')"),
             Column("queue"),
             Column("priority_weight", "integer"),
             Column("operator"),

@@ -83,9 +83,11 @@ class Server:
         with self.connect(database, autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[call-overload]
 
-    def create(self, name: str, template: str = "template0") -> str:
+    def create(self, name: str, template: str = "template0", settings: str = "") -> str:
         """A new database, a copy of ``template``; its URL. Nobody may be connected to that one."""
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        self.execute(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY {settings}'
+        )
         return self.url(name)
 
     def drop(self, name: str) -> None:
@@ -103,9 +105,9 @@ class Server:
         url = self.url(name)
         _output(binaries() / "pg_dump", "--no-owner", *options, f"--file={path}", url)
 
-    def restore(self, name: str, path: Path) -> str:
+    def restore(self, name: str, path: Path, settings: str = "") -> str:
         """A new database out of such a script; its URL."""
-        self.create(name)
+        self.create(name, settings=settings)
         options = ("--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1")
         _output(binaries() / "psql", *options, f"--file={path}", self.url(name))
         return self.url(name)

@@ -4,13 +4,11 @@ Every row has to be the same, surrogate ids apart. What differs is named here, c
 in each of them our side holds more than the upgrade leaves, or says what it does not hold.
 """
 
-import gzip
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -21,6 +19,7 @@ from cryptography.fernet import Fernet
 from oracle import oracle
 from population import FERNET_KEY as OLD_KEY
 from postgres_server import Server
+from transfers import listed
 
 from harness.carry import Place, run_export, run_import, run_verify
 from harness.cli import cli
@@ -119,12 +118,6 @@ def carried(
     )
     for name in (ours, theirs):
         postgres.drop(name)
-
-
-def listed(bundle: Path, table: str) -> list[dict[str, Any]]:
-    """The rows of a table that the bundle keeps but does not carry."""
-    with gzip.open(bundle / "listed" / f"{table}.jsonl.gz", "rt") as stream:
-        return [json.loads(line) for line in stream]
 
 
 def reason(difference: Difference, carried: Carried, own: set[str], undecodable: set[str]) -> str:

@@ -9,6 +9,7 @@ from test_faults import TARGET, bundled  # noqa: F401
 from transfers import content, exported, imported, untouched, verified
 
 from harness.metadata.databases import opened
+from harness.metadata.load import POLICIES
 from harness.metadata.problems import TargetProblem
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("metadata-postgres")]
@@ -153,13 +154,25 @@ def test_dags_of_the_target_keep_what_its_scheduler_wrote(
     assert verified(url, bundled, TARGET).ok
 
 
-def test_a_run_of_the_same_time_under_another_name_is_in_the_way(
-    bundled: str, database: Callable[[str], str]  # noqa: F811
+USER = "INSERT INTO ab_user (id, first_name, last_name, username, email) VALUES (9, 'a', 'b', {})"
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_what_is_unique_beside_the_name_is_in_the_way(
+    policy: str, bundled: str, database: Callable[[str], str]  # noqa: F811
 ) -> None:  # fmt: skip
     url = database(TARGET)
-    _occupy(url, _new_run("carried", "another name", "2021-01-01 UTC"))
-    with pytest.raises(TargetProblem, match="another name"):
-        imported(url, bundled, TARGET, policy="replace")
+    for statement, named in (
+        (
+            _new_run("carried", "another name", "2021-01-01 UTC"),
+            "dag_run: carried / .*another name",
+        ),
+        (USER.format("'another', 'o@example.com'"), "ab_user: operator / another"),
+        (USER.format("'OPERATOR', 'x@example.com'"), "ab_user: operator / OPERATOR"),
+    ):
+        _occupy(url, "DELETE FROM dag_run", "DELETE FROM ab_user", statement)
+        with pytest.raises(TargetProblem, match=named):
+            imported(url, bundled, TARGET, policy=policy)
 
 
 def test_another_unfinished_import_is_not_mixed_with(

@@ -1,5 +1,7 @@
 """Exports and imports for the tests, with the keys of the tests' databases."""
 
+import gzip
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -55,6 +57,12 @@ def verified(url: str, place: str, version: str, **options: Any) -> VerifyReport
             Fernet(FERNET_KEY, "the target's key"),
             PASSPHRASE,
         )
+
+
+def listed(place: str | Path, table: str) -> list[dict[str, Any]]:
+    """The rows and values of a table that a bundle lists."""
+    with gzip.open(Path(place) / "listed" / f"{table}.jsonl.gz", "rt") as lines:
+        return [json.loads(line) for line in lines]
 
 
 def content(url: str) -> dict[str, list[tuple[Any, ...]]]:

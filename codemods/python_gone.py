@@ -21,23 +21,40 @@ BUILTINS = {
     "raw_input": "input",
     "reduce": "functools.reduce",
 }
-# Methods: name → (Python, new name). Source: as for the table; the first three are lib2to3's.
+# Methods: name → (Python, new name). Source: as for the table.
 METHODS = {
     "iteritems": ((3, 0), "items"),
     "iterkeys": ((3, 0), "keys"),
     "itervalues": ((3, 0), "values"),
     "isAlive": ((3, 9), "is_alive"),
+    "viewitems": ((3, 0), "items"),
+    "viewkeys": ((3, 0), "keys"),
+    "viewvalues": ((3, 0), "values"),
+    "getiterator": ((3, 9), "iter"),
     "readfp": ((3, 12), "read_file"),
+    "assertAlmostEquals": ((3, 12), "assertAlmostEqual"),
     "assertEquals": ((3, 12), "assertEqual"),
+    "assertNotAlmostEquals": ((3, 12), "assertNotAlmostEqual"),
     "assertNotEquals": ((3, 12), "assertNotEqual"),
+    "assertNotRegexpMatches": ((3, 12), "assertNotRegex"),
     "assertItemsEqual": ((3, 0), "assertCountEqual"),
     "assertRegexpMatches": ((3, 12), "assertRegex"),
     "assertRaisesRegexp": ((3, 12), "assertRaisesRegex"),
     "assert_": ((3, 12), "assertTrue"),
+    "failIf": ((3, 12), "assertFalse"),
+    "failIfEqual": ((3, 12), "assertNotEqual"),
+    "failUnless": ((3, 12), "assertTrue"),
+    "failUnlessEqual": ((3, 12), "assertEqual"),
+    "failUnlessRaises": ((3, 12), "assertRaises"),
 }
-# The methods above mean Python's own only where the file imports this.
-ONLY_WITH = {"isAlive": "threading", "readfp": "configparser"} | {
-    name: "unittest" for name in METHODS if name.startswith("assert")
+# Methods: name → (Python, what stands before and behind the object, the module that it needs).
+MEMBERS = {
+    "get_hex": ((3, 0), "", ".hex", "uuid"),
+    "getchildren": ((3, 9), "list(", ")", "xml"),
+}
+# METHODS that mean Python's own only where the file imports this.
+ONLY_WITH = {"isAlive": "threading", "readfp": "configparser", "getiterator": "xml"} | {
+    name: "unittest" for name in METHODS if name.startswith(("assert", "fail"))
 }
 
 
@@ -73,9 +90,12 @@ def table() -> Mapping[str, Gone]:
 @lru_cache(maxsize=1)
 def words() -> re.Pattern[str]:
     roots = {old.partition(".")[0] for old in table() if "." not in old}
-    last = {old.rpartition(".")[2] for old in table() if "." in old} - {"join", "format", "Set"}
+    # What is called as many other things are is looked for with its module.
+    common = {old for old in table() if old.startswith(("string.", "locale."))}
+    last = {old.rpartition(".")[2] for old in {*table()} - common if "." in old} - {"Set"}
     modules = "|".join(sorted(roots | {"collections", "distutils"}))
-    names = "|".join(sorted({*BUILTINS, *METHODS, "has_key", "utcnow", *last} - {"reduce"}))
+    whole = {*BUILTINS, *METHODS, *MEMBERS, "has_key", "utcnow", *last} - {"reduce"}
+    names = "|".join(sorted(map(re.escape, whole | common)))
     return re.compile(
         rf"^\s*(?:import|from)\s+(?:{modules})\b|\b(?:{names})\b|\breduce\(|\bjson\.loads?\("
         r"|^\s*print\s*>>",
@@ -85,7 +105,11 @@ def words() -> re.Pattern[str]:
 
 _ROOTS = (re.compile(r"import[ \t]+(\w+)"), re.compile(r"from[ \t]+(\w+)"))
 _LANGUAGE = (
-    *(f"{n}(" for n in (*BUILTINS, *METHODS, "has_key", "utcnow") if n not in ("long", "reduce")),
+    *(
+        f"{n}("
+        for n in (*BUILTINS, *METHODS, *MEMBERS, "has_key", "utcnow")
+        if n not in ("long", "reduce")
+    ),
     "basestring",
     ", unicode)",
     " long(",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator
 
@@ -18,7 +19,7 @@ from codemods.changes import (
     Replace,
     Step,
 )
-from codemods.python_gone import BUILTINS, METHODS, ONLY_WITH, Gone, table, words
+from codemods.python_gone import BUILTINS, MEMBERS, METHODS, ONLY_WITH, Gone, table, words
 from codemods.rules._text import lines
 from codemods.source import Binding, Source, Use
 from codemods.target import Target
@@ -117,7 +118,10 @@ class _Names:
         head, _, name = row.new.rpartition(".")
         if isinstance(binding.statement, ast.Import) or "." not in path:
             yield from self._module(binding, path, row)
-        elif not head:  # a builtin now
+        elif not head and not hasattr(builtins, name):  # a module now
+            new = NewImport(module=name, asname=asname)
+            yield self._step(line, row, Rebind(binding=binding, imports=(new,)))
+        elif not head:
             uses = tuple(Replace(node=use.root, code=name) for use in binding.uses if use.sure)
             yield self._step(line, row, Rebind(binding=binding, imports=()), *uses)
         elif head == "str":
@@ -170,6 +174,8 @@ class _Names:
             head, _, name = row.new.rpartition(".")
             alias = self.source.segment(use.root) if binding.alias.asname else ""
             step_operations: list[Operation] = []
+            if not head and not hasattr(builtins, name):
+                head = name  # a module now
             if head == path or not head or head == "str":
                 code = f"{alias or path}.{name}" if head == path else row.new
             elif head == "collections.abc" and path == "collections":
@@ -177,7 +183,7 @@ class _Names:
                 code = f"{self.source.segment(use.root)}.abc.{name}"
             else:
                 code = row.new
-                if head not in news and not self._has_import(head):
+                if head not in news and not self._has_import(head, node.lineno):
                     news[head] = None
                     step_operations.append(AddImport(near=binding, new=NewImport(module=head)))
             yield self._step(
@@ -203,9 +209,13 @@ class _Names:
                 return Gone(old=row.old, since=row.since, new=row.new)
         return row
 
-    def _has_import(self, module: str) -> bool:
+    def _has_import(self, module: str, line: int) -> bool:
+        """Whether the text has imported a module before a line."""
         return any(
-            b.dotted and b.alias.name == module and b.scope is self.source.module
+            b.dotted
+            and b.alias.name == module
+            and b.scope is self.source.module
+            and b.alias.lineno < line
             for b in self.source.bindings
         )
 
@@ -275,6 +285,12 @@ class _Names:
                 row = Gone(old=".has_key(x)", since=(3, 0), new="x in …")
                 parts = ("(", call.args[0], " in ", func.value, ")")
                 yield self._step(func.lineno, row, Compose(node=call, parts=parts))
+            elif func.attr in MEMBERS and not call.args and not call.keywords:
+                since, before, behind, module = MEMBERS[func.attr]
+                if self.python >= since and module in modules:
+                    row = Gone(old=f".{func.attr}()", since=since, new=f"{before}…{behind}")
+                    whole = (before, func.value, behind)
+                    yield self._step(func.lineno, row, Compose(node=call, parts=whole))
             elif func.attr == "utcnow" and self.python >= (3, 12):
                 if self.source.path_of(func) in ("datetime.datetime.utcnow",):
                     yield Note.at(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -15,6 +16,7 @@ from harness.requirements.applied import mentions_constraints
 from harness.requirements.extras import EXTRAS, OBSOLETE, RENAMED_PROVIDERS
 from harness.requirements.parse import Line, parse
 from harness.requirements.sources import is_remote, official_version
+from harness.targets import default_bridge
 
 _PROVIDER = "apache-airflow-providers-"
 _BACKPORT = "apache-airflow-backport-providers-"
@@ -100,30 +102,35 @@ def rewrite_requirements(
     constraints: Constraints,
     needs: Iterable[str],
     reasons: Mapping[str, str] | None = None,
+    included: bool = False,
+    beside: Collection[str] = (),
 ) -> RequirementsRewrite:
     """The file for ``target``: comments, order, markers and line ends stay; twice = once.
 
     ``constraints`` is Airflow's constraint file for the target, ``needs`` the distributions that
     the rewritten DAGs import, ``reasons`` where they do. A file that asks for nothing stays as it
-    is unless something is needed; ``text`` "" makes a new file.
+    is unless something is needed; ``text`` "" makes a new file. ``included`` is a file that another
+    one names by ``-r``: it gets no constraint line; ``beside`` are the distributions that the files
+    it includes ask for.
     """
     lines = parse(text)
-    asked = {line.name.replace(_BACKPORT, _PROVIDER) for line in lines}
+    asked = {line.name.replace(_BACKPORT, _PROVIDER) for line in lines} | {*beside}
     steps = [_line(line, target, constraints.pins, asked) for line in lines]
     newline = "\r\n" if "\r\n" in text.partition("\n")[0] + "\n" else "\n"
     body = "".join(
         line.raw if step.rows is None else "".join(f"{row}{newline}" for row in step.rows)
         for line, step in zip(lines, steps, strict=True)
     )
+    lacking = sorted({canonicalize_name(need) for need in needs} - {*beside})
     added = _needed(
-        body, needs, reasons or {}, target, constraints.pins, last=len(text.splitlines())
+        body, lacking, reasons or {}, target, constraints.pins, last=len(text.splitlines())
     )
     if added.rows:
         body += newline if body and not body.endswith(("\n", "\r")) else ""
         # A backslash on the last line would join what follows to it.
         body += newline if body and body.splitlines()[-1].endswith("\\") else ""
         body += "".join(f"{row}{newline}" for row in added.rows)
-    head = _constraint_line(lines, body, target)
+    head = _Step() if included else _constraint_line(lines, body, target)
     if head.rows:
         mark = "\ufeff" if body.startswith("\ufeff") else ""
         body = f"{mark}{head.rows[0]}{newline}{body.removeprefix(mark)}"
@@ -144,7 +151,7 @@ def _line(line: Line, target: Target, pins: Mapping[str, str], asked: Collection
         return _airflow(line, target, pins, asked)
     renamed = RENAMED_PROVIDERS.get(line.name)
     if line.name.startswith(_BACKPORT) or (renamed in pins and line.name not in pins):
-        return _backport(line, pins)
+        return _backport(line, target, pins)
     obsolete = next((row for row in OBSOLETE if row.name == line.name), None)
     if obsolete and not line.marker:
         return _dropped(line, OBSOLETE_RULE, f"{line.name} is dropped: {obsolete.why}.")
@@ -189,14 +196,15 @@ def _airflow(line: Line, target: Target, pins: Mapping[str, str], asked: Collect
     if _wants_newer(line.specifier, target):
         message = f"{line.text} asks for a newer Airflow than {target.airflow}, the target."
         return _Step(notes=(_note(AIRFLOW, line.number, message),))
-    rows = [f"apache-airflow{line.specifier}{_marker(line)}"] if fits else []
+    marker = _marker(line, target)
+    rows = [f"apache-airflow{line.specifier}{marker}"] if fits else []
     edits = [] if fits else [_edit(AIRFLOW, line.number, f"{line.text}: MWAA brings Airflow.")]
     notes = []
     for extra in line.extras:
         provider, note = _provider_of(extra, pins)
         if provider:
             if provider not in asked:
-                rows.append(f"{provider}=={pins[provider]}{_marker(line)}")
+                rows.append(f"{provider}=={pins[provider]}{marker}")
             edits.append(_edit(AIRFLOW, line.number, f"The extra {extra} is now {provider}."))
         elif note:
             notes.append(_note(AIRFLOW, line.number, f"The extra {extra} is gone. {note}"))
@@ -229,7 +237,7 @@ def _provider_of(extra: str, pins: Mapping[str, str]) -> tuple[str, str]:
     return "", f"The target's constraints have no {provider}."
 
 
-def _backport(line: Line, pins: Mapping[str, str]) -> _Step:
+def _backport(line: Line, target: Target, pins: Mapping[str, str]) -> _Step:
     provider = line.name.replace(_BACKPORT, _PROVIDER)
     provider = provider if provider in pins else RENAMED_PROVIDERS.get(provider, provider)
     if provider not in pins:
@@ -241,7 +249,7 @@ def _backport(line: Line, pins: Mapping[str, str]) -> _Step:
             notes=(_note(BACKPORT, line.number, message),),
         )
     extras = f"[{','.join(line.extras)}]" if line.extras else ""
-    row = f"{provider}{extras}=={pins[provider]}{_marker(line)}"
+    row = f"{provider}{extras}=={pins[provider]}{_marker(line, target)}"
     message = f"{line.name} is now {provider} {pins[provider]}."
     return _Step(rows=(_commented(row, line),), edits=(_edit(BACKPORT, line.number, message),))
 
@@ -257,9 +265,8 @@ def _needed(
 ) -> _Step:
     """Lines for the needed distributions that neither the image nor the file has."""
     asked = {line.name for line in parse(body) if line.kind == "requirement"}
-    missing = sorted({canonicalize_name(need) for need in needs} - asked - {*target.preinstalled})
     added, edits, notes = [], [], []
-    for name in missing:
+    for name in (need for need in needs if need not in {*asked, *target.preinstalled}):
         pin = f"=={pins[name]}" if name in pins else ""
         why = reasons.get(name, "imported by the rewritten DAGs")
         added.append(f"{name}{pin}  # {why}; not in MWAA's image")
@@ -314,8 +321,17 @@ def _dropped(line: Line, rule: Rule, message: str) -> _Step:
     return _Step(rows=rows, edits=(_edit(rule, line.number, message),))
 
 
-def _marker(line: Line) -> str:
-    return f" ; {line.marker}" if line.marker else ""
+def _marker(line: Line, target: Target) -> str:
+    """The marker of a line that becomes another distribution's; not one that only says that the
+    line was for the older Python."""
+    if not line.marker:
+        return ""
+    bridge = default_bridge().python
+    for_old, for_new = (
+        Marker(line.marker).evaluate({"python_version": p, "python_full_version": f"{p}.0"})
+        for p in (bridge, target.python)
+    )
+    return "" if for_old and not for_new else f" ; {line.marker}"
 
 
 def _commented(row: str, line: Line) -> str:

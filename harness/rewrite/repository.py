@@ -33,7 +33,9 @@ from harness.model import (
     Rewritten,
     Target,
 )
-from harness.requirements.rewrite import rewrite_requirements
+from harness.requirements.parse import parse
+from harness.requirements.rewrite import RequirementsRewrite, rewrite_requirements
+from harness.requirements.sources import disk_tree, gather
 from harness.rewrite.plugins import lay_out, read_plugins
 from harness.rewrite.providers import needed
 from harness.rewrite.templates import rewrite_templates
@@ -104,39 +106,53 @@ def requirements_text(repo: Repo) -> str:
 def _rewrite_requirements(
     rewritten: Rewritten, target: Target, constraints: Constraints, reasons: Mapping[str, str]
 ) -> Rewritten:
+    """The requirements file, and those of the repository that it names by ``-r``."""
     repo = rewritten.repo
-    # Whatever its encoding, the lines that nobody touches keep their bytes.
-    raw = (repo.root / repo.requirements).read_bytes() if repo.requirements else b""
-    before = raw.decode("utf-8", errors="surrogateescape")
-    changed = rewrite_requirements(
-        before,
-        target=target,
-        constraints=constraints,
-        needs=rewritten.needs,
-        reasons=reasons,
-    )
-    if changed.text == before and not changed.notes:
-        return rewritten
     path = repo.requirements or NEW_REQUIREMENTS
-    if changed.text != before:
-        data = changed.text.encode("utf-8", errors="surrogateescape")
-        write_atomically(repo.root / path, data)
-        repo = replace(repo, requirements=path, files=tuple(sorted({*repo.files, path})))
-    latin = "\udc80" <= max(before, default="") <= "\udcff"
-    shown = "latin-1" if latin else "utf-8"
-    old, new = (
-        text.encode("utf-8", errors="surrogateescape").decode(shown)
-        for text in (before, changed.text)
-    )
-    entry = Rewrite(
+    files, _ = gather(requirements_text(repo), disk_tree(repo, path=path))
+    included = [file.path for file in files[1:] if not file.constraints]
+    found = []
+    beside: list[str] = []  # what the files that are done ask for
+    for name in (*included, path):
+        # Whatever its encoding, the lines that nobody touches keep their bytes.
+        file = repo.root / name
+        before = file.read_bytes() if repo.requirements else b""
+        changed = rewrite_requirements(
+            before.decode("utf-8", errors="surrogateescape"),
+            target=target,
+            constraints=constraints,
+            needs=rewritten.needs if name == path else (),
+            reasons=reasons,
+            included=name != path,
+            beside=beside,
+        )
+        beside += [line.name for line in parse(changed.text)]
+        after = changed.text.encode("utf-8", errors="surrogateescape")
+        if after != before:
+            write_atomically(file, after)
+            files_now = tuple(sorted({*repo.files, name}))
+            repo = replace(repo, requirements=path, files=files_now)
+        if after != before or changed.notes:
+            found.append(_requirements_entry(name, before, after, changed))
+    return replace(rewritten, repo=repo, rewrites=(*rewritten.rewrites, *found))
+
+
+def _requirements_entry(
+    path: str, before: bytes, after: bytes, changed: RequirementsRewrite
+) -> Rewrite:
+    try:
+        before.decode("utf-8")
+        shown = "utf-8"
+    except UnicodeDecodeError:
+        shown = "latin-1"
+    return Rewrite(
         path=path,
-        diff=unified_diff(path, old, new),
+        diff=unified_diff(path, before.decode(shown), after.decode(shown)),
         encoding=shown,
         edits=changed.edits,
         notes=changed.notes,
-        lines=line_origins(before, changed.text),
+        lines=line_origins(before.decode(shown), after.decode(shown)),
     )
-    return replace(rewritten, repo=repo, rewrites=(*rewritten.rewrites, entry))
 
 
 def rewrite_sources(

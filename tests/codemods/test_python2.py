@@ -124,6 +124,16 @@ OLD_NAMES = [
     ),
     ("from urlparse import urlparse as u\nu('')", "from urllib.parse import urlparse as u\nu('')"),
     ("import imp\nimp.reload(f)", "import importlib\nimportlib.reload(f)"),
+    ("import os\nos.errno.ENOENT, os.sep", "import os\nimport errno\nerrno.ENOENT, os.sep"),
+    ("from os import errno\nerrno.EPERM", "import errno\nerrno.EPERM"),
+    ("from email.MIMEText import MIMEText as M\nM", "from email.mime.text import MIMEText as M\nM"),
+    ("from email import Encoders\nEncoders", "from email import encoders as Encoders\nEncoders"),
+    ("import UserDict\nUserDict.UserDict", "import collections\ncollections.UserDict"),
+    ("import string\nstring.atoi('1')", "import string\nint('1')"),
+    ("from types import StringTypes\nisinstance(f, StringTypes)", "isinstance(f, str)"),
+    ("import asyncio\nasyncio.Task.all_tasks()", "import asyncio\nasyncio.all_tasks()"),
+    ("import uuid\nuuid.uuid4().get_hex()", "import uuid\nuuid.uuid4().hex"),
+    ("import xml.dom\nf.getchildren()[0]", "import xml.dom\nlist(f)[0]"),
     ("import cPickle as pickle\npickle.dumps(1)", "import pickle\npickle.dumps(1)"),
     (
         "from distutils.spawn import find_executable\nfind_executable('x')",
@@ -136,6 +146,14 @@ OLD_NAMES = [
 def test_names_that_python_lost(before: str, after: str, newest: dict[str, str]) -> None:
     text = f"from airflow import DAG as f\n{before}\n"
     assert migrate_source(text, pins=newest).text == f"from airflow import DAG as f\n{after}\n"
+
+
+def test_a_module_that_is_imported_too_late_is_imported_before(newest: dict[str, str]) -> None:
+    text = "from airflow import DAG\nimport fractions\nx = fractions.gcd(4, 2)\nimport math\n"
+    names: dict[str, object] = {}
+    new = migrate_source(text, pins=newest).text or ""
+    exec(new.replace("from airflow import DAG\n", ""), names)  # noqa: S102
+    assert names["x"] == 2
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,16 @@ def test_noop(text: str) -> None:
             id="backport with extras and marker",
         ),
         pytest.param(
+            f'{HEAD}apache-airflow[slack]==1.10.15 ; python_version < "3.8"\n',
+            f"{HEAD}apache-airflow-providers-slack==9.1.0\n",
+            id="a marker that only says that the line is of 1.10",
+        ),
+        pytest.param(
+            f'{HEAD}apache-airflow[slack]==1.10.15 ; sys_platform == "win32"\n',
+            f'{HEAD}apache-airflow-providers-slack==9.1.0 ; sys_platform == "win32"\n',
+            id="a marker of another kind",
+        ),
+        pytest.param(
             f"{HEAD}apache-airflow-backport-providers-jira\n",
             f"{HEAD}apache-airflow-providers-atlassian-jira==3.0.0\n",
             id="renamed provider",

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -206,6 +207,28 @@ def test_new_requirements_are_written_where_there_were_none(tmp_path: Path) -> N
     assert any(line.startswith("apache-airflow-providers-slack") for line in written)
     entry = next(e for e in rewritten.rewrites if e.path == "requirements.txt")
     assert entry.diff.startswith("--- /dev/null\n+++ b/requirements.txt\n")
+
+
+def test_requirements_that_the_file_includes_are_rewritten_with_it(tmp_path: Path) -> None:
+    """As they are found on MWAA, without a constraint line of their own; what they ask for is not
+    added once more."""
+    dags = tmp_path / "repo" / "dags"
+    dags.mkdir(parents=True)
+    (dags / "dag.py").write_text(
+        "from airflow import DAG\nfrom airflow.hooks.slack_hook import SlackHook\n"
+    )
+    (dags / "more.txt").write_bytes(b"# caf\xe9\r\napache-airflow[slack]==1.10.12\r\n")
+    (tmp_path / "repo" / "local.txt").write_text("pandas==0.25\n")
+    (tmp_path / "repo" / "requirements.txt").write_text(
+        "-r /usr/local/airflow/dags/more.txt\n-c local.txt\n-r gone.txt\nsix\n"
+    )
+    copy, config = copied(tmp_path / "repo", tmp_path)
+    rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    more = (copy.root / "dags" / "more.txt").read_bytes()
+    assert re.fullmatch(rb"# caf\xe9\r\napache-airflow-providers-slack==[\d.]+\r\n", more)
+    assert "slack" not in (copy.root / "requirements.txt").read_text()
+    assert (copy.root / "local.txt").read_text() == "pandas==0.25\n"
+    assert {e.path for e in rewritten.rewrites} == {"dags/dag.py", "dags/more.txt"}
 
 
 def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:

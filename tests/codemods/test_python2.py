@@ -129,7 +129,7 @@ OLD_NAMES = [
     ("from email.MIMEText import MIMEText as M\nM", "from email.mime.text import MIMEText as M\nM"),
     ("from email import Encoders\nEncoders", "from email import encoders as Encoders\nEncoders"),
     ("import UserDict\nUserDict.UserDict", "import collections\ncollections.UserDict"),
-    ("import string\nstring.atoi('1')", "import string\nint('1')"),
+    ("import string\nstring.atoi('1')", "int('1')"),
     ("from types import StringTypes\nisinstance(f, StringTypes)", "isinstance(f, str)"),
     ("import asyncio\nasyncio.Task.all_tasks()", "import asyncio\nasyncio.all_tasks()"),
     ("import uuid\nuuid.uuid4().get_hex()", "import uuid\nuuid.uuid4().hex"),

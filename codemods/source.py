@@ -355,6 +355,15 @@ class Source:
         """The keys that ``default_args`` are given, with where each stands."""
         return self._defaults[0]
 
+    def default_code(self, name: str) -> str | None:
+        """The code that reads what ``default_args`` give for ``name`` at the module's level."""
+        for key in self.default_keys:
+            if key.name == name:
+                for local, values in self.assigned.items():
+                    if values == [key.holder] and local in self.module.others:
+                        return f'{local}["{name}"]'
+        return None
+
     @cached_property
     def default_arguments(self) -> tuple[frozenset[str], bool]:
         """The keys that ``default_args`` give, and whether all of them are in sight."""

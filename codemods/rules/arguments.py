@@ -47,6 +47,7 @@ class Mapped:
     shape: dict[str, str] = field(default_factory=dict)  # argument → how its value is written
     merged: dict[str, str] = field(default_factory=dict)  # dropped → what is given as well
     add: list[Addition] = field(default_factory=list)
+    lacking: list[Addition] = field(default_factory=list)  # what the call does not give
     positional: dict[int, str] = field(default_factory=dict)
     unsure: dict[str, str] = field(default_factory=dict)  # argument → advice
     warned: dict[str, str] = field(default_factory=dict)  # argument → advice
@@ -92,18 +93,27 @@ def map_arguments(
         have = given | set(mapped.rename.values()) | source.default_arguments[0]
         for path in chain[:-1]:
             for addition in table.additions(path):
-                _add(mapped, addition, new, given, have)
+                _add(mapped, addition, new, given, have, source)
     _map_positional(mapped, node, first, old, new, lineage, target, renames)
     return mapped
 
 
 def _add(
-    mapped: Mapped, addition: Addition, new: Signature, given: set[str], have: set[str]
+    mapped: Mapped,
+    addition: Addition,
+    new: Signature,
+    given: set[str],
+    have: set[str],
+    source: Source,
 ) -> None:
     rows = [*mapped.into.values(), *mapped.by_default.values()]
     places = {(row.new, row.keys) for row in rows}
-    needed = set(_GIVEN.findall(addition.code))
-    if addition.name not in new.accepts or addition.name in have or not needed <= given:
+    if addition.name not in new.accepts or addition.name in have:
+        return
+    needed = set(_GIVEN.findall(addition.code)) - given
+    if any(source.default_code(name) is None for name in needed):
+        if (addition.name, addition.keys[:-1]) in {(name, keys[:-1]) for name, keys in places}:
+            mapped.lacking.append(addition)
         return
     gathered = not addition.keys and any(new == addition.name for new, _ in places)
     if (addition.name, addition.keys) not in places and not gathered:
@@ -435,8 +445,11 @@ def _gathered(
             node = node.setdefault(key, {})
         node.setdefault((name, *keys)[-1], code)
 
+    def read(name: str) -> str:
+        return source.segment(at[name].value) if name in at else source.default_code(name) or ""
+
     for addition in mapped.add:
-        code = _GIVEN.sub(lambda m: source.segment(at[m[1]].value), addition.code)
+        code = _GIVEN.sub(lambda m: read(m[1]), addition.code)
         put(addition.name, addition.keys, code)
     for argument, row in mapped.into.items():
         if argument not in skip:
@@ -566,6 +579,14 @@ def _said_of(
                 message=f"{name} takes {argument} out of default_args no more",
                 fix=sentence(_place(row)),
             )
+    for addition in mapped.lacking:
+        yield Note.at(
+            made.node,
+            rule=ID,
+            message=f"{addition.keys[0].lstrip('@')} needs {addition.keys[-1]}, which default_args "
+            "do not give it",
+            fix=f"Pass {addition.keys[-1]}=... to {addition.keys[0].lstrip('@')}",
+        )
     lacking = missing(target, source, resolution, made.node, mapped) if made.use else []
     of_old = made.path.startswith("airflow.providers.") or baseline().signature(made.path)
     if lacking and of_old:

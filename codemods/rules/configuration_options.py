@@ -74,6 +74,8 @@ def _asked(call: Call) -> tuple[ast.expr, ast.expr] | None:
 def _find(source: Source, target: Target) -> Iterator[Change]:
     for call in source.calls:
         asked = _asked(call) if call.path in _CALLS and call.use.sure else None
+        if call.path.endswith(".set") and call.path in _CALLS:
+            yield from _set(call, target)
         section, key = map(text_of, asked) if asked else (None, None)
         if asked is None or section is None or key is None:
             continue
@@ -101,6 +103,18 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                     if before != after
                 ),
             )
+
+
+def _set(call: Call, target: Target) -> Iterator[Note]:
+    """``conf.set`` fails where airflow.cfg does not have the section: defaults lie elsewhere."""
+    if target.has("apache-airflow>=2.7"):
+        yield Note.at(
+            call.node,
+            rule=ID,
+            message="conf.set raises NoSectionError on the target unless airflow.cfg has the "
+            "section, and what it sets holds in this process alone",
+            fix="Leave it out, and set the option in the environment's configuration",
+        )
 
 
 def _written(old: str, name: str) -> str:
@@ -168,6 +182,7 @@ RULE = Rule(
                 "conf.get('core', 'airflow_home')",
                 "conf.getboolean('webserver', 'filter_by_owner')",
                 "rbac = conf.getboolean('webserver', 'rbac')",
+                "conf.set('core', 'enable_xcom_pickling', 'True')",
             ),
             after=lines(
                 "from airflow.configuration import conf",
@@ -175,8 +190,13 @@ RULE = Rule(
                 "conf.get('core', 'airflow_home')",
                 "conf.getboolean('webserver', 'filter_by_owner')",
                 "rbac = True",
+                "conf.set('core', 'enable_xcom_pickling', 'True')",
             ),
-            notes=("airflow.settings.AIRFLOW_HOME", "no option webserver.filter_by_owner"),
+            notes=(
+                "airflow.settings.AIRFLOW_HOME",
+                "no option webserver.filter_by_owner",
+                "conf.set raises NoSectionError",
+            ),
         ),
     ),
     keeps=(

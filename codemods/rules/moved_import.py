@@ -21,6 +21,35 @@ REMOVED = "removed-import"
 _FROM = re.compile(
     r"^[ \t]*from[ \t]+(airflow[\w.]*)[ \t]+import[ \t]+(\([^)]*\)?|[^\n#;]+)", re.MULTILINE
 )
+# Source: airflow/models/__init__.py of 2.5.1, whose ``__all__`` has a name that is not there, and
+# of 1.10.15.
+_NO_STAR = ("airflow.models", "apache-airflow==2.5.*")
+_MODELS = frozenset(
+    (
+        "BaseOperator",
+        "BaseOperatorLink",
+        "Connection",
+        "DAG",
+        "DagBag",
+        "DagModel",
+        "DagPickle",
+        "DagRun",
+        "DagTag",
+        "ID_LEN",
+        "Log",
+        "Pool",
+        "RenderedTaskInstanceFields",
+        "SkipMixin",
+        "SlaMiss",
+        "TaskFail",
+        "TaskInstance",
+        "TaskReschedule",
+        "Variable",
+        "XCOM_RETURN_KEY",
+        "XCom",
+        "clear_task_instances",
+    )
+)
 _PREFIX = re.compile(r"airflow\.(?:\w+\.)+")
 _OLDER = "mind its spelling, or look for what an older release had there in the target's providers"
 
@@ -349,7 +378,8 @@ class _Moves:
 
     def _star(self, binding: Binding) -> Iterator[Change]:
         module = _split(binding.path)[0]
-        known = _members().get(module, frozenset())
+        broken = module == _NO_STAR[0] and self.target.has(_NO_STAR[1])
+        known = _members().get(module, frozenset()) | (_MODELS if broken else frozenset())
         ends: dict[str, str] = {}
         for name in self.source.unbound:
             if name not in known:
@@ -361,13 +391,15 @@ class _Moves:
             else:
                 ends[name] = resolution.path
         own = self.target.resolve(module)
-        if not own.hops and all(_split(p)[0] == module for p in ends.values()):
+        if not broken and not own.hops and all(_split(p)[0] == module for p in ends.values()):
             return
         line = binding.alias.lineno
         homes = {_split(path)[0] for path in ends.values()}
         same = all(_split(path)[1] == name for name, path in ends.items())
         if not ends:
-            if own.removed is not None:
+            if broken:
+                yield _note(binding, f"{module}.*", "name what other files take from here")
+            elif own.removed is not None:
                 yield self._lost(binding, f"{module}.*", own.removed.advice)
             elif own.moved:
                 star = NewImport(module=own.path, name="*")
@@ -378,7 +410,7 @@ class _Moves:
             star = NewImport(module=home, name="*")
             yield self._step(line, module, home, Rebind(binding=binding, imports=(star,)))
             return
-        stays = not own.hops
+        stays = not own.hops and not broken
         news = tuple(
             NewImport(
                 module=_split(path)[0],

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
+from codemods.calls import init_of
 from codemods.changes import Change, Insert, RenameArgument, Replace, Step
 from codemods.constructors import baseline
 from codemods.rules._text import lines
@@ -16,21 +17,122 @@ from codemods.target import Target
 ID = "subclass-contracts"
 _LINK = "BaseOperatorLink"
 _DATE = "operator.dag.get_dagrun(run_id=ti_key.run_id).execution_date"
+_AWS = "airflow.contrib.hooks.aws_hook.AwsHook"
+# Class → properties that cannot be set and that 1.10 did not have, and since when.
+# Source: models/taskmixin.py and models/baseoperator.py of 2.0.0 and 2.9.0, base_aws.py of
+# apache-airflow-providers-amazon 4.0.0.
+_READ_ONLY = {
+    TASK: {
+        "label": "apache-airflow>=2.0",
+        "leaves": "apache-airflow>=2.0",
+        "node_id": "apache-airflow>=2.1",
+        "operator_name": "apache-airflow>=2.4",
+        "output": "apache-airflow>=2.0",
+        "roots": "apache-airflow>=2.0",
+        "task_display_name": "apache-airflow>=2.9",
+    },
+    _AWS: {
+        "region_name": "apache-airflow-providers-amazon>=4.0",
+        "verify": "apache-airflow-providers-amazon>=4.0",
+    },
+}
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
+    named = {cls.name: cls for cls, _ in source.classes}
     for cls, _ in source.classes:
         paths = [p for b in cls.bases if (p := source.path_of(b)) is not None]
-        lineage = {
-            path
-            for p in paths
-            if (signature := baseline().signature(p)) is not None
-            for path in signature.lineage
-        }
         if any(p.startswith("airflow.") and p.endswith(f".{_LINK}") for p in paths):
             yield from _link(source, target, cls)
+        lineage = _lineage(source, cls, named)
         if TASK in lineage:
             yield from _fields(source, cls)
+            yield from _params(source, target, cls)
+        for path, names in _READ_ONLY.items():
+            if path in lineage:
+                wanted = {name for name, since in names.items() if target.has(since)}
+                yield from _assigned(cls, wanted)
+
+
+def _lineage(source: Source, cls: ast.ClassDef, named: dict[str, ast.ClassDef]) -> set[str]:
+    """The classes of 1.10 that a class inherits from, by others of the repository as well."""
+    found: set[str] = set()
+    left, seen = [cls], set()
+    while left:
+        at = left.pop()
+        seen.add(at)
+        for base in at.bases:
+            path = source.path_of(base) or ""
+            if isinstance(base, ast.Name) and named.get(base.id, at) not in seen and not path:
+                left.append(named[base.id])
+            own = source.own.get(path.rpartition(".")[2])
+            signature = baseline().signature(own.base if own and own.may_be(path) else path)
+            found |= set(signature.lineage) if signature is not None else set()
+    return found
+
+
+def _params(source: Source, target: Target, cls: ast.ClassDef) -> Iterator[Change]:
+    """``params`` are taken out of the call before what is missing is counted."""
+    init = init_of(cls)
+    if init is None or not target.has("apache-airflow>=2.0"):
+        return
+    a = init.args
+    plain = [*a.posonlyargs, *a.args]
+    required = plain[: len(plain) - len(a.defaults)]
+    alone = [x for x, default in zip(a.kwonlyargs, a.kw_defaults, strict=True) if default is None]
+    for argument in [*required, *alone]:
+        if argument.arg != "params":
+            continue
+        message = f"{cls.name} asks for params: the target hands them on only where there are some"
+        if argument in alone or argument is required[-1]:
+            yield Step(
+                rule=ID,
+                line=argument.lineno,
+                message=message,
+                operations=(
+                    Insert(
+                        at=source.offset(argument.end_lineno or 0, argument.end_col_offset or 0),
+                        code=" = None" if argument.annotation else "=None",
+                    ),
+                ),
+            )
+        else:
+            yield Note.at(
+                argument,
+                rule=ID,
+                message=f"{message} and says that the argument is missing",
+                fix="Write params=None, behind the arguments that have no default",
+            )
+
+
+def _assigned(cls: ast.ClassDef, names: set[str]) -> Iterator[Note]:
+    """``self.output = ...``, where the target's base class has a property of that name."""
+    for node in ast.walk(cls):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Store)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "self"
+            and node.attr in names
+            and not any(_defines(statement, node.attr) for statement in cls.body)
+        ):
+            yield Note.at(
+                node,
+                rule=ID,
+                message=f"{cls.name}.{node.attr} cannot be set: the target's base class has a "
+                "property of that name",
+                fix=f"Call the attribute otherwise (self.{node.attr}_), in template_fields and "
+                "wherever it is read as well",
+            )
+
+
+def _defines(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement of a class body gives the class an attribute of that name."""
+    if isinstance(statement, ast.Assign):
+        return any(isinstance(t, ast.Name) and t.id == name for t in statement.targets)
+    if isinstance(statement, ast.AnnAssign):
+        return getattr(statement.target, "id", "") == name and statement.value is not None
+    return getattr(statement, "name", "") == name
 
 
 def _link(source: Source, target: Target, cls: ast.ClassDef) -> Iterator[Change]:
@@ -133,8 +235,42 @@ RULE = Rule(
                 "    template_fields = ('sql',)",
             ),
         ),
+        Example(
+            before=lines(
+                "from airflow.models import BaseOperator",
+                "",
+                "",
+                "class Ask(BaseOperator):",
+                "    def __init__(self, url, params, **kwargs):",
+                "        super().__init__(**kwargs)",
+                "        self.url = url.format(**params)",
+                "        self.output = url",
+            ),
+            after=lines(
+                "from airflow.models import BaseOperator",
+                "",
+                "",
+                "class Ask(BaseOperator):",
+                "    def __init__(self, url, params=None, **kwargs):",
+                "        super().__init__(**kwargs)",
+                "        self.url = url.format(**params)",
+                "        self.output = url",
+            ),
+            notes=("Ask.output cannot be set",),
+        ),
     ),
     keeps=(
+        lines(
+            "from airflow.models import BaseOperator",
+            "",
+            "",
+            "class Mine(BaseOperator):",
+            "    output = None",
+            "",
+            "    def __init__(self, params=None, **kwargs):",
+            "        super().__init__(**kwargs)",
+            "        self.output = params",
+        ),
         lines(
             _BASE,
             "",

@@ -318,6 +318,28 @@ def test_dataproc_jobs_and_clusters(newest: dict[str, str]) -> None:
     assert f"from {DATAPROC} import ClusterGenerator" in migration.text
 
 
+@pytest.mark.parametrize(
+    ("args", "code", "notes"),
+    [
+        ("ARGS = {'project_id': P}\n", 'project_id=ARGS["project_id"], ', []),
+        ("ARGS = read()\n", "", ["ClusterGenerator needs project_id"]),
+    ],
+)
+def test_default_args_give_the_project_of_a_cluster(
+    args: str, code: str, notes: list[str], newest: dict[str, str]
+) -> None:
+    before = (
+        "from airflow import DAG\n"
+        "from airflow.contrib.operators.dataproc_operator import DataprocClusterCreateOperator\n"
+        f"{args}"
+        "DAG('d', default_args=ARGS, schedule=None)\n"
+        "DataprocClusterCreateOperator(task_id='c', cluster_name='c', num_workers=2)\n"
+    )
+    migration = migrate_source(before, pins=newest)
+    assert f"ClusterGenerator({code}num_workers=2).make()" in (migration.text or "")
+    assert [n.partition(",")[0] for n in other_notes(migration) if "Cluster" in n] == notes
+
+
 def test_a_local_file_is_not_handed_to_dataproc(newest: dict[str, str]) -> None:
     before = (
         "from airflow.contrib.operators.dataproc_operator import DataProcPySparkOperator\n\n"

@@ -763,3 +763,12 @@ def test_a_name_that_other_files_import_from_here_stays_bound(newest: dict[str, 
         "airflow.operators.empty import EmptyOperator as DummyOperator",
     )
     assert migrate_source(before, pins=newest, shared={"DummyOperator"}).text == after
+
+
+def test_the_star_of_airflow_models_fails_on_2_5(targets: dict[str, dict[str, str]]) -> None:
+    used = text("from airflow.models import *", "", "DAG('d', schedule=None)", "Variable.get('v')")
+    named = used.replace("*", "DAG, Variable")
+    assert migrate_source(used, pins=targets["2.5.1"]).text == named
+    assert migrate_source(used, pins=targets["2.10.3"]).text is None
+    (note,) = migrate_source("from airflow.models import *\n", pins=targets["2.5.1"]).notes
+    assert note.message == "airflow.models.* does not exist on the target"

@@ -398,7 +398,7 @@ class _Moves:
         same = all(_split(path)[1] == name for name, path in ends.items())
         if not ends:
             if broken:
-                yield _note(binding, f"{module}.*", "name what other files take from here")
+                yield _note(binding.alias, f"{module}.*", "name what other files take from here")
             elif own.removed is not None:
                 yield self._lost(binding, f"{module}.*", own.removed.advice)
             elif own.moved:

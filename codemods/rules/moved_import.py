@@ -398,7 +398,11 @@ class _Moves:
         same = all(_split(path)[1] == name for name, path in ends.items())
         if not ends:
             if broken:
-                yield _note(binding.alias, f"{module}.*", "name what other files take from here")
+                yield _note(
+                    binding.alias,
+                    f"the star import of {module} fails on the target: its __all__ is broken",
+                    "name what other files take from here",
+                )
             elif own.removed is not None:
                 yield self._lost(binding, f"{module}.*", own.removed.advice)
             elif own.moved:

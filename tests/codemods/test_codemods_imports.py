@@ -771,4 +771,4 @@ def test_the_star_of_airflow_models_fails_on_2_5(targets: dict[str, dict[str, st
     assert migrate_source(used, pins=targets["2.5.1"]).text == named
     assert migrate_source(used, pins=targets["2.10.3"]).text is None
     (note,) = migrate_source("from airflow.models import *\n", pins=targets["2.5.1"]).notes
-    assert note.message == "airflow.models.* does not exist on the target"
+    assert note.message.startswith("the star import of airflow.models fails")

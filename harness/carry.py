@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,21 +145,36 @@ def run_import(place: Place, options: LoadOptions, on_step: OnStep = no_steps) -
         return load(database, store, options, fernet, passphrase, on_step)
 
 
-def run_verify(place: Place, options: LoadOptions, on_step: OnStep = no_steps) -> VerifyReport:
-    """Compare the place's database with its bundle; see ``harness.metadata.verify``."""
+def run_verify(
+    place: Place, options: LoadOptions, on_step: OnStep = no_steps, *, values: bool = False
+) -> tuple[VerifyReport, Readable | None]:
+    """Compare the place's database with its bundle; see ``harness.metadata.verify``.
+
+    With ``values`` the target's own Airflow reads every value meanwhile, and it is held against the
+    bundle; see ``harness.metadata.readable``.
+    """
     get_target(options.target)
     fernet = fernet_of(place, "the target")
     passphrase = passphrase_of(place)
     store = store_of(place.bundle)
-    with opened(database_url(place.url)) as database:
-        return verify(database, store, options, fernet, passphrase, on_step)
+    reading: list[Future[Readable]] = []
+
+    with ThreadPoolExecutor(1) as aside, opened(database_url(place.url)) as database:
+
+        def step(table: str, done: int, total: int) -> None:
+            # With the first table everything has been checked that may be wrong.
+            if values and not reading:
+                reading.append(aside.submit(_read_back, place, options))
+            on_step(table, done, total)
+
+        report = verify(database, store, options, fernet, passphrase, step)
+        return report, reading[0].result() if reading else None
 
 
-def run_read_back(place: Place, options: LoadOptions) -> Readable:
-    """Read every value of the place's database through the target's own Airflow, and hold it
-    against the bundle; see ``harness.metadata.readable``.
+def _read_back(place: Place, options: LoadOptions) -> Readable:
+    """What the target's Airflow makes of the place's database.
 
-    The environment is the embedded runtime's, made when it is not in the cache.
+    Its environment is the embedded runtime's, made when it is not in the cache.
     """
     from harness.metadata.inside import inside
     from harness.metadata.readable import read_back

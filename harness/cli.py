@@ -487,7 +487,7 @@ def metadata_verify(
 
     Exit code: 0 everything survived, 1 something did not.
     """
-    from harness.carry import Place, run_read_back, run_verify, steps
+    from harness.carry import Place, run_verify, steps
     from harness.metadata.databases import hide_password
     from harness.metadata.load import LoadOptions
     from harness.metadata.readable import read_document, read_lines
@@ -498,8 +498,7 @@ def metadata_verify(
     )
     options = LoadOptions(target=target, tables=_names(tables), secrets_prefix=secrets_prefix)
     with steps() as on_step:
-        report = run_verify(place, options, on_step)
-    read = run_read_back(place, options) if values else None
+        report, read = run_verify(place, options, on_step, values=values)
     if format_ == "json":
         more = {"values": read_document(read)} if read else {}
         click.echo(verify_document(report, hide_password(url), **more))

@@ -131,6 +131,8 @@ def export(
                 hint="Name another place, or replace it with --overwrite.",
             )
         work.any_text = database.any_text()
+        if decoder is not None and any(map(_pickles, wanted)):
+            decoder.warm()
         database.snapshot()
         try:
             _check_secrets(work, wanted)
@@ -163,6 +165,10 @@ def export(
         out.write(manifest_bytes(manifest))
         out.finish()
     return manifest
+
+
+def _pickles(table: Table) -> bool:
+    return any(column.transform in ("pickle", "xcom") for column in table.columns)
 
 
 def chosen(names: Sequence[str]) -> Tuple[Table, ...]:

@@ -20,7 +20,7 @@ import pickle
 import subprocess
 import threading
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from harness.metadata.problems import MetadataError
@@ -62,6 +62,7 @@ class Decoder:
         self.wrap = wrap
         self._process: Any = None
         self._results: Any = None
+        self._ready = False
         self._folder = ExitStack()
 
     def decode(self, values: Sequence[bytes]) -> List[Tuple[Any, str]]:
@@ -72,7 +73,7 @@ class Decoder:
         """
         answers: List[Tuple[Any, str]] = []
         while len(answers) < len(values):
-            if self._process is None:
+            if not self._ready:
                 self._start()
             lines = [
                 json.dumps({"id": 0, "data": base64.b64encode(value).decode("ascii")}) + "\n"
@@ -91,7 +92,29 @@ class Decoder:
             feeder.join()
         return answers
 
+    def warm(self) -> None:
+        """Let it begin to start, while there is something else to do.
+
+        When it cannot, the first value will say so.
+        """
+        if self.python and self._process is None:
+            with suppress(MetadataError):
+                self._spawn()
+
     def _start(self) -> None:
+        """See it started. Raises MetadataError."""
+        if self._process is None:
+            self._spawn()
+        if self._next() is None:
+            status = self._process.wait()
+            self.close()
+            raise MetadataError(
+                f"{self.python} does not run {os.path.basename(self.script)} (status {status}).",
+                hint="Name the bridge's own Python (3.7 or 3.8, with its Airflow): --bridge-python",
+            )
+        self._ready = True
+
+    def _spawn(self) -> None:
         folder = self._folder.enter_context(scratch("decode"))
         payload = str(folder / "payload.json")
         with open(payload, "w", encoding="utf-8") as file:
@@ -130,13 +153,6 @@ class Decoder:
         finally:
             os.close(result)
         self._results = os.fdopen(source, "rb", 1 << 20)
-        if self._next() is None:
-            status = self._process.wait()
-            self.close()
-            raise MetadataError(
-                f"{self.python} does not run {os.path.basename(self.script)} (status {status}).",
-                hint="Name the bridge's own Python (3.7 or 3.8, with its Airflow): --bridge-python",
-            )
 
     def _feed(self, lines: Iterable[str]) -> None:
         try:
@@ -163,7 +179,12 @@ class Decoder:
             self._process.wait()
             self._results.close()
             self._process = None
+            self._ready = False
         self._folder.close()
+
+
+# json.dumps would make an encoder for each value.
+_COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def json_value(data: bytes) -> Optional[bytes]:
@@ -178,7 +199,7 @@ def json_value(data: bytes) -> Optional[bytes]:
         value = json.loads(data.decode("utf-8"))
         if not _simple(value):
             return None
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return _COMPACT(value).encode("ascii")
     except (ValueError, RecursionError):
         return None
 

@@ -107,7 +107,7 @@ def carried(
     )
     options = LoadOptions(target=version, policy="replace")
     report = run_import(place, options)
-    assert run_verify(place, options).ok
+    assert run_verify(place, options)[0].ok
     yield Carried(
         airflow=target,
         ours=place.url,
@@ -254,7 +254,7 @@ def test_every_value_can_be_read_in_the_target(carried: Carried, tmp_path: Path)
     assert counts["dag_run.conf"] >= 20
     assert counts["xcom.value"] >= 40
     assert counts["variable"] == 33
-    assert counts["log_name"] > 40
+    assert counts["log_name"] > 30
 
     theirs: list[Read] = []
     with psycopg.connect(carried.theirs) as connection:

@@ -67,7 +67,7 @@ def test_a_real_history_survives(
             count = there.value(f"SELECT count(*) FROM {loaded.name}")
             assert count >= loaded.written, loaded.name
 
-    verified = run_verify(target, LoadOptions(target=version))
+    verified, _ = run_verify(target, LoadOptions(target=version))
     assert [table for table in verified.tables if not table.ok] == []
     again = run_import(target, LoadOptions(target=version))
     assert again.already

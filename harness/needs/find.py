@@ -1,4 +1,5 @@
-"""What a repository reads from its surroundings: Variables, Connections, environment variables.
+"""What a repository reads from its surroundings: Variables, Connections, environment variables, and
+settings of its own, which are environment variables to Airflow.
 
 Found by reading the source; nothing is imported or run. With each need comes a placeholder of
 the shape that the code works with, so that a repository can be judged before all of its real
@@ -29,9 +30,22 @@ from harness.needs.code import (
     parse,
 )
 from harness.needs.shape import Shape, data, observe, sample
+from harness.runtimes.surroundings import AIRFLOW_OPTION, repository_options
 
 ALWAYS_SET = frozenset({"AIRFLOW_HOME", "HOME", "PATH", "PWD", "PYTHONPATH", "TMPDIR", "USER"})
 """Environment variables that every runtime has."""
+
+AIRFLOW_SECTIONS = re.compile(
+    r"admin|api(?:_auth)?|atlas|aws(?:_(?:auth_manager|batch_executor|ecs_executor))?"
+    r"|azure_remote_logging|celery(?:_\w+)?|cli|core|dag_processor|dask|database|debug"
+    r"|(?:elastic|open)search(?:_configs)?|email|fab|github_enterprise|hive|imap|kerberos"
+    r"|(?:local_)?kubernetes(?:_\w+)?|ldap|lineage|logging|mesos|metrics|openlineage|operators"
+    r"|scheduler|secrets|sensors|sentry|smart_sensor|smtp(?:_provider)?|traces|triggerer"
+    r"|usage_data_collection|webserver|yandex"
+)
+"""The sections that Airflow and its providers have themselves; what is asked of any other is the
+repository's own. Source: the default configurations of 1.10.15, 2.5.1, 2.10.3 and 2.11.0 and of
+their preinstalled providers."""
 
 
 def find_needs(repo: Repo) -> tuple[Need, ...]:
@@ -43,6 +57,8 @@ def find_needs(repo: Repo) -> tuple[Need, ...]:
     """
     code = _index(repo)
     reads = [read for module in code.modules.values() for read in _reads(code, module)]
+    given = _settings(repo)
+    reads = [read for read in reads if read.name not in given]
     shapes: dict[tuple[str, str], Shape] = defaultdict(Shape)
     for read in reads:
         shape = shapes[read.kind, read.name]
@@ -57,9 +73,17 @@ def find_needs(repo: Repo) -> tuple[Need, ...]:
     return tuple(needs[place] for place in sorted(needs))
 
 
+def _settings(repo: Repo) -> Mapping[str, str]:
+    """What the repository's own airflow.cfg sets, by environment variable."""
+    text = _read(repo.root / repo.airflow_cfg) if repo.airflow_cfg else None
+    return repository_options((text or b"").decode("utf-8", "replace"))
+
+
 # ------------------------------------------------------------------------- which files to look at
 
-_TELLTALE = re.compile(rb"Variable|get_connection|environ|getenv|\bvar\.|\bconn\.")
+_TELLTALE = re.compile(
+    rb"Variable|get_connection|environ|getenv|\bvar\.|\bconn\.|airflow(?:\.|[ \t]+import[ \t]+)conf"
+)
 _IMPORT_LINE = re.compile(rb"^[ \t]*(?:from|import)[ \t]+([^#\n]+)", re.MULTILINE)
 
 
@@ -141,12 +165,14 @@ class _Read:
     default: ast.expr | None = None
     raises: bool = True
     decoded: bool = False
+    number: bool = False
     caller: ast.Call | None = None
     template: tuple[str, ...] | None = None
 
     def ask(self, code: Code, shape: Shape) -> None:
         """Write into ``shape`` what this read asks of the value."""
         shape.decoded = shape.decoded or self.decoded
+        shape.number = shape.number or self.number
         if self.decoded and isinstance(self.default, ast.List):
             shape.item()
         if self.at is not None:
@@ -226,6 +252,30 @@ def _call_reads(code: Code, module: Module, call: ast.Call, owner: Owner) -> Ite
         default = given.get("default", position.get(1))
         raises = method == "pop"
         yield from _named(code, module, "env", key, call, owner, default=default, raises=raises)
+    elif base in _CONFIGURATIONS and method in _SETTINGS:
+        section = given.get("section", position.get(0))
+        option = given.get("key", position.get(1))
+        if section and option:
+            for read in _named(
+                *(code, module, "env", _setting(section, option), call, owner),
+                default=given.get("fallback"),
+                decoded=method == "getjson",
+                number=method in ("getint", "getfloat", "getboolean"),
+            ):
+                match = AIRFLOW_OPTION.fullmatch(read.name)
+                if match and not AIRFLOW_SECTIONS.fullmatch(match[1].lower()):
+                    yield read
+
+
+_CONFIGURATIONS = ("airflow.configuration.conf", "airflow.configuration", "airflow.conf")
+_SETTINGS = ("get", "getboolean", "getfloat", "getint", "getjson", "get_mandatory_value")
+
+
+def _setting(section: ast.expr, option: ast.expr) -> ast.expr:
+    """The environment variable of an option, as an expression: any part may be a name."""
+    parts = [ast.Constant(value="AIRFLOW__"), section, ast.Constant(value="__"), option]
+    upper = ast.Attribute(value=ast.JoinedStr(values=parts), attr="upper")
+    return ast.Call(func=upper, args=[], keywords=[])
 
 
 def _full_name(module: Module, function: ast.expr) -> str:
@@ -255,6 +305,7 @@ def _named(
     default: ast.expr | None = None,
     raises: bool = True,
     decoded: bool = False,
+    number: bool = False,
 ) -> Iterator[_Read]:
     """One read for each name that the key can be."""
     for where, place, expression, told in _places(code, module, key, node):
@@ -273,6 +324,7 @@ def _named(
                     default=default,
                     raises=raises,
                     decoded=decoded,
+                    number=number,
                     caller=caller,
                 )
 
@@ -318,7 +370,9 @@ def _is_guarded(read: _Read) -> bool:
 
 
 def _mentions(test: ast.expr, name: str) -> bool:
-    return any(isinstance(n, ast.Constant) and n.value == name for n in ast.walk(test))
+    """Is the name asked for? A setting's is said in parts, its option last."""
+    said = {str(node.value) for node in ast.walk(test) if isinstance(node, ast.Constant)}
+    return any(word == name or name.endswith(f"__{word}".upper()) for word in said)
 
 
 def _catches(handler: ast.ExceptHandler) -> bool:

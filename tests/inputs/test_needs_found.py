@@ -175,6 +175,40 @@ def test_environment(tmp_path: Path, source: str, optional: bool) -> None:
     assert found(tmp_path, source) == {("env", "X"): optional}
 
 
+@pytest.mark.parametrize(
+    ("source", "name", "optional"),
+    [
+        ("from airflow.configuration import conf\nconf.get('team', 'bucket')", "BUCKET", False),
+        ("from airflow import configuration as c\nc.get('Team', 'bucket')", "BUCKET", False),
+        ("import airflow.configuration\nairflow.configuration.conf.get('team', 'k')", "K", False),
+        ("from airflow import conf\nconf.get(section='team', key='k')", "K", False),
+        ("from airflow.configuration import conf\nS = 'team'\nconf.getint(S, 'k')", "K", False),
+        ("from airflow.configuration import conf\nconf.get('team', 'k', fallback='d')", "K", True),
+        ("from airflow.configuration import conf\ndef f(): conf.get('team', 'k')", "K", True),
+        (
+            "from airflow.configuration import conf\n"
+            "if conf.has_option('team', 'k'):\n    v = conf.get('team', 'k')",
+            "K",
+            True,
+        ),
+    ],
+)
+def test_settings_of_ones_own(tmp_path: Path, source: str, name: str, optional: bool) -> None:
+    assert found(tmp_path, source) == {("env", f"AIRFLOW__TEAM__{name}"): optional}
+
+
+def test_settings_that_airflow_has_or_the_repository_gives_are_no_needs(tmp_path: Path) -> None:
+    source = (
+        "from airflow.configuration import conf\n"
+        "conf.get('core', 'dags_folder')\nconf.get('team', 'given')\nconf.getint('team', 'size')\n"
+        "{}.get('conf', 'x')\n"
+    )
+    (tmp_path / "airflow.cfg").write_text("[team]\ngiven = 1\n")
+    found(tmp_path, source)
+    (need,) = find_needs(repos.load(tmp_path, config=Config()))
+    assert (need.name, need.shape, need.sample.isdigit()) == ("AIRFLOW__TEAM__SIZE", "number", True)
+
+
 def test_an_or_does_not_help_what_raises(tmp_path: Path) -> None:
     assert found(tmp_path, "v = Variable.get('x') or 1") == {("variable", "x"): False}
 

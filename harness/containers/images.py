@@ -1,4 +1,4 @@
-"""The images of the pair: a Dockerfile a generation, and everything that a version's row decides.
+"""The images of the pair: one Dockerfile, and everything that a version's row decides.
 
 An image's tag is a hash of what goes in, so that it is made once and made again when anything
 changes. Three layers of knowledge about one: it is *built* (or named by the user), a repository's
@@ -87,10 +87,10 @@ def docker_data() -> Mapping[str, Any]:
     return tomllib.loads((DATA / "docker.toml").read_text(encoding="utf-8"))
 
 
-def base_image(target: Target, environ: Mapping[str, str] = os.environ) -> str:
-    """The base of a row's image: the public slim Python image, or what the variable names."""
-    pattern = environ.get(BASE_VARIABLE) or docker_data()["base_image"]
-    return pattern.replace("{python}", target.python)
+def base_image(python: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The base of an image: the public slim one of that Python, or what the variable names."""
+    pattern: str = environ.get(BASE_VARIABLE) or docker_data()["base_image"]
+    return pattern.replace("{python}", python)
 
 
 def start_rules(target: Target) -> dict[str, Any]:
@@ -110,20 +110,16 @@ def start_rules(target: Target) -> dict[str, Any]:
 def build_context(target: Target, constraints: Constraints) -> dict[str, bytes]:
     """The files that a row's image is built from, but for uv: name → content."""
     folder = compose_folder()
-    side = "bridge" if target.role == "bridge" else "target"
-    essential = "".join(f"{name}=={version}\n" for name, version in target.essential.items())
+    pins = "".join(f"{name}=={version}\n" for name, version in target.essential.items())
     lines = image_lines(target, constraints)
-    texts = {
-        "requirements.txt": "\n".join(lines) + "\n",
-        "constraints.txt": constraints_text(target, constraints),
-        "essential.txt": essential,
-        "rules.json": msgspec.json.encode(start_rules(target)).decode(),
-    }
-    scripts = {"Dockerfile": f"{side}.Dockerfile", "entrypoint.py": "entrypoint.py"}
-    scripts["health.py"] = "health.py"
     return {
-        **{name: (folder / path).read_bytes() for name, path in scripts.items()},
-        **{name: text.encode("utf-8") for name, text in texts.items()},
+        "Dockerfile": (folder / "airflow.Dockerfile").read_bytes(),
+        "entrypoint.py": (folder / "entrypoint.py").read_bytes(),
+        "health.py": (folder / "health.py").read_bytes(),
+        "requirements.txt": "".join(f"{line}\n" for line in lines).encode(),
+        "constraints.txt": constraints_text(target, constraints).encode(),
+        "essential.txt": pins.encode(),
+        "rules.json": msgspec.json.encode(start_rules(target)),
     }
 
 
@@ -252,7 +248,7 @@ def provide_image(
 
     Raises EngineError: no base image, a build that fails, a full disk.
     """
-    base = base_image(target, environ)
+    base = base_image(target.python, environ)
     context = build_context(target, constraints)
     name = image_tag(context, target, base)
     arguments = {"AIRFLOW_VERSION": target.airflow}
@@ -265,8 +261,7 @@ def provide_aws_image(
 ) -> Image:
     """The image of the emulated AWS, built when the engine does not have it."""
     data = docker_data()
-    pattern = environ.get(BASE_VARIABLE) or data["base_image"]
-    base = pattern.replace("{python}", data["aws_python"])
+    base = base_image(data["aws_python"], environ)
     context = {
         "Dockerfile": (compose_folder() / "aws.Dockerfile").read_bytes(),
         "moto_process.py": MOTO_SCRIPT.read_bytes(),

@@ -10,4 +10,4 @@ from harness.targets import default_target
 @pytest.fixture(scope="session")
 def base(engine: Engine) -> str:
     """A small image with a Python: what the Airflow images are made from."""
-    return need_image(engine, base_image(default_target()), lambda _: None).name
+    return need_image(engine, base_image(default_target().python), lambda _: None).name

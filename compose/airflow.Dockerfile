@@ -1,12 +1,14 @@
-# The bridge: Airflow 1.10 on Python 3.7, shaped like MWAA's local runner.
+# Airflow as MWAA has it: the bridge and every target, each on its own Python with what its image
+# has installed.
 #
 # Built by `mwaa-harness`, which lays beside it what a row of the version table says: the pinned
 # requirements and constraints of the image, uv, and the scripts of this folder. BASE_IMAGE is any
 # Debian-like image with a Python of the row's version in /usr/local.
-ARG BASE_IMAGE=python:3.7-slim-bookworm
+ARG PYTHON=3.12
+ARG BASE_IMAGE=python:${PYTHON}-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
-# Some fifteen distributions of that time have no wheel for Linux.
+# Some fifteen distributions of the bridge's time have no wheel for Linux, nor have a few later ones.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends gcc g++ libc6-dev \
  && rm -rf /var/lib/apt/lists/*

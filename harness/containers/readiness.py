@@ -15,7 +15,7 @@ from typing import Any
 from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
 
 from harness.aws.emulator import answers
-from harness.containers.engine import EngineError, tail
+from harness.containers.engine import DiskFull, EngineError, kind_of, tail
 from harness.errors import HarnessError
 from harness.processes import check_running
 
@@ -60,10 +60,11 @@ class Ready(WaitStrategy):
             if not what:
                 return
             if time.monotonic() > deadline:
+                log = last_lines(wrapped)
                 raise NeverHealthy(
                     f"The {self.service} is {state['Status']} and was not ready after"
-                    f" {self.seconds:.0f} s: {what}. The end of its log:\n{last_lines(wrapped)}",
-                    hint=self.hint,
+                    f" {self.seconds:.0f} s: {what}. The end of its log:\n{log}",
+                    hint=self.advice(log),
                 )
             time.sleep(GLANCE_SECONDS)
 
@@ -71,11 +72,17 @@ class Ready(WaitStrategy):
         """What is said of a container that has ended."""
         state = container.attrs["State"]
         memory = ", out of memory" if state.get("OOMKilled") else ""
+        log = last_lines(container)
         return ContainerDied(
             f"The {self.service} ended while it was starting (exit code"
-            f" {state['ExitCode']}{memory}). The end of its log:\n{last_lines(container)}",
-            hint=self.hint,
+            f" {state['ExitCode']}{memory}). The end of its log:\n{log}",
+            hint=self.advice(log),
         )
+
+    def advice(self, log: str) -> str:
+        """What to do: of all that an engine would have said, a container's log can tell one."""
+        kind, hint = kind_of(log)
+        return hint if kind is DiskFull else self.hint
 
 
 class PageAnswers(Ready):

@@ -1,9 +1,10 @@
 """What goes wrong with containers, and what is said then."""
 
-import io
+import hashlib
+import json
+import os
 import re
 import socket
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,22 +12,27 @@ import pytest
 
 from harness.cache import cache_folder
 from harness.containers.engine import (
+    PAIR_LABEL,
     Engine,
     EngineError,
+    EngineTooOld,
     ImageMissing,
     PortTaken,
     WrongArchitecture,
+    connect,
     sweep_run,
 )
 from harness.containers.images import (
     BuildFailed,
     build,
+    docker_data,
     need_image,
     pack_context,
     provide_image,
 )
-from harness.containers.pair import start_service
-from harness.containers.plan import PARTS, Asked, Service
+from harness.containers.once import END, pack_files
+from harness.containers.pair import POSTGRES_VARIABLE, start_service, up
+from harness.containers.plan import PARTS, Asked, Secrets, Service, database_service
 from harness.containers.readiness import (
     AirflowHealthy,
     ContainerDied,
@@ -143,22 +149,72 @@ def test_an_image_that_is_nowhere(engine: Engine) -> None:
 
 def test_an_image_for_another_processor(engine: Engine) -> None:
     other = "arm64" if engine.architecture == "amd64" else "amd64"
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w"):
-        pass
     name = f"mwaa-harness/test-architecture:{engine.run}"
-    created = engine.client.api.import_image_from_data(
-        packed.getvalue(), repository=name.partition(":")[0], tag=engine.run
-    )
-    assert "error" not in created
+    engine.client.images.load(image_file(name, other))
     try:
-        # Made by this engine it is for this processor: the engine is what is told another tale.
-        from dataclasses import replace
-
-        with pytest.raises(WrongArchitecture, match=f"the engine runs {other}"):
-            need_image(replace(engine, architecture=other), name, lambda _: None)
+        with pytest.raises(WrongArchitecture, match=f"is for {other}, the engine runs") as caught:
+            need_image(engine, name, lambda _: None)
+        assert "--target-image" in caught.value.hint
     finally:
         engine.client.images.remove(name, force=True)
+
+
+def image_file(name: str, architecture: str) -> bytes:
+    """An image of one empty layer, as `docker save` writes them."""
+    layer = END
+    config = {
+        "architecture": architecture,
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    contents = {
+        "config.json": json.dumps(config).encode(),
+        "manifest.json": json.dumps(manifest).encode(),
+        "layer.tar": layer,
+    }
+    return pack_files(contents, uid=0, gid=0) + END
+
+
+def test_an_engine_that_is_too_old(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is here, when a later interface were needed."""
+    monkeypatch.setattr("harness.containers.engine.OLDEST_API", "9.0")
+    with pytest.raises(EngineTooOld) as caught:
+        connect()
+    assert f"{engine.version} is too old: its interface is" in caught.value.message
+    assert "--runtime venv" in caught.value.hint
+
+
+def test_a_database_on_a_full_disk(engine: Engine, network: str) -> None:
+    """Its log says so; the hint is about disks, and not about the database."""
+    volume = engine.client.volumes.create(
+        labels=engine.labels(),
+        driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "size=1m,mode=777"},
+    )
+    image = os.environ.get(POSTGRES_VARIABLE) or docker_data()["postgres_image"]
+    service = database_service(Side.TARGET, image, Secrets(seed="x"), volume.name)
+    started = start_service(engine, service, Asked(), network, engine.labels())
+    with pytest.raises(ContainerDied, match=r"(?i)No space left on device") as caught:
+        EngineHealthy(service=service.name, seconds=60).wait_until_ready(started)
+    assert "docker system df" in caught.value.hint
+
+
+def test_an_up_that_fails_leaves_nothing_new(engine: Engine, tmp_path: Path) -> None:
+    """Not even the databases; what it says is what the container said."""
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "x.py").write_text("from airflow import DAG\n")
+    (tmp_path / "startup.sh").write_text("echo the reason; exit 3\n")
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    asked = Asked(repo=tmp_path, name=f"mwaa-harness-test-{engine.run}")
+    with pytest.raises(ContainerDied, match=r"(?s)bridge ended.*the reason.*exit code 3"):
+        up(engine, asked, lambda _: None)
+    filters = {"label": f"{PAIR_LABEL}={asked.name}"}
+    client = engine.client
+    assert client.containers.list(all=True, filters=filters) == []
+    assert client.networks.list(filters=filters) == []
+    assert client.volumes.list(filters=filters) == []
 
 
 def test_a_build_that_fails_shows_its_end(engine: Engine, base: str) -> None:

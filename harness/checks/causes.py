@@ -129,6 +129,9 @@ class Hit:
 
     @property
     def name(self) -> str:
+        """What is missing; of a setting, the environment variable that gives it."""
+        if "section" in self.words:
+            return f"AIRFLOW__{self.words['section']}__{self.words['key']}".upper()
         return self.words.get("name", "")
 
     @property
@@ -283,8 +286,7 @@ def _fix_input(kind: str, hit: Hit) -> str:
 
 
 def _fix_setting(hit: Hit) -> str:
-    name = f"AIRFLOW__{hit.words['section']}__{hit.words['key']}".upper()
-    return f"{input_fix('env', name)}. An airflow.cfg in the repository counts on both sides too."
+    return f"{_fix_input('env', hit)}. An airflow.cfg in the repository counts on both sides too."
 
 
 def input_fix(kind: str, name: str, *, sample: str = "") -> str:
@@ -519,6 +521,7 @@ CAUSES: tuple[Cause, ...] = (
         when=_is_new_to_bridge,
         says="The setting {key} of [{section}] has no value, and the file stops there",
         fix=_fix_setting,
+        input="env",
     ),
     Cause(
         rule=MISSING_ENVIRONMENT_VARIABLE,
@@ -846,9 +849,9 @@ def diagnose(scene: Scene) -> Diagnosis:
 
 
 def _fix(cause: Cause, hit: Hit) -> str:
-    if cause.input:
-        return _fix_input(cause.input, hit)
-    return cause.fix(hit) if cause.fix else ""
+    if cause.fix:
+        return cause.fix(hit)
+    return _fix_input(cause.input, hit) if cause.input else ""
 
 
 def _match(cause: Cause, scene: Scene) -> Hit | None:

@@ -209,7 +209,8 @@ class _Read:
 
 def _sample(kind: str, name: str, shape: Shape) -> tuple[str, str]:
     if kind != "connection":
-        return sample(shape, name)
+        setting = AIRFLOW_OPTION.fullmatch(name)
+        return sample(shape, setting[2].lower() if setting else name)
     extra: dict[str, object] = {}
     for field in ("extra_dejson", "extra"):
         value = data(shape.keys[field], name) if field in shape.keys else None

@@ -410,6 +410,14 @@ def test_an_environment_variable_that_nobody_set() -> None:
     assert given.rule.id == "broken-on-bridge"
 
 
+def test_a_setting_of_ones_own_is_an_environment_variable() -> None:
+    need = Need(kind="env", name="AIRFLOW__MINE__BUCKET", path=PATH, line=3, sample="bucket")
+    error = broken("AirflowConfigException", "section/key [mine/bucket] not found in config")
+    found = why(BRIDGE, error, needs=(need,))
+    assert found.input == ("env", "AIRFLOW__MINE__BUCKET")
+    assert "AIRFLOW__MINE__BUCKET=bucket. An airflow.cfg in the repository counts" in found.fix
+
+
 def test_an_environment_variable_whose_name_no_source_shows() -> None:
     look = LookupObservation(kind="env", name="STAGE_EU", path=PATH, line=3, answer="missing")
     found = why(BRIDGE, broken("KeyError", "'STAGE_EU'", lookups=(look,)))

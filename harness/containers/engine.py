@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ DEFAULT_SOCKET = "/var/run/docker.sock"
 ANSWER_SECONDS = 15.0
 # Between two words of the engine. An install in a build may be silent for long.
 SILENCE_SECONDS = 1800.0
+# Between two looks at whether a run is to be stopped, while the engine is silent.
+GLANCE_SECONDS = 0.2
 
 
 class EngineError(HarnessError):
@@ -406,9 +408,3 @@ def tail(text: str, count: int = 25) -> str:
     """The last lines of a log, indented and without colours."""
     text = COLOURS.sub("", text)
     return "\n".join(f"  {line.rstrip()}" for line in text.strip().splitlines()[-count:])
-
-
-def words(names: Sequence[str]) -> str:
-    """``a, b and c``."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

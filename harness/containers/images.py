@@ -12,7 +12,6 @@ import io
 import os
 import queue
 import shutil
-import tarfile
 import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +24,7 @@ from packaging.version import Version
 
 from harness.aws.moto import SCRIPT as MOTO_SCRIPT
 from harness.containers.engine import (
+    GLANCE_SECONDS,
     Engine,
     EngineError,
     ImageMissing,
@@ -33,6 +33,7 @@ from harness.containers.engine import (
     kind_of,
     tail,
 )
+from harness.containers.once import END, pack_files
 from harness.model import Constraints, Target
 from harness.processes import check_running
 from harness.runtimes.environments import constraints_text, image_lines, locked
@@ -52,8 +53,6 @@ WHEELS: Mapping[str, str] = {
     "amd64": "x86_64-manylinux_2_28",
     "arm64": "aarch64-manylinux_2_28",
 }
-
-GLANCE_SECONDS = 0.2
 
 OnStep = Callable[[str], None]
 
@@ -298,23 +297,12 @@ def _built(
     return image
 
 
-def pack_context(context: Mapping[str, bytes], binary: Path | None) -> io.BytesIO:
+def pack_context(context: Mapping[str, bytes], binary: Path | None = None) -> io.BytesIO:
     """A build context as the engine takes it; ``binary`` goes in as ``uv``."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        for name, content in sorted(context.items()):
-            add_file(tar, name, content)
-        if binary is not None:
-            add_file(tar, "uv", binary.read_bytes(), mode=0o755)
-    packed.seek(0)
-    return packed
-
-
-def add_file(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
-    """One file into a tar; the same bytes whenever and wherever it is made."""
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), mode
-    tar.addfile(entry, io.BytesIO(content))
+    packed = pack_files(dict(sorted(context.items())), uid=0, gid=0)
+    if binary is not None:
+        packed += pack_files({"uv": binary.read_bytes()}, uid=0, gid=0, mode=0o755)
+    return io.BytesIO(packed + END)
 
 
 def build(

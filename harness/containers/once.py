@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from harness.containers.engine import Engine, explaining
-from harness.containers.images import GLANCE_SECONDS
+from harness.containers.engine import GLANCE_SECONDS, Engine, explaining
 from harness.processes import check_running
 
 MEBIBYTE = 1 << 20

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
@@ -22,6 +21,8 @@ from harness.processes import check_running
 GLANCE_SECONDS = 0.5
 ANSWER_SECONDS = 10.0
 LAST_LINES = 30
+# The parts of an Airflow's /health that have to be healthy.
+AIRFLOW_PARTS = ("metadatabase", "scheduler")
 
 
 class ContainerDied(EngineError):
@@ -129,30 +130,21 @@ class EngineHealthy(Ready):
         return f"its health is {health['Status']}" + (f" ({said[-1][-200:]})" if said else "")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One part of an Airflow's health."""
-
-    name: str
-    status: str
-
-
 def unhealthy(port: int) -> str:
     """What of the Airflow behind a port of our loopback is not healthy, "" = all is."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/health")
         answer = json.loads(connection.getresponse().read())
-    except (OSError, http.client.HTTPException, ValueError):
+        said = {part: (answer.get(part) or {}).get("status") for part in AIRFLOW_PARTS}
+    except (OSError, http.client.HTTPException, ValueError, AttributeError):
         return "its web server does not answer yet"
     finally:
         connection.close()
-    parts = [
-        Part(name=name, status=str((answer.get(name) or {}).get("status") or "unknown"))
-        for name in ("metadatabase", "scheduler")
-    ]
     return ", ".join(
-        f"the {part.name} is {part.status}" for part in parts if part.status != "healthy"
+        f"the {part} is {status or 'unknown'}"
+        for part, status in said.items()
+        if status != "healthy"
     )
 
 

@@ -139,16 +139,21 @@ def test_an_image_that_is_nowhere_is_named(engine: Engine) -> None:
 @pytest.mark.docker
 @pytest.mark.xdist_group("docker")
 def test_a_container_that_ends_leaves_its_words_and_nothing_else(
-    engine: Engine, image: str, tmp_path: Path
+    engine: Engine, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It was handed the token: without it, it would have ended otherwise."""
+    monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", "ls-secret")
     ends = "mwaa-harness/test-localstack-ends:0"
     (tmp_path / "Dockerfile").write_text(
-        f"FROM {image}\nENTRYPOINT []\nCMD echo 'License activation failed'; exit 55\n"
+        f'FROM {image}\nENTRYPOINT []\nCMD [ "$LOCALSTACK_AUTH_TOKEN" = ls-secret ] && exit 55\n'
     )
     engine.client.images.build(path=str(tmp_path), tag=ends, rm=True, forcerm=True)
     try:
-        with pytest.raises(EmulatorError, match="exit code 55"), localstack(image=ends):
+        with pytest.raises(EmulatorError) as caught, localstack(image=ends):
             pass
+        assert "refused the token" in caught.value.message
+        assert "exit code 55" in caught.value.message
+        assert "ls-secret" not in str(caught.value)
         assert ours(engine) == []
     finally:
         engine.client.images.remove(ends, force=True)

@@ -50,9 +50,10 @@ CMD ["local-runner"]
 
 
 @pytest.fixture(scope="module")
-def client() -> tuple[str, ...]:
-    """The command line of Compose, version 2 or 1."""
-    for argv in (("docker", "compose"), ("docker-compose",)):
+def client(engine: Engine) -> tuple[str, ...]:
+    """The command line of Compose: what preparing the engine has named, version 2, or version 1."""
+    named = os.environ.get("MWAA_HARNESS_COMPOSE", "")
+    for argv in ((named,), ("docker", "compose"), ("docker-compose",)):
         if (
             shutil.which(argv[0])
             and subprocess.run([*argv, "version"], check=False).returncode == 0
@@ -72,7 +73,7 @@ def ready_made(engine: Engine) -> Iterator[str]:
     )
     name = f"mwaa-harness-test/mwaa-local:{engine.run}"
     context = {"Dockerfile": DOCKERFILE.encode(), "entrypoint.sh": ENTRYPOINT.encode()}
-    build(engine, pack_context(context, None), name, {"BASE_IMAGE": base.name}, what="")
+    build(engine, pack_context(context), name, {"BASE_IMAGE": base.name}, what="")
     yield name
     engine.client.images.remove(name, force=True)
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ from harness.containers.engine import (
     sweep_gone,
     sweep_run,
 )
+from harness.containers.images import build, pack_context
+from harness.containers.pair import down
+from harness.containers.plan import pair_name
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
@@ -77,6 +80,38 @@ def test_a_check_that_is_ended(engine: Engine, tmp_path: Path, number: signal.Si
         assert b"Traceback" not in errors
     assert containers_of(engine, process.pid) == []
     assert not (tmp_path / "report").exists()
+
+
+@pytest.fixture(scope="module")
+def hangs(engine: Engine, base: str) -> Iterator[str]:
+    """An image that never gets healthy, whatever it is told."""
+    name = f"mwaa-harness/test-hangs:{engine.run}"
+    text = f'FROM {base}\nENTRYPOINT ["python3", "-c", "import time; time.sleep(600)"]\n'
+    build(engine, pack_context({"Dockerfile": text.encode()}), name, {}, what="")
+    yield name
+    engine.client.images.remove(name, force=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_up_that_is_ended(
+    engine: Engine, hangs: str, of_the_pair: Callable[[], list[str]], number: signal.Signals
+) -> None:
+    argv = ["up", "--bridge-image", hangs, "--target-image", hangs]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", *argv, "--bridge-port", "0", "--target-port", "0"],
+        stderr=subprocess.PIPE,
+    )
+    assert wait_for(lambda: f"{pair_name()}-target" in of_the_pair(), 120)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    if number == signal.SIGKILL:
+        # It may as well be a pair that was left running: `down`, or the next `up`, takes it away.
+        assert of_the_pair()
+        down(engine, wipe=True)
+    else:
+        assert process.returncode == 130
+        assert b"Traceback" not in errors
+    assert of_the_pair() == []
 
 
 def top(engine: Engine, name: str) -> Any:

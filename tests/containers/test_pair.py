@@ -1,19 +1,21 @@
 """The pair in Docker, for real: brought up once for all that follows here."""
 
+import subprocess
+import sys
 import time
 import urllib.parse
 import urllib.request
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.containers.engine import PAIR_LABEL, Engine
-from harness.containers.pair import Member, down, logs, members, up
-from harness.containers.plan import Asked
+from harness.containers.engine import Engine
+from harness.containers.pair import Member, down, members
+from harness.containers.plan import pair_name
+from harness.listing import member_lines
 from harness.model import Side
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
@@ -52,77 +54,76 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def asked(repo: Path) -> Asked:
-    return Asked(repo=repo, name=f"mwaa-harness-test-{uuid.uuid4().hex[:8]}")
+def command(*arguments: str) -> str:
+    """What `mwaa-harness` prints, when it ends well."""
+    argv = [sys.executable, "-m", "harness", *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
-def pair(engine: Engine, asked: Asked) -> Iterator[dict[str, Member]]:
-    """Its members by name, all healthy."""
+def pair(
+    engine: Engine, repo: Path, of_the_pair: Callable[[], list[str]]
+) -> Iterator[dict[str, Member]]:
+    """Its members by name."""
     try:
-        started = up(engine, asked, lambda _: None)
+        said = command("up", str(repo), "--bridge-port", "0", "--target-port", "0")
+        started = members(engine)
+        assert said.splitlines() == list(member_lines(started))
         yield {member.service: member for member in started}
     finally:
-        down(engine, name=asked.name, wipe=True)
-        assert left_of(engine, asked.name) == []
+        down(engine, wipe=True)
+        assert of_the_pair() == []
 
 
-def left_of(engine: Engine, name: str) -> list[str]:
-    filters = {"label": f"{PAIR_LABEL}={name}"}
-    client = engine.client
-    found = [c.name for c in client.containers.list(all=True, filters=filters)]
-    found += [n.name for n in client.networks.list(filters=filters)]
-    return found + [v.name for v in client.volumes.list(filters=filters)]
+def container(engine: Engine, service: str) -> Any:
+    return engine.client.containers.get(f"{pair_name()}-{service}")
 
 
-def container(engine: Engine, asked: Asked, service: str) -> Any:
-    return engine.client.containers.get(f"{asked.name}-{service}")
-
-
-def inside(engine: Engine, asked: Asked, service: str, *argv: str) -> str:
-    code, output = container(engine, asked, service).exec_run(list(argv))
+def inside(engine: Engine, service: str, *argv: str) -> str:
+    code, output = container(engine, service).exec_run(list(argv))
     text: str = output.decode("utf-8", errors="replace")
     assert code == 0, text
     return text
 
 
-def test_all_are_healthy(engine: Engine, asked: Asked, pair: dict[str, Member]) -> None:
+def test_all_are_healthy(engine: Engine, pair: dict[str, Member]) -> None:
     assert list(pair) == ["bridge-db", "target-db", "aws", "bridge", "target"]
     assert {member.state for member in pair.values()} == {"healthy"}
-    assert {m.service: m.state for m in members(engine, name=asked.name)} == {
-        service: member.state for service, member in pair.items()
-    }
+
+
+def test_status_says_where_the_pages_are_and_how_to_log_in(pair: dict[str, Member]) -> None:
+    said = command("status")
+    for side in Side:
+        assert pair[side].url.startswith("http://127.0.0.1:")
+        assert f"{pair[side].url}   log in: {pair[side].login}" in said
 
 
 @pytest.mark.parametrize("side", list(Side))
-def test_the_dag_of_each_side_is_there(
-    engine: Engine, asked: Asked, pair: dict[str, Member], side: Side
-) -> None:
+def test_the_dag_of_each_side_is_there(engine: Engine, pair: dict[str, Member], side: Side) -> None:
     """Requirements were installed, the startup script's variable is set, the target's copy is
     rewritten – and `docker exec airflow` sees the same database and DAGs as the scheduler."""
     listed = ("list_dags",) if side is Side.BRIDGE else ("dags", "list")
     argv = ("env", "STAGE=startup", "airflow", *listed)
-    assert "from_startup" in inside(engine, asked, side, *argv)
-    source = inside(engine, asked, side, "cat", "/usr/local/airflow/dags/hello.py")
+    assert "from_startup" in inside(engine, side, *argv)
+    source = inside(engine, side, "cat", "/usr/local/airflow/dags/hello.py")
     assert ("airflow.operators.bash_operator" in source) is (side is Side.BRIDGE)
     deadline = time.monotonic() + 120
-    while (found := scheduled(engine, asked, side)) == "" and time.monotonic() < deadline:
+    while (found := scheduled(engine, side)) == "" and time.monotonic() < deadline:
         time.sleep(2)
     assert found == "from_startup"
 
 
-def scheduled(engine: Engine, asked: Asked, side: Side) -> str:
+def scheduled(engine: Engine, side: Side) -> str:
     """What the scheduler has written into its database."""
     query = "select dag_id from dag"
     argv = ("psql", "-U", "airflow", "-d", "airflow", "-tAc", query)
-    return inside(engine, asked, f"{side}-db", *argv).strip()
+    return inside(engine, f"{side}-db", *argv).strip()
 
 
-def test_the_startup_script_cannot_set_all(
-    engine: Engine, asked: Asked, pair: dict[str, Member]
-) -> None:
-    log = "\n".join(logs(engine, "target", name=asked.name, lines=5000))
+def test_the_startup_script_cannot_set_all(engine: Engine, pair: dict[str, Member]) -> None:
+    log = command("logs", "target", "--lines", "5000")
     assert "startup.sh cannot set AWS_REGION" in log
     # The rewrite has named the official constraint file, so that MWAA forces none of its own.
     assert "installing requirements/requirements.txt under essential.txt" in log
@@ -143,28 +144,24 @@ def test_the_web_page_lets_the_administrator_in(pair: dict[str, Member], side: S
         assert "from_startup" in page.read().decode()
 
 
-def test_both_share_the_emulated_aws(engine: Engine, asked: Asked, pair: dict[str, Member]) -> None:
+def test_both_share_the_emulated_aws(engine: Engine, pair: dict[str, Member]) -> None:
     make = "import boto3; boto3.client('s3').create_bucket(Bucket='shared')"
-    inside(engine, asked, "bridge", "python3", "-c", make)
+    inside(engine, "bridge", "python3", "-c", make)
     read = "import boto3; print([b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])"
-    assert "shared" in inside(engine, asked, "target", "python3", "-c", read)
+    assert "shared" in inside(engine, "target", "python3", "-c", read)
 
 
-def test_nothing_is_published_beyond_the_loopback(
-    engine: Engine, asked: Asked, pair: dict[str, Member]
-) -> None:
+def test_nothing_is_published_beyond_the_loopback(engine: Engine, pair: dict[str, Member]) -> None:
     for service in pair:
-        ports = container(engine, asked, service).attrs["NetworkSettings"]["Ports"]
+        ports = container(engine, service).attrs["NetworkSettings"]["Ports"]
         bindings = [binding for found in ports.values() for binding in found or ()]
         assert {binding["HostIp"] for binding in bindings} <= {"127.0.0.1"}
         assert bool(bindings) is not service.endswith("-db")
 
 
-def test_nothing_of_the_host_is_inside(
-    engine: Engine, asked: Asked, pair: dict[str, Member]
-) -> None:
+def test_nothing_of_the_host_is_inside(engine: Engine, pair: dict[str, Member]) -> None:
     for service in pair:
-        attributes = container(engine, asked, service).attrs
+        attributes = container(engine, service).attrs
         config, host = attributes["Config"], attributes["HostConfig"]
         assert not any("docker.sock" in mount["Source"] for mount in attributes["Mounts"])
         assert all(not m["RW"] for m in attributes["Mounts"] if m["Type"] == "bind")
@@ -175,22 +172,24 @@ def test_nothing_of_the_host_is_inside(
         assert env.get("AWS_ACCESS_KEY_ID", "testing") == "testing"
         assert "AWS_SESSION_TOKEN" not in env
         if not service.endswith("-db"):
-            assert inside(engine, asked, service, "id", "-u").strip() != "0"
+            assert inside(engine, service, "id", "-u").strip() != "0"
 
 
-def test_logs_name_their_service(engine: Engine, asked: Asked, pair: dict[str, Member]) -> None:
-    lines = list(logs(engine, "", name=asked.name, lines=3))
+def test_logs_name_their_service(pair: dict[str, Member]) -> None:
+    lines = command("logs", "--lines", "3").splitlines()
     assert {line.split()[0] for line in lines} == set(pair)
 
 
 def test_the_databases_outlive_the_pair(
-    engine: Engine, asked: Asked, pair: dict[str, Member]
+    pair: dict[str, Member], of_the_pair: Callable[[], list[str]]
 ) -> None:
     """Last: it takes the pair down. Data is kept by ``down`` and removed by ``down --wipe``."""
-    removed = down(engine, name=asked.name)
-    assert {f"{asked.name}-{service}" for service in pair} < set(removed)
-    kept = left_of(engine, asked.name)
-    assert len(kept) == 2
-    assert all("-db" in name or "bridge" in name or "target" in name for name in kept)
-    assert set(down(engine, name=asked.name, wipe=True)) == set(kept)
-    assert left_of(engine, asked.name) == []
+    removed = command("down").splitlines()
+    assert {f"removed {pair_name()}-{service}" for service in pair} < set(removed)
+    kept = of_the_pair()
+    assert [name.rpartition("-")[0] for name in sorted(kept)] == [
+        f"{pair_name()}-bridge",
+        f"{pair_name()}-target",
+    ]
+    assert set(command("down", "--wipe").splitlines()) == {f"removed {name}" for name in kept}
+    assert of_the_pair() == []

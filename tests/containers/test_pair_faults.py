@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.cache import cache_folder
 from harness.containers.engine import (
-    PAIR_LABEL,
     Engine,
     EngineError,
     EngineTooOld,
@@ -25,14 +23,13 @@ from harness.containers.engine import (
 from harness.containers.images import (
     BuildFailed,
     build,
-    docker_data,
     need_image,
     pack_context,
     provide_image,
 )
 from harness.containers.once import END, pack_files
-from harness.containers.pair import POSTGRES_VARIABLE, start_service, up
-from harness.containers.plan import PARTS, Asked, Secrets, Service, database_service
+from harness.containers.pair import start_service, up
+from harness.containers.plan import PARTS, Asked, Service
 from harness.containers.readiness import (
     AirflowHealthy,
     ContainerDied,
@@ -186,48 +183,46 @@ def test_an_engine_that_is_too_old(engine: Engine, monkeypatch: pytest.MonkeyPat
     assert "--runtime venv" in caught.value.hint
 
 
-def test_a_database_on_a_full_disk(engine: Engine, network: str) -> None:
-    """Its log says so; the hint is about disks, and not about the database."""
+def test_a_container_on_a_full_disk(engine: Engine, base: str, network: str) -> None:
+    """Its log says so; the hint is about disks then."""
     volume = engine.client.volumes.create(
         labels=engine.labels(),
         driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "size=1m,mode=777"},
     )
-    image = os.environ.get(POSTGRES_VARIABLE) or docker_data()["postgres_image"]
-    service = database_service(Side.TARGET, image, Secrets(seed="x"), volume.name)
+    script = "open('/data/table', 'wb').write(bytes(1 << 22))"
+    service = python(base, script, volumes={volume.name: "/data"})
     started = start_service(engine, service, Asked(), network, engine.labels())
-    with pytest.raises(ContainerDied, match=r"(?i)No space left on device") as caught:
-        EngineHealthy(service=service.name, seconds=60).wait_until_ready(started)
+    with pytest.raises(ContainerDied, match="No space left on device") as caught:
+        AirflowHealthy(service="bridge", seconds=60).wait_until_ready(started)
     assert "docker system df" in caught.value.hint
 
 
-def test_an_up_that_fails_leaves_nothing_new(engine: Engine, tmp_path: Path) -> None:
+def test_an_up_that_fails_leaves_nothing_new(
+    engine: Engine, tmp_path: Path, of_the_pair: Callable[[], list[str]]
+) -> None:
     """Not even the databases; what it says is what the container said."""
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "x.py").write_text("from airflow import DAG\n")
     (tmp_path / "startup.sh").write_text("echo the reason; exit 3\n")
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    asked = Asked(repo=tmp_path, name=f"mwaa-harness-test-{engine.run}")
+    asked = Asked(repo=tmp_path)
     with pytest.raises(ContainerDied, match=r"(?s)bridge ended.*the reason.*exit code 3"):
         up(engine, asked, lambda _: None)
-    filters = {"label": f"{PAIR_LABEL}={asked.name}"}
-    client = engine.client
-    assert client.containers.list(all=True, filters=filters) == []
-    assert client.networks.list(filters=filters) == []
-    assert client.volumes.list(filters=filters) == []
+    assert of_the_pair() == []
 
 
 def test_a_build_that_fails_shows_its_end(engine: Engine, base: str) -> None:
     text = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo the reason && exit 9\n"
-    context = pack_context({"Dockerfile": text.encode()}, None)
+    context = pack_context({"Dockerfile": text.encode()})
     with pytest.raises(BuildFailed, match=r"(?s)Airflow 9\.9.*code: 9.*the reason"):
         build(engine, context, "mwaa-harness/test:never", {"BASE_IMAGE": base}, what="Airflow 9.9")
 
 
 def test_a_build_on_a_full_disk(engine: Engine, base: str) -> None:
-    """The engine passes on what the command says; a disk of one megabyte is full soon."""
+    """The engine passes on what the command says; /dev/full is a disk without room."""
     text = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN dd if=/dev/zero of=/dev/full bs=1024 count=1\n"
-    context = pack_context({"Dockerfile": text.encode()}, None)
+    context = pack_context({"Dockerfile": text.encode()})
     with pytest.raises(EngineError, match="No space left on device") as caught:
         build(engine, context, "mwaa-harness/test:never", {"BASE_IMAGE": base}, what="Airflow 9.9")
     assert type(caught.value).__name__ == "DiskFull"

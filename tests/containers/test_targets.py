@@ -1,0 +1,49 @@
+"""The targets besides the default one, for real: their image, the pair with it, the gate in it."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.cache import cache_folder
+from harness.containers.engine import Engine
+from harness.containers.images import provide_image
+from harness.containers.pair import running
+from harness.containers.plan import Asked
+from harness.pipeline import Options, check
+from harness.runtimes.constraints import find_constraints
+from harness.runtimes.docker import DockerRuntime
+from harness.targets import get_target
+
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
+
+# One of each kind that the default target is not: as its local runner had it, and as the images
+# with enforced pins have it.
+TARGETS = ("2.5.1", "2.10.3")
+MOST_MEGABYTES = 600
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_its_image_is_small(engine: Engine, target: str) -> None:
+    row = get_target(target)
+    image = provide_image(
+        engine, row, find_constraints(row), cache=cache_folder(), on_step=lambda _: None
+    )
+    assert engine.client.images.get(image.id).attrs["Size"] <= MOST_MEGABYTES * 1_000_000
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_pair_with_it_is_healthy(engine: Engine, stories: Path, target: str) -> None:
+    asked = Asked(target=target, repo=stories / "movie_list" / "before", name=f"test-{target}")
+    with running(engine, asked, lambda _: None) as pair:
+        assert {member.service: member.state for member in pair}["target"] == "healthy"
+        (side,) = (member for member in pair if member.service == "target")
+        assert side.about == f"Airflow {target}"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_gate_in_it_passes(engine: Engine, stories: Path, target: str) -> None:
+    options = Options(path=stories / "movie_list" / "before", targets=(target,))
+    report = check(options, DockerRuntime(engine=engine))
+    assert report.verdict == "pass"
+    _, side = report.environments
+    assert (side.airflow, side.python) == (target, get_target(target).python)

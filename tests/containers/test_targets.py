@@ -1,4 +1,4 @@
-"""The targets besides the default one, for real: their image, the pair with it, the gate in it."""
+"""The targets besides the default one, for real: the pair with each, and the gate in its image."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from harness.containers.plan import Asked
 from harness.pipeline import Options, check
 from harness.runtimes.constraints import find_constraints
 from harness.runtimes.docker import DockerRuntime
-from harness.targets import get_target
+from harness.targets import default_bridge, default_target, get_target
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
@@ -22,9 +22,9 @@ TARGETS = ("2.5.1", "2.10.3")
 MOST_MEGABYTES = 600
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_its_image_is_small(engine: Engine, target: str) -> None:
-    row = get_target(target)
+@pytest.mark.parametrize("airflow", [default_bridge().airflow, default_target().airflow, *TARGETS])
+def test_images_are_small(engine: Engine, airflow: str) -> None:
+    row = get_target(airflow)
     image = provide_image(
         engine, row, find_constraints(row), cache=cache_folder(), on_step=lambda _: None
     )

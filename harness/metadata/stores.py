@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from contextlib import contextmanager, suppress
 from typing import Any, Dict, Iterator, List, Optional, Set
 from urllib.parse import urlsplit
 
@@ -82,25 +83,33 @@ class FolderWriter:
 
     def write(self, data: bytes) -> None:
         """More of it."""
-        self.stream.write(data)
+        with _naming(self.path):
+            self.stream.write(data)
 
     def finish(self) -> None:
         """It is complete."""
-        self.stream.flush()
-        os.fsync(self.stream.fileno())
-        self.stream.close()
-        os.replace(self.part, self.path)
+        with _naming(self.path):
+            self.stream.flush()
+            os.fsync(self.stream.fileno())
+            self.stream.close()
+            os.replace(self.part, self.path)
 
     def abort(self) -> None:
         """Leave nothing of it."""
-        try:
+        with suppress(OSError):  # what stopped it stops its last bytes, too
             self.stream.close()
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-        finally:
-            if os.path.exists(self.part):
-                os.unlink(self.part)
+        if os.path.exists(self.part):
+            os.unlink(self.part)
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Tell an error which file it is about; the kernel does not, once a file is open."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
 
 class S3Store:

@@ -82,8 +82,11 @@ def isolate(folder):
             ("uid_map", f"{user} {user} 1"),
             ("gid_map", f"{group} {group} 1"),
         ):
-            with open("/proc/self/" + name, "w") as file:
-                file.write(text)
+            try:
+                with open("/proc/self/" + name, "w") as file:
+                    file.write(text)
+            except OSError:
+                return False
     place = os.fsencode(folder)
 
     def set_attributes(path, add, remove):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflows import schema
+from small_disk import small_disk
 from transfers import (
     PASSPHRASE,
     content,
@@ -54,8 +57,6 @@ def expected(
     postgres: Any, airflow: Callable[[str], Any], bundled: str
 ) -> dict[str, list[tuple[Any, ...]]]:
     """What an import that nothing disturbed leaves."""
-    from airflows import schema
-
     url = postgres.create("undisturbed", schema(airflow(TARGET), postgres))
     imported(url, bundled, TARGET)
     found = content(url)
@@ -251,8 +252,6 @@ def _damages(place: Path) -> dict[str, Callable[[], object]]:
 def test_a_damaged_bundle_is_refused_before_any_write(
     message: str, bundled: str, database: Callable[[str], str], tmp_path: Path
 ) -> None:
-    import shutil
-
     place = tmp_path / "bundle"
     shutil.copytree(bundled, place)
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
@@ -337,6 +336,59 @@ def test_a_full_disk_is_said_and_leaves_no_bundle(
     assert not (place / "manifest.json").exists()
     assert not list(place.rglob("*.part"))
     exported(old_database, str(place), airflow("1.10.15").python, tables=tables)
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+
+
+@as_root
+def test_an_export_to_a_disk_that_is_full_is_made_good(
+    old_database: str, airflow: Callable[[str], Any]
+) -> None:
+    python = airflow("1.10.15").python
+    with small_disk() as disk:
+        place = disk.path / "bundle"
+        for free in (4096, 65536):
+            disk.leave(free)
+            with pytest.raises(MetadataError, match="no space left") as failure:
+                exported(old_database, str(place), python)
+            assert str(disk.path) in failure.value.message
+            assert not (place / "manifest.json").exists()
+            assert not list(place.rglob("*.part"))
+        disk.leave(64 << 20)
+        manifest = exported(old_database, str(place), python)
+        bundle.check_files(FolderStore(str(place)), manifest, [t.name for t in manifest.tables])
+
+
+@as_root
+def test_an_import_into_a_server_whose_disk_is_full_goes_on_later(
+    bundled: str,
+    expected: dict[str, list[tuple[Any, ...]]],
+    postgres: Any,
+    airflow: Callable[[str], Any],
+) -> None:
+    template = schema(airflow(TARGET), postgres)
+    with small_disk() as disk:
+        shutil.chown(disk.path, "nobody")  # who the server is
+        postgres.execute(f"CREATE TABLESPACE small LOCATION '{disk.path}'")
+        try:
+            url = postgres.create("on_a_small_disk", template, "TABLESPACE small")
+            failures = []
+            for free in range(0, 1 << 20, 1 << 16):
+                disk.leave(free)
+                try:
+                    report = imported(url, bundled, TARGET)
+                    break
+                except MetadataError as failure:
+                    failures.append(failure.message)
+            assert failures
+            assert all("the database server's disk is full" in message for message in failures)
+            assert report.resumed
+            assert content(url) == expected
+            assert verified(url, bundled, TARGET).ok
+        finally:
+            postgres.drop("on_a_small_disk")
+            postgres.execute("DROP TABLESPACE small")
 
 
 def test_verify_says_what_differs(bundled: str, database: Callable[[str], str]) -> None:

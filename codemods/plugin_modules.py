@@ -62,8 +62,22 @@ class PluginClass:
         )
 
 
-def plugin_classes(tree: ast.AST) -> list[PluginClass]:
-    """The plugins that a text defines."""
+def plugin_classes(tree: ast.Module) -> list[PluginClass]:
+    """The plugins that a text defines, whatever it calls AirflowPlugin and by way of which base."""
+    known = {"AirflowPlugin"}
+    known |= {
+        name
+        for name, path in _imported(tree, "", is_package=False)
+        if path.endswith(".AirflowPlugin")
+    }
+    found = []
+    for node in ast.walk(tree):
+        bases = node.bases if isinstance(node, ast.ClassDef) else []
+        if isinstance(node, ast.ClassDef) and any(
+            ast.unparse(base).rpartition(".")[2] in known for base in bases
+        ):
+            known.add(node.name)
+            found.append(node)
     return [
         PluginClass(
             node=node,
@@ -81,8 +95,7 @@ def plugin_classes(tree: ast.AST) -> list[PluginClass]:
                 for s in node.body
             ),
         )
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and _is_plugin(node)
+        for node in found
     ]
 
 
@@ -377,7 +390,3 @@ def absolute(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
         return node.module or ""
     up = node.level - is_package
     return ".".join([*package[: len(package) - up], *filter(None, [node.module])])
-
-
-def _is_plugin(node: ast.ClassDef) -> bool:
-    return any(ast.unparse(base).split(".")[-1] == "AirflowPlugin" for base in node.bases)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -97,8 +98,7 @@ def pack(original: Repo, rewritten: Rewritten) -> Rewritten:
     prefix = f"{repo.plugins}/"
     names = sorted(f.removeprefix(prefix) for f in repo.files if f.startswith(prefix))
     (repo.root / archive).write_bytes(_packed(original.root / archive, repo.root / prefix, names))
-    for name in names:
-        (repo.root / prefix / name).unlink()
+    shutil.rmtree(repo.root / prefix)
     files = {f for f in repo.files if not f.startswith(prefix)} | {archive}
     changed = [e for e in rewritten.rewrites if e.path.startswith(prefix)]
     entries = [e for e in rewritten.rewrites if not e.path.startswith(prefix)]

@@ -230,7 +230,7 @@ def _docstring(node: ast.stmt) -> bool:
 
 
 def _find(source: Source, _: Target) -> Iterator[Change]:
-    if "AirflowPlugin" not in source.names:
+    if "AirflowPlugin" not in source.text:
         return
     for plugin in plugin_classes(source.tree):
         yield from _Plugin(source, plugin).find()

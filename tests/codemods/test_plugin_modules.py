@@ -36,3 +36,20 @@ def test_a_module_is_no_name_of_a_plain_file() -> None:
     """Only a package gains its modules as attributes: elsewhere the name means nothing."""
     text = PLUGIN.format("from .operators import Load", "operators.Load")
     assert find_plugin_modules({"own/plugin.py": text}) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from airflow.plugins_manager import AirflowPlugin as P\nclass Own(P):\n",
+        "import airflow.plugins_manager as m\nclass Own(m.AirflowPlugin):\n",
+        "from airflow.plugins_manager import AirflowPlugin\n"
+        "class Base(AirflowPlugin):\n    pass\nclass Own(Base):\n",
+    ],
+)
+def test_a_plugin_is_one_by_whichever_name(text: str) -> None:
+    """Its class may be called otherwise, or stand behind a base of the text's own."""
+    text = f"from load import Load\n{text}    name = 'own'\n    operators = [Load]\n"
+    assert find_plugin_modules({"own.py": text, "load.py": "class Load: ...\n"}) == {
+        "airflow.operators.own.Load": "load.Load"
+    }

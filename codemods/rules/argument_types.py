@@ -20,7 +20,8 @@ ID = "argument-types"
 # Argument → its type and since when another one raises.
 # Source: DAG_ARGS_EXPECTED_TYPES and BASEOPERATOR_ARGS_EXPECTED_TYPES of 2.10.1 and 2.11.0, and
 # BaseOperator.__init__ of 2.2.2 and 2.4.3 (priority_weight, execution_timeout); airflow/lineage of
-# 1.10.15 and 2.0.2 (a dict of inlets says nothing to 2.x: "lineage" is a list in its place).
+# 1.10.15 and 2.0.2 (a dict of inlets says nothing to 2.x: "lineage" is a list in its place);
+# airflow/models/param.py of 2.2.2 ("json" is a dict of what JSON can hold; it warns).
 _DAG = {
     "catchup": ("bool", "2.10"),
     "concurrency": ("int", "2.10"),
@@ -28,6 +29,7 @@ _DAG = {
     "is_paused_upon_creation": ("bool", "2.10"),
     "max_active_runs": ("int", "2.10"),
     "max_active_tasks": ("int", "2.10"),
+    "params": ("json", "2.2"),
     "tags": ("list", "2.10"),
 }
 _TASK = {
@@ -39,6 +41,7 @@ _TASK = {
     "inlets": ("lineage", "2.0"),
     "max_active_tis_per_dag": ("int", "2.10"),
     "outlets": ("lineage", "2.0"),
+    "params": ("json", "2.2"),
     "pool": ("str", "2.10"),
     "priority_weight": ("int", "2.2"),
     "queue": ("str", "2.10"),
@@ -51,6 +54,17 @@ _TASK = {
 # A dict with one of these is meant for tasks, whatever it is called and wherever it is used.
 _MARKS = {"depends_on_past", "email_on_failure", "email_on_retry", "wait_for_downstream"}
 _TEXTS = {"airflow.models.Variable.get", "os.environ.get", "os.getenv"}
+_NOT_JSON = {
+    "datetime.date",
+    "datetime.date.today",
+    "datetime.datetime",
+    "datetime.datetime.now",
+    "datetime.datetime.today",
+    "datetime.datetime.utcnow",
+    "datetime.timedelta",
+    "decimal.Decimal",
+    "pendulum.datetime",
+}
 _LINEAGE = {"auto", "datasets", "task_ids"}
 _FALSE = {"", "0", "f", "false", "n", "no", "none", "off"}
 
@@ -87,10 +101,29 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         if not kind or not target.has(f"apache-airflow>={since}"):
             continue
         value = known(node, source)
-        if isinstance(value, ast.Constant | ast.Tuple | ast.Set | ast.List | ast.Dict):
+        if kind == "json":
+            yield from _not_json(source, value)
+        elif isinstance(value, ast.Constant | ast.Tuple | ast.Set | ast.List | ast.Dict):
             yield from _other(source, name, kind, node, value)
         elif kind not in {"str", "list", "lineage"} and _is_text(source, value):
             yield _note(name, kind, node, "a text", f"Put {_wanted(kind)} around it")
+
+
+def _not_json(source: Source, value: ast.expr) -> Iterator[Note]:
+    """What of params JSON cannot hold, as far as the text shows it."""
+    for part in value.values if isinstance(value, ast.Dict) else ():
+        shown = known(part, source)
+        if isinstance(shown, ast.Dict):
+            yield from _not_json(source, shown)
+        made = source.path_of(shown.func) if isinstance(shown, ast.Call) else None
+        if isinstance(shown, ast.Set | ast.Lambda) or made in _NOT_JSON:
+            given = source.segment(shown)
+            yield Note.at(
+                part,
+                rule=ID,
+                message=f"params must be what JSON can hold on the target and have {given}",
+                fix=f"Give a text, str({given}), which templates render alike",
+            )
 
 
 def _other(
@@ -256,6 +289,21 @@ RULE = Rule(
         ),
         Example(
             before=lines(
+                "from datetime import date",
+                "from airflow import DAG",
+                "",
+                "DAG('d', schedule=None, params={'day': date(2020, 1, 1), 'table': 't'})",
+            ),
+            after=lines(
+                "from datetime import date",
+                "from airflow import DAG",
+                "",
+                "DAG('d', schedule=None, params={'day': date(2020, 1, 1), 'table': 't'})",
+            ),
+            notes=("str(date(2020, 1, 1))",),
+        ),
+        Example(
+            before=lines(
                 "from airflow.operators.bash import BashOperator",
                 "",
                 "ins = {'auto': True, 'task_ids': ['a'], 'datasets': FILES}",
@@ -280,7 +328,7 @@ RULE = Rule(
             "from airflow import DAG",
             "",
             "args = {'depends_on_past': False, 'pool': None, 'execution_timeout': timedelta(1)}",
-            "DAG('d', schedule=None, default_args=args, catchup=False, tags=['a'])",
+            "DAG('d', schedule=None, default_args=args, catchup=False, params={'a': [1, None]})",
         ),
         lines(
             "from airflow.models import Variable",

@@ -62,6 +62,7 @@ ROWS: Mapping[str, Mapping[str, _Row]] = {
         "filepath": _Row(since="2.2", advice="Write str(dag.relative_fileloc)"),
         "following_schedule": _Row(since="2.2", advice=_RUNS),
         "previous_schedule": _Row(since="2.2", advice=_RUNS),
+        "date_range": _Row(since="2.2", advice=_RUNS),
         "get_run_dates": _Row(since="2.2", advice=_RUNS),
         "normalize_schedule": _Row(since="2.2", advice=_RUNS),
         "is_fixed_time_schedule": _Row(since="2.2", advice=_RUNS),

@@ -7,29 +7,51 @@ from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import Construction, constructions
-from codemods.changes import Change, EditDict, Step
+from codemods.changes import Change, EditCall, EditDict, Operation, Step
 from codemods.constructors import DROP
 from codemods.rules._text import lines
 from codemods.rules.arguments import calls_by_path, map_arguments, settle
 from codemods.source import Source
 from codemods.target import Target
+from codemods.values import known
 
 ID = "unpacked-arguments"
 
 
-def _unpacked(source: Source) -> dict[int, tuple[ast.Dict, list[Construction]]]:
-    """The dict displays that calls take their arguments out of, with those calls."""
-    found: dict[int, tuple[ast.Dict, list[Construction]]] = {}
+_Holder = ast.Dict | ast.Call
+
+
+def _holder(source: Source, value: ast.expr) -> _Holder | None:
+    """The dict display, or the call of ``dict``, that a value or its name stands for."""
+    shown = known(value, source)
+    if isinstance(shown, ast.Call):
+        return shown if isinstance(shown.func, ast.Name) and shown.func.id == "dict" else None
+    return shown if isinstance(shown, ast.Dict) else None
+
+
+def _items(holder: _Holder) -> Iterator[tuple[ast.expr | ast.keyword, str, ast.expr]]:
+    """(place, name, value) of each argument that a dict holds under a name in sight."""
+    if isinstance(holder, ast.Call):
+        yield from ((k, k.arg, k.value) for k in holder.keywords if k.arg)
+        return
+    for key, value in zip(holder.keys, holder.values, strict=True):
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield key, key.value, value
+
+
+def _unpacked(source: Source) -> dict[int, tuple[_Holder, list[Construction]]]:
+    """The dicts that calls take their arguments out of, with those calls."""
+    found: dict[int, tuple[_Holder, list[Construction]]] = {}
     for made in constructions(source):
         for keyword in made.node.keywords:
-            if keyword.arg is None:
-                node = source.value_of(keyword.value, ast.Dict)
-                if isinstance(node, ast.Dict) and made.path.startswith("airflow."):
+            if keyword.arg is None and made.path.startswith("airflow."):
+                node = _holder(source, keyword.value)
+                if node is not None:
                     found.setdefault(id(node), (node, []))[1].append(made)
     return found
 
 
-def _only(source: Source, node: ast.Dict, calls: list[Construction]) -> bool:
+def _only(source: Source, node: _Holder, calls: list[Construction]) -> bool:
     """Whether nothing but these calls uses the dict."""
     names = {
         k.value.id
@@ -65,10 +87,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         rename: dict[str, str] = {}
         drop: set[str] = set()
         only = _only(source, node, calls)
-        for key, value in zip(node.keys, node.values, strict=True):
-            name = key.value if isinstance(key, ast.Constant) else None
-            if key is None or not isinstance(name, str):
-                continue
+        for place, name, value in _items(node):
             outcomes = {_outcome(source, target, made, name, value) for made in calls}
             new = sorted(outcomes - {name})
             if not new:
@@ -76,7 +95,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             if len(outcomes) > 1 or not only or new[0].startswith("!"):
                 said = [n[1:] if n.startswith("!") else f"it is {n} now" for n in new if n != DROP]
                 yield Note.at(
-                    key,
+                    place,
                     rule=ID,
                     message=f"{name} reaches a class by ** that does not take it on the target",
                     fix="; ".join(said) or "Drop it, or give it to those that take it",
@@ -92,8 +111,14 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                 rule=ID,
                 line=node.lineno,
                 message="arguments given by **: " + "; ".join(said),
-                operations=(EditDict(node=node, rename=rename, drop=frozenset(drop)),),
+                operations=(_edit(node, rename, frozenset(drop)),),
             )
+
+
+def _edit(node: _Holder, rename: dict[str, str], drop: frozenset[str]) -> Operation:
+    if isinstance(node, ast.Call):
+        return EditCall(node=node, rename=rename, drop=drop)
+    return EditDict(node=node, rename=rename, drop=drop)
 
 
 _BASH = "from airflow.operators.bash import BashOperator"
@@ -117,6 +142,20 @@ RULE = Rule(
                 "common = {'bash_command': 'true', 'do_xcom_push': True}",
                 "BashOperator(task_id='t', **common)",
                 "BashOperator(task_id='u', **common)",
+            ),
+        ),
+        Example(
+            before=lines(
+                _BASH,
+                "",
+                "common = dict(bash_command='true', xcom_push=True)",
+                "BashOperator(task_id='t', **common)",
+            ),
+            after=lines(
+                _BASH,
+                "",
+                "common = dict(bash_command='true', do_xcom_push=True)",
+                "BashOperator(task_id='t', **common)",
             ),
         ),
         Example(

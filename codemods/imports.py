@@ -140,6 +140,25 @@ def _edit_from(code: str, module: str | None, outcome: Sequence[NewImport | bool
     return cst.Module([]).code_for_node(node)
 
 
+def _joined(code: str, names: Sequence[str]) -> str | None:
+    """One ``from`` import with more names, or None where that is no small change."""
+    statement = cst.ensure_type(cst.parse_statement(code), cst.SimpleStatementLine)
+    node = cst.ensure_type(statement.body[0], cst.ImportFrom)
+    if isinstance(node.names, cst.ImportStar):
+        return None
+    *others, last = node.names
+    comma: cst.Comma | cst.MaybeSentinel = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    if node.lpar and "\n" in code:
+        if not (others and isinstance(last.comma, cst.Comma)):
+            return None
+        comma = others[-1].comma
+    added = [_alias(name, "").with_changes(comma=comma) for name in names]
+    added[-1] = added[-1].with_changes(comma=last.comma)
+    node = node.with_changes(names=[*others, last.with_changes(comma=comma), *added])
+    joined = cst.Module([]).code_for_node(node)
+    return joined if max(map(len, joined.split("\n"))) <= _WIDTH else None
+
+
 def _new_code(op: Operation) -> str:
     """The code that an operation writes; names in it are still used."""
     if isinstance(op, Replace):
@@ -160,7 +179,7 @@ class Plan:
         self.added: dict[ast.stmt, list[NewImport]] = {}
         for op in operations:
             if isinstance(op, AddImport):
-                self.added.setdefault(op.near.statement, []).append(op.new)
+                self.added.setdefault(self._home(op), []).append(op.new)
         self._drop_unused(operations)
 
     def _drop_unused(self, operations: Sequence[Operation]) -> None:
@@ -177,6 +196,38 @@ class Plan:
             lost = [span for span, names in gone if binding.name not in names]
             if all(any(a <= s and e <= b for a, b in lost) for s, e in spans):
                 self.rebound[binding] = ()
+
+    def _home(self, op: AddImport) -> ast.stmt:
+        """The statement that a new import stands beside: of those that import from its module
+        already the first that it can join, or else the one of ``near``."""
+        near, found = op.near.statement, None
+        if op.new.name and not op.new.asname and op.near.tower is None:
+            mates = (b.statement for b in self.source.bindings if self._mates(b, op))
+            found = next((s for s in mates if self._reaches(s, near)), None)
+        return found or near
+
+    def _mates(self, binding: Binding, op: AddImport) -> bool:
+        """Whether a binding's statement stays as it is, and could import ``op.new`` too."""
+        statement, blocks = binding.statement, self.source.blocks
+        return (
+            isinstance(statement, ast.ImportFrom)
+            and (statement.level, statement.module) == (0, op.new.module)
+            and statement.names[0].name != "*"
+            and binding.tower is None
+            and blocks[statement] == blocks[op.near.statement]
+            and statement not in self.source.unsplittable
+            and not any(b.statement is statement for b in self.rebound)
+            and _joined(self.source.segment(statement), [op.new.local]) is not None
+        )
+
+    def _reaches(self, statement: ast.stmt, near: ast.stmt) -> bool:
+        """Whether what ``statement`` binds is there as soon as it is needed beside ``near``."""
+        if statement.lineno <= near.lineno:
+            return True
+        between = [s for s in self.source.tree.body if near.lineno <= s.lineno <= statement.lineno]
+        return statement in between and all(
+            isinstance(s, ast.Import | ast.ImportFrom) for s in between
+        )
 
     @property
     def statements(self) -> list[ast.Import | ast.ImportFrom]:
@@ -260,7 +311,16 @@ class Plan:
             lines += [_line(group, module, indent, of) for module, group in groups]
             if not first and lines:
                 lines = _framed(lines, said, indent)
-        lines += [_line(group, module, indent, {}) for module, group in _grouped(added)]
+        for module, group in _grouped(added):
+            plain = [n.name for n in group if not n.asname]
+            joins = isinstance(statement, ast.ImportFrom) and statement.module == module
+            joined = None
+            if joins and all(o is True for o in outcome) and len(plain) == len(group):
+                joined = _joined(lines[0], plain)
+            if joined is None:
+                lines.append(_line(group, module, indent, {}))
+            else:
+                lines[0] = joined
         return self._place(statement, indent, lines, shared)
 
     def _apart(

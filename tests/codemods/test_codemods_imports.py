@@ -772,3 +772,49 @@ def test_the_star_of_airflow_models_fails_on_2_5(targets: dict[str, dict[str, st
     assert migrate_source(used, pins=targets["2.10.3"]).text is None
     (note,) = migrate_source("from airflow.models import *\n", pins=targets["2.5.1"]).notes
     assert note.message.startswith("the star import of airflow.models fails")
+
+
+@pytest.mark.parametrize(
+    ("imports", "expected"),
+    [
+        (
+            "from datetime import datetime\nfrom airflow import DAG\n",
+            "datetime import datetime, timedelta\nfrom a",
+        ),
+        (
+            "from airflow import DAG\nfrom datetime import datetime\n",
+            "datetime import datetime, timedelta\n",
+        ),
+        (
+            "from airflow import DAG\nx = 1\nfrom datetime import datetime\n",
+            "DAG\nfrom datetime import timedelta\nx",
+        ),
+        (
+            "from datetime import (\n    date,\n    datetime,\n)\nfrom airflow import DAG\n",
+            "import (\n    date,\n    datetime,\n    timedelta,\n)\n",
+        ),
+        (
+            "from datetime import (datetime,\n)\nfrom airflow import DAG\n",
+            "import (datetime,\n)\nfrom airflow import DAG\nfrom datetime import timedelta\n",
+        ),
+        (
+            "from datetime import *\nfrom airflow import DAG\n",
+            "DAG\nfrom datetime import timedelta\n",
+        ),
+        (
+            "from datetime import datetime  # noqa\nfrom airflow import DAG\n",
+            "datetime import datetime, timedelta  # noqa\n",
+        ),
+        (
+            "import datetime; from datetime import date as day\nfrom airflow import DAG\n",
+            "import datetime; from datetime import date as day\nfrom airflow import DAG\n\n",
+        ),
+    ],
+)
+def test_a_new_import_joins_one_from_the_same_module(
+    imports: str, expected: str, newest: dict[str, str]
+) -> None:
+    before = imports + "\ndag = DAG('d', start_date=datetime(2020, 1, 1))\n"
+    after = migrate_source(before, pins=newest).text or before
+    assert expected in after
+    assert not migrate_source(after, pins=newest).text

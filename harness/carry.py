@@ -19,8 +19,9 @@ from harness.errors import UsageError
 from harness.launch import launched
 from harness.metadata.bundle import Manifest
 from harness.metadata.databases import opened
-from harness.metadata.export import ExportOptions, export, no_steps
-from harness.metadata.load import LoadOptions, LoadReport, load, open_bundle
+from harness.metadata.export import export, no_steps
+from harness.metadata.load import LoadReport, load, open_bundle
+from harness.metadata.options import ExportOptions, LoadOptions
 from harness.metadata.sealing import Fernet, new_seal, read_secret
 from harness.metadata.stores import store_of
 from harness.metadata.values import Decoder

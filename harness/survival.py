@@ -24,9 +24,10 @@ from harness.errors import HarnessError
 from harness.launch import launched
 from harness.metadata.bundle import Manifest
 from harness.metadata.databases import opened
-from harness.metadata.export import ExportOptions, export
+from harness.metadata.export import export
 from harness.metadata.inside import Inside, database_option, inside
-from harness.metadata.load import LoadOptions, LoadReport, load
+from harness.metadata.load import LoadReport, load
+from harness.metadata.options import ExportOptions, LoadOptions
 from harness.metadata.readable import Readable, read_back
 from harness.metadata.sealing import Fernet, new_seal
 from harness.metadata.stores import store_of

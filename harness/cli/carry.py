@@ -73,7 +73,7 @@ def metadata_export(
 ) -> None:
     """Write the metadata of an Airflow 1.10 as a bundle."""
     from harness.carry import Place, run_export, steps
-    from harness.metadata.export import ExportOptions
+    from harness.metadata.options import ExportOptions
     from harness.metadata.report import export_document, export_lines
 
     place = Place(
@@ -132,7 +132,7 @@ def metadata_import(
     """Write a bundle into the database of an Airflow 2.x."""
     from harness.carry import Place, run_import, steps
     from harness.metadata.databases import hide_password
-    from harness.metadata.load import LoadOptions
+    from harness.metadata.options import LoadOptions
     from harness.metadata.report import load_document, load_lines
 
     place = Place(
@@ -190,7 +190,7 @@ def metadata_verify(
     """
     from harness.carry import Place, run_verify, steps
     from harness.metadata.databases import hide_password
-    from harness.metadata.load import LoadOptions
+    from harness.metadata.options import LoadOptions
     from harness.metadata.readable import read_document, read_lines
     from harness.metadata.report import verify_document, verify_lines
 

@@ -17,11 +17,12 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from harness.metadata.bundle import Manifest, TableEntry, blocks
 from harness.metadata.copytext import fields, unescape
-from harness.metadata.export import place_of
+from harness.metadata.outgoing import place_of
 from harness.metadata.problems import MetadataError, TargetProblem
+from harness.metadata.schema import version_key
 from harness.metadata.sealing import Seal, one_of
 from harness.metadata.stores import error_code
-from harness.metadata.tables import TABLES, version_key
+from harness.metadata.tables import TABLES
 
 HANDED = ("variable", "connection")
 FIELDS = ("conn_type", "description", "host", "schema", "login", "password", "port", "extra")

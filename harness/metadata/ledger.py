@@ -15,7 +15,7 @@ import json
 from dataclasses import asdict
 from typing import Any, Dict, List, Optional, Tuple
 
-from harness.metadata.databases import Database
+from harness.metadata.database import Database
 from harness.metadata.shape import Plan, Refusals
 
 LEDGER = "mwaa_harness_import"

@@ -16,11 +16,12 @@ from typing import Any
 
 from harness.metadata.bundle import Manifest, TableEntry, blocks
 from harness.metadata.copytext import escape, fields, lines_of, unescape
-from harness.metadata.export import place_of
 from harness.metadata.inside import Inside
+from harness.metadata.outgoing import place_of
 from harness.metadata.readback import Read, digest, new_secret, readback
+from harness.metadata.schema import Table
 from harness.metadata.sealing import Seal
-from harness.metadata.tables import TABLES, Table
+from harness.metadata.tables import TABLES
 from harness.metadata.values import Unrepresentable, plain, xcom_value
 
 SHOWN = 50

@@ -15,10 +15,10 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 
 from harness.metadata.bundle import TableEntry
 from harness.metadata.copytext import NULL, bytes_field, escape, fields, unescape
-from harness.metadata.export import MEMO, place_of
+from harness.metadata.outgoing import MEMO, place_of
 from harness.metadata.problems import BundleProblem
+from harness.metadata.schema import Column, Table, has
 from harness.metadata.sealing import Fernet, Seal
-from harness.metadata.tables import Column, Table, has
 from harness.metadata.values import Unrepresentable, pickled, xcom_value
 
 DETAILS = 100

@@ -24,7 +24,7 @@ from contextlib import ExitStack, suppress
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from harness.metadata.problems import MetadataError
-from harness.metadata.tables import version_key
+from harness.metadata.schema import version_key
 from harness.scratch import scratch
 
 VALUE_SECONDS = 30

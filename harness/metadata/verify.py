@@ -16,20 +16,15 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set,
 
 from harness.metadata.bundle import TableEntry, blocks, check_files
 from harness.metadata.copytext import NULL, escape, fields, lines_of, unescape
-from harness.metadata.databases import Database
+from harness.metadata.database import Database
 from harness.metadata.export import no_steps
-from harness.metadata.load import (
-    LoadOptions,
-    imported_tables,
-    open_bundle,
-    own_columns,
-    plan_of,
-    table_name_file,
-)
+from harness.metadata.load import imported_tables, open_bundle, plan_of
+from harness.metadata.options import LoadOptions
+from harness.metadata.planning import own_columns, table_name_file
 from harness.metadata.problems import TargetProblem, database_errors
+from harness.metadata.schema import Table
 from harness.metadata.sealing import Fernet, Seal
 from harness.metadata.shape import Plan, Shape
-from harness.metadata.tables import Table
 
 BUCKETS = 1 << 14
 MASK = (1 << 64) - 1

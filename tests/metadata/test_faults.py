@@ -24,9 +24,10 @@ from transfers import (
 )
 
 from harness.metadata import bundle, load, stores
-from harness.metadata.databases import PostgreSQL, opened
+from harness.metadata.databases import opened
 from harness.metadata.ledger import Ledger
-from harness.metadata.load import LoadOptions
+from harness.metadata.options import LoadOptions
+from harness.metadata.postgresql import PostgreSQL
 from harness.metadata.problems import BundleProblem, KeyProblem, MetadataError, TargetProblem
 from harness.metadata.sealing import Fernet
 from harness.metadata.stores import FolderStore

@@ -23,9 +23,9 @@ from transfers import listed
 
 from harness.carry import Place, run_export, run_import, run_verify
 from harness.cli import cli
-from harness.metadata.export import ExportOptions
 from harness.metadata.inside import inside
-from harness.metadata.load import LoadOptions, LoadReport, open_bundle
+from harness.metadata.load import LoadReport, open_bundle
+from harness.metadata.options import ExportOptions, LoadOptions
 from harness.metadata.readable import read_back
 from harness.metadata.readback import Read, readback
 from harness.metadata.stores import store_of

@@ -9,7 +9,7 @@ from test_faults import TARGET, bundled  # noqa: F401
 from transfers import content, exported, imported, untouched, verified
 
 from harness.metadata.databases import opened
-from harness.metadata.load import POLICIES
+from harness.metadata.options import POLICIES
 from harness.metadata.problems import TargetProblem
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("metadata-postgres")]

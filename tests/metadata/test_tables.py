@@ -7,9 +7,10 @@ from airflows import Airflow
 
 from harness.metadata.databases import opened
 from harness.metadata.defaults import DEFAULT_CONNECTIONS
-from harness.metadata.load import connection_digest
+from harness.metadata.planning import connection_digest
+from harness.metadata.schema import REVISIONS, columns_of, revision_of, version_key
 from harness.metadata.sealing import Fernet
-from harness.metadata.tables import REVISIONS, TABLES, columns_of, revision_of, version_key
+from harness.metadata.tables import TABLES
 from harness.runtimes.surroundings import FERNET_KEY
 
 AGAINST_DATABASES = [pytest.mark.slow, pytest.mark.xdist_group("metadata-postgres")]

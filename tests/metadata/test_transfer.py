@@ -8,8 +8,7 @@ import pytest
 
 from harness.carry import Place, run_export, run_import, run_verify
 from harness.metadata.databases import opened
-from harness.metadata.export import ExportOptions
-from harness.metadata.load import LoadOptions
+from harness.metadata.options import ExportOptions, LoadOptions
 from harness.runtimes.surroundings import FERNET_KEY
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("metadata-postgres")]

@@ -13,8 +13,9 @@ import population
 
 from harness.metadata.bundle import Manifest
 from harness.metadata.databases import connect, opened
-from harness.metadata.export import ExportOptions, export
-from harness.metadata.load import LoadOptions, LoadReport, load
+from harness.metadata.export import export
+from harness.metadata.load import LoadReport, load
+from harness.metadata.options import ExportOptions, LoadOptions
 from harness.metadata.sealing import Fernet, new_seal
 from harness.metadata.stores import store_of
 from harness.metadata.tables import TABLES

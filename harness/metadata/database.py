@@ -1,0 +1,123 @@
+"""What the engine asks of a database: rows as streams of COPY text, out and in.
+
+This module travels: it also runs in Airflow's own Python (3.7 and later) as part of a DAG.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple
+
+from harness.metadata.problems import MetadataError
+
+LOCK = 0x6D776161
+"""The number of the advisory lock that two imports into one database compete for."""
+
+
+class Database:
+    """An open connection. What differs between the databases is in the subclasses."""
+
+    dialect = ""
+    quote = '"'
+    placeholder = "%s"
+
+    def __init__(self, connection: Any, where: str) -> None:
+        self.connection = connection
+        self.where = where
+
+    def name(self, identifier: str) -> str:
+        """A table's or a column's name, quoted."""
+        return f"{self.quote}{identifier}{self.quote}"
+
+    def column(self, name: str, type_: str) -> str:
+        """SQL for a column of the table ``t``, as exactly as the database has it."""
+        return f"t.{self.name(name)}"
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> List[Tuple[Any, ...]]:
+        """All rows of a query whose answer is small."""
+        cursor = self.connection.cursor()
+        try:
+            self._run(cursor, sql, parameters)
+            return list(cursor.fetchall()) if cursor.description else []
+        finally:
+            cursor.close()
+
+    def _run(self, cursor: Any, sql: str, parameters: Sequence[Any]) -> None:
+        if parameters:
+            cursor.execute(sql.replace("?", self.placeholder), parameters)
+        else:
+            cursor.execute(sql)  # in which no % is a placeholder
+
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """The only value of a query."""
+        return self.rows(sql, parameters)[0][0]
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a statement; how many rows it touched."""
+        cursor = self.connection.cursor()
+        try:
+            self._run(cursor, sql, parameters)
+            return int(cursor.rowcount)
+        finally:
+            cursor.close()
+
+    def begin(self) -> None:
+        """Begin a transaction that writes, where the driver does not do so itself."""
+
+    def commit(self) -> None:
+        """End the transaction."""
+        self.connection.commit()
+
+    def rollback(self) -> None:
+        """Give the transaction up; a connection that is gone has done so itself."""
+        try:
+            self.connection.rollback()
+        except Exception as error:
+            if isinstance(error, MetadataError):
+                raise
+
+    def close(self) -> None:
+        """Close the connection, whatever state it is in."""
+        try:
+            self.connection.close()
+        except Exception as error:
+            if isinstance(error, MetadataError):
+                raise
+
+    def catalogue(self) -> Dict[str, Tuple[str, ...]]:
+        """Table → its columns, in their order."""
+        raise NotImplementedError
+
+    def elsewhere(self) -> str:
+        """A hint at where Airflow's tables are, if they are in this database but out of sight."""
+        return ""
+
+    def snapshot(self) -> None:
+        """Begin a read-only transaction that sees one state of the database to its end."""
+        raise NotImplementedError
+
+    def any_text(self) -> bool:
+        """Whether its texts may hold NUL or no UTF-8; from now on they come as they are."""
+        return True
+
+    def copy_out(self, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
+        """Give the rows of ``select`` to ``write`` as blocks of whole lines of COPY text."""
+        raise NotImplementedError
+
+    def copy_in(
+        self, table: str, columns: Sequence[str], types: Sequence[str], lines: Iterable[bytes]
+    ) -> int:
+        """Insert lines (or blocks of whole lines) of COPY text; how many rows came in."""
+        raise NotImplementedError
+
+    def lock(self) -> bool:
+        """Keep other imports out until the connection ends; False = one is at work."""
+        raise NotImplementedError
+
+    def set_sequence(self, table: str, column: str) -> None:
+        """Let the table's own ids go on after those that are there."""
+
+    def revision(self) -> str:
+        """The schema's alembic revision, "" when it has none."""
+        if "alembic_version" not in self.catalogue():
+            return ""
+        return ",".join(sorted(row[0] for row in self.rows("SELECT * FROM alembic_version")))

@@ -1,0 +1,150 @@
+"""PostgreSQL, which does the work itself: COPY on the server.
+
+This module travels: it also runs in Airflow's own Python (3.7 and later) as part of a DAG.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Callable, Dict, Iterable, Sequence, Tuple
+from urllib.parse import quote
+
+from harness.metadata.copytext import BLOCK
+from harness.metadata.database import LOCK, Database
+
+
+class _Reader:
+    """Lines or blocks as the file that COPY … FROM STDIN reads from."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self.lines = iter(lines)
+        self.rest = b""
+
+    def read(self, size: int = 65536) -> bytes:
+        parts = [self.rest]
+        length = len(self.rest)
+        while length < size:
+            line = next(self.lines, None)
+            if line is None:
+                break
+            parts.append(line)
+            length += len(line)
+        block = b"".join(parts)
+        self.rest = block[size:]
+        return block[:size]
+
+    def readline(self, size: int = 65536) -> bytes:  # the driver wants it to be there
+        return self.read(size)
+
+
+class _Blocks(io.RawIOBase):
+    """What is under the buffer that COPY … TO STDOUT writes to, row by row: it gives the buffer's
+    content on, cut behind the last whole line."""
+
+    def __init__(self, give: Callable[[bytes], Any]) -> None:
+        self.give = give
+        self.rest = b""
+        self.failed = False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if not self.failed:  # else the buffer is only being thrown away
+            block = self.rest + bytes(data)
+            end = block.rfind(b"\n") + 1
+            self.rest = block[end:]
+            self.failed = True
+            if end:
+                self.give(block[:end])
+            self.failed = False
+        return len(data)
+
+
+class PostgreSQL(Database):
+    """PostgreSQL and Aurora PostgreSQL, through psycopg2, which Airflow's own images have."""
+
+    dialect = "postgresql"
+
+    def __init__(self, connection: Any, where: str) -> None:
+        super().__init__(connection, where)
+        for setting in (
+            "SET TIME ZONE 'UTC'",
+            "SET DateStyle = 'ISO'",
+            "SET IntervalStyle = 'postgres'",
+            "SET extra_float_digits = 3",
+            "SET bytea_output = 'hex'",
+            "SET client_encoding = 'UTF8'",
+            "SET statement_timeout = 0",
+            "SET idle_in_transaction_session_timeout = 0",
+        ):
+            self.execute(setting)
+        self.commit()
+
+    def catalogue(self) -> Dict[str, Tuple[str, ...]]:
+        found: Dict[str, Tuple[str, ...]] = {}
+        for table, column in self.rows(
+            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+            " WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped"
+            " AND pg_table_is_visible(c.oid) AND c.relnamespace <> 'pg_catalog'::regnamespace"
+            " ORDER BY c.relname, a.attnum"
+        ):
+            found[table] = (*found.get(table, ()), column)
+        return found
+
+    def elsewhere(self) -> str:
+        schemas = self.rows(
+            "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relname = 'dag_run' AND c.relkind = 'r'"
+        )
+        return "".join(
+            f"Its schema {name} has one: end the URL in ?options="
+            + quote('-csearch_path="' + name.replace(" ", "\\ ") + '"', safe="")
+            for (name,) in schemas[:1]
+        )
+
+    def snapshot(self) -> None:
+        self.commit()
+        self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+    def any_text(self) -> bool:
+        if self.value("SHOW server_encoding") != "SQL_ASCII":
+            return False
+        self.execute("SET client_encoding = 'SQL_ASCII'")
+        return True
+
+    def copy_out(self, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
+        cursor = self.connection.cursor()
+        try:
+            # The buffer is C, so that a row costs no call of ours.
+            rows = io.BufferedWriter(_Blocks(write), BLOCK)
+            cursor.copy_expert(f"COPY ({select}) TO STDOUT", rows)
+            rows.flush()
+        finally:
+            cursor.close()
+
+    def copy_in(
+        self, table: str, columns: Sequence[str], types: Sequence[str], lines: Iterable[bytes]
+    ) -> int:
+        names = ", ".join(self.name(column) for column in columns)
+        cursor = self.connection.cursor()
+        try:
+            cursor.copy_expert(
+                f"COPY {self.name(table)} ({names}) FROM STDIN", _Reader(lines), 1 << 16
+            )
+            return int(cursor.rowcount)
+        finally:
+            cursor.close()
+
+    def lock(self) -> bool:
+        taken = bool(self.value("SELECT pg_try_advisory_lock(?)", (LOCK,)))
+        self.commit()
+        return taken
+
+    def set_sequence(self, table: str, column: str) -> None:
+        sequence = self.value("SELECT pg_get_serial_sequence(?, ?)", (table, column))
+        if sequence:
+            self.rows(
+                f"SELECT setval('{sequence}', greatest((SELECT coalesce(max({self.name(column)}),"
+                f" 1) FROM {self.name(table)}), (SELECT last_value FROM {sequence})))"
+            )

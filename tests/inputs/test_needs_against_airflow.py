@@ -64,6 +64,7 @@ FILES = {
         from datetime import datetime, timedelta
         import pendulum
         from airflow import DAG
+        from airflow.configuration import conf
         from airflow.hooks.base_hook import BaseHook
         from airflow.models import Variable
         from airflow.operators.dummy_operator import DummyOperator
@@ -74,8 +75,13 @@ FILES = {
         region = BaseHook.get_connection("storage").extra_dejson["region"]
         suffix = os.environ["STAGE"].lower()
         minutes = {"dev": 1, "prod": 60}[Variable.get("stage")]
+        owner = conf.get("team", "owner") if conf.getboolean("team", "strict") else "nobody"
 
-        default_args = {"start_date": datetime(2020 + month, month, 1, tzinfo=zone)}
+        default_args = {
+            "owner": owner,
+            "retries": conf.getint("team", "retries"),
+            "start_date": datetime(2020 + month, month, 1, tzinfo=zone),
+        }
         with DAG("lists_" + suffix, default_args=default_args, schedule_interval=None) as dag:
             for source, target in pairs:
                 DummyOperator(

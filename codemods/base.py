@@ -17,10 +17,10 @@ PluginModules = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class OwnClass:
-    """A class of the repository's own, and where what it is given by ``**kwargs`` ends."""
+    """A class of the repository's own, or a function, and where its ``**kwargs`` end."""
 
-    base: str  # the 1.10 path of the class of Airflow's that it inherits from
-    takes: tuple[str, ...]  # what the classes on the way take for themselves
+    base: str  # the 1.10 path of the class of Airflow's that it inherits from or makes
+    takes: tuple[str, ...]  # what those on the way take for themselves
     within: tuple[str, ...]  # the folders and the module that define it
 
     def may_be(self, path: str) -> bool:

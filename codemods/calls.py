@@ -17,13 +17,19 @@ class Construction:
 
     node: ast.Call
     path: str  # as the text means it, that is on 1.10
-    use: Use | None  # the name that is called, unless a subclass stands between
-    own: frozenset[str] = frozenset()  # what subclasses on the way take for themselves
+    use: Use | None  # the name that is called, unless a subclass or a function stands between
+    own: frozenset[str] = frozenset()  # what those on the way take for themselves
     first: int = 0  # how many positional arguments do not belong to the constructor
+
+    @property
+    def reaching(self) -> list[ast.keyword]:
+        """The keywords that get as far as the constructor."""
+        return [k for k in self.node.keywords if k.arg not in self.own]
 
 
 def constructions(source: Source) -> Iterator[Construction]:
-    """Direct calls, ``partial``, calls of the text's own subclasses, and ``super().__init__``."""
+    """Direct calls, ``partial``, calls of the text's own subclasses and of its functions that hand
+    their ``**kwargs`` on, and ``super().__init__``."""
     for call in source.calls:
         if call.path == "functools.partial" and call.node.args:
             path = source.path_of(call.node.args[0])
@@ -33,6 +39,7 @@ def constructions(source: Source) -> Iterator[Construction]:
         else:
             yield Construction(node=call.node, path=call.path, use=call.use)
     yield from _subclasses(source)
+    yield from _makers(source)
     yield from _from_other_files(source)
 
 
@@ -57,10 +64,6 @@ def takes(init: ast.FunctionDef) -> frozenset[str] | None:
     a = init.args
     if a.kwarg is None:
         return None
-    names = {x.arg for x in [*a.posonlyargs, *a.args, *a.kwonlyargs]}
-    names |= {
-        n.value for n in ast.walk(init) if isinstance(n, ast.Constant) and isinstance(n.value, str)
-    }  # kwargs.pop("name"), kwargs["name"]
     kept = any(
         isinstance(n, ast.Assign) and isinstance(n.value, ast.Name) and n.value.id == a.kwarg.arg
         for n in ast.walk(init)
@@ -75,7 +78,36 @@ def takes(init: ast.FunctionDef) -> frozenset[str] | None:
         )
         for n in ast.walk(init)
     )
-    return frozenset(names) if handed and not kept else None
+    return _named(init) if handed and not kept else None
+
+
+def _named(function: ast.FunctionDef) -> frozenset[str]:
+    """What a function may take for itself: its parameters, and kwargs.pop("name")."""
+    a = function.args
+    texts = (n.value for n in ast.walk(function) if isinstance(n, ast.Constant))
+    names = {x.arg for x in [*a.posonlyargs, *a.args, *a.kwonlyargs]}
+    return frozenset(names | {text for text in texts if isinstance(text, str)})
+
+
+def maker(source: Source, function: ast.FunctionDef) -> tuple[str, frozenset[str]] | None:
+    """The one class of Airflow's that a function hands its ``**kwargs`` on to, and what it takes
+    for itself; None where there is no such class."""
+    given = function.args.kwarg
+    if given is None:
+        return None
+    reached = {
+        source.path_of(call.func)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call)
+        and any(
+            k.arg is None and isinstance(k.value, ast.Name) and k.value.id == given.arg
+            for k in call.keywords
+        )
+    }
+    path = reached.pop() if len(reached) == 1 else None
+    if path is None or not path.startswith("airflow."):
+        return None
+    return path, _named(function)
 
 
 def _subclasses(source: Source) -> Iterator[Construction]:
@@ -119,6 +151,19 @@ def _subclasses(source: Source) -> Iterator[Construction]:
             cls = named.get(parent)
 
 
+def _makers(source: Source) -> Iterator[Construction]:
+    """Calls of the text's own functions, which make a task or a DAG of what they are given."""
+    made = {
+        node.name: found
+        for node in source.tree.body
+        if isinstance(node, ast.FunctionDef) and (found := maker(source, node)) is not None
+    }
+    for call in source.plain_calls if made else ():
+        if isinstance(call.func, ast.Name) and call.func.id in made:
+            path, own = made[call.func.id]
+            yield Construction(node=call, path=path, use=None, own=own, first=len(call.args))
+
+
 def _is_super_init(call: ast.Call) -> bool:
     func = call.func
     return (
@@ -131,14 +176,14 @@ def _is_super_init(call: ast.Call) -> bool:
 
 
 def _from_other_files(source: Source) -> Iterator[Construction]:
-    """Calls of the repository's own classes that other files define."""
+    """Calls of the repository's own classes and functions that other files define."""
     for call in source.calls if source.own else ():
         own = source.own.get(call.path.rpartition(".")[2])
         ours = call.path.startswith("airflow.") and (
             call.path.startswith(("airflow.contrib.", "airflow.providers."))
             or call.path in all_hops()
             or baseline().signature(call.path) is not None
-        )  # Airflow's own class of that name
+        )  # Airflow's own of that name
         if own is not None and not ours and own.may_be(call.path):
             yield Construction(
                 node=call.node,

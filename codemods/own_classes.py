@@ -1,7 +1,8 @@
-"""Classes of the repository's own, made in other files than the one that defines them.
+"""Classes of the repository's own, made in other files than the one that defines them, and
+functions that make such of Airflow's.
 
-What such a class does not take itself goes by ``**kwargs`` to the class of Airflow's that it
-inherits from, and has to be what the target's class takes.
+What they do not take themselves goes by ``**kwargs`` to the class of Airflow's that a class
+inherits from or a function makes, and has to be what the target's class takes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from codemods.base import OwnClass
-from codemods.calls import init_of, takes
+from codemods.calls import init_of, maker, takes
 from codemods.newlines import unified
 from codemods.source import Source
 
@@ -25,14 +26,14 @@ class _Defined:
 
 
 def own_classes(sources: Mapping[str, str], names: Iterable[str]) -> dict[str, OwnClass]:
-    """Name → what is known of the class, for those of ``names`` that one file alone defines.
+    """Name → what is known of the class or function, for those of ``names`` that one file defines.
 
     ``sources`` maps paths to texts; what does not parse is passed over.
     """
     wanted = set(names)
     found: dict[str, list[_Defined]] = {}
     for path, text in sources.items():
-        if "class " not in text:
+        if "class " not in text and "**" not in text:
             continue
         try:
             source = Source(unified(text)[0], path)
@@ -50,6 +51,11 @@ def own_classes(sources: Mapping[str, str], names: Iterable[str]) -> dict[str, O
                         takes=takes(init) if init is not None else frozenset(),
                         within=parts,
                     )
+                )
+        for function in source.tree.body:
+            if isinstance(function, ast.FunctionDef) and (made := maker(source, function)):
+                found.setdefault(function.name, []).append(
+                    _Defined(base=made[0], takes=made[1], within=parts)
                 )
     known = {name: rows[0] for name, rows in found.items() if len(rows) == 1}
     chains = ((name, _chain(known, name)) for name in sorted(wanted & set(known)))

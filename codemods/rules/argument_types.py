@@ -78,7 +78,7 @@ def _given(
         signature = baseline().signature(path) or target.constructors.signature(path)
         for base, table in ((DAG, _DAG), (TASK, _TASK)):
             if signature is not None and base in signature.lineage:
-                yield from ((k.arg, k.value, table) for k in made.node.keywords if k.arg)
+                yield from ((k.arg, k.value, table) for k in made.reaching if k.arg)
     yield from ((key.name, key.value, _TASK) for key in source.default_keys)
     defaults = {id(key.holder) for key in source.default_keys}
     for node, _ in source.dicts:

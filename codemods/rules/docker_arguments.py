@@ -37,7 +37,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     remove = target.has("apache-airflow-providers-docker>=3.2")
     volumes = target.has("apache-airflow-providers-docker>=2.0")
     for construction in made:
-        for keyword in construction.node.keywords:
+        for keyword in construction.reaching:
             if keyword.arg == "auto_remove" and remove:
                 yield from _auto_remove(source, keyword.value)
             elif keyword.arg == "volumes" and volumes:

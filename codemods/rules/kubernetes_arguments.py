@@ -29,7 +29,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             continue
         said = _NEW in signature.accepts
         names = {k.arg for k in made.node.keywords}
-        given = next((k for k in made.node.keywords if k.arg == _OLD), None)
+        given = next((k for k in made.reaching if k.arg == _OLD), None)
         if said and given is not None and _NEW not in names:
             yield _said(source, made, given.value)
         elif (

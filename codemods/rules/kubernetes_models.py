@@ -200,7 +200,7 @@ def _note(made: Construction, path: str) -> Note:
 
 def _resources(source: Source, target: Target, made: Construction) -> Iterator[Change]:
     """``resources=`` of a pod operator is BaseOperator's on the target, and means another thing."""
-    given = next((k for k in made.node.keywords if k.arg == "resources"), None)
+    given = next((k for k in made.reaching if k.arg == "resources"), None)
     signature = target.constructors.signature(target.resolve(made.path).path)
     if given is None or signature is None or "container_resources" not in signature.accepts:
         return

@@ -87,7 +87,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     for made in constructions(source):
         if target.resolve(made.path).path != _PATH:
             continue
-        given = next((k for k in made.node.keywords if k.arg == "python_callable"), None)
+        given = next((k for k in made.reaching if k.arg == "python_callable"), None)
         if given is None:
             continue
         function: ast.FunctionDef | ast.Lambda | None = None

@@ -305,11 +305,12 @@ def _shared_names(sources: Iterable[bytes]) -> tuple[str, ...]:
 
 
 _DEFINES = re.compile(rb"^class[ \t]+(\w+)[ \t]*\([ \t\r\n]*([\w.]+)", re.MULTILINE)
-_CALLS = re.compile(rb"\b([A-Z]\w*)\(")
+_MAKES = re.compile(rb"^def[ \t]+(\w+)\([^)]*\*\*", re.MULTILINE)
+_CALLS = re.compile(rb"\b([A-Za-z]\w*)\(")
 
 
 def _own_classes(sources: Collection[Job]) -> dict[str, OwnClass]:
-    """The classes that some file of the repository defines and another one makes.
+    """The classes, and functions with ``**kwargs``, that one file defines and another one calls.
 
     Only files that define one of them, or what they inherit from, are read as Python.
     """
@@ -320,8 +321,11 @@ def _own_classes(sources: Collection[Job]) -> dict[str, OwnClass]:
         for name, base in _DEFINES.findall(job.data):
             bases.setdefault(name.decode(), set()).add(base.decode().rpartition(".")[2])
             homes.setdefault(name.decode(), []).append(job)
-        for name in _CALLS.findall(job.data):
-            made.setdefault(name.decode(), set()).add(job.name)
+        for name in _MAKES.findall(job.data) if b"airflow" in job.data else ():
+            homes.setdefault(name.decode(), []).append(job)
+    for job in sources:
+        for name in {name.decode() for name in _CALLS.findall(job.data)} & homes.keys():
+            made.setdefault(name, set()).add(job.name)
     wanted = {
         name
         for name, (home, *others) in homes.items()

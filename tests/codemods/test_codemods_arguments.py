@@ -578,3 +578,41 @@ def test_classes_that_only_backports_had(
     migration = migrate_source(f"from {module} import {name}\n\n{call}\n", pins=newest)
     assert migration.text == (after and f"from {module} import {name}\n\n{after}\n")
     assert [n.message for n in migration.notes] == [f"{name} {t} on the target" for t in told]
+
+
+MAKERS = """\
+from airflow import DAG
+from airflow.operators.postgres_operator import PostgresOperator
+
+
+def make_dag(name, schedule_interval, **kwargs):
+    return DAG(name, schedule_interval=schedule_interval, **kwargs)
+
+
+def ask(name, autocommit=True, **kwargs):
+    return PostgresOperator(task_id=name, autocommit=autocommit, **kwargs)
+"""
+MADE = """
+
+make_dag('d', schedule_interval='@daily', concurrency=2)
+ask('a', sql='select 1', postgres_conn_id='p', autocommit=False)
+"""
+MADE_AFTER = MADE.replace("concurrency", "max_active_tasks").replace("postgres_conn_id", "conn_id")
+
+
+def test_a_function_that_hands_kwargs_on(newest: dict[str, str]) -> None:
+    migration = migrate_source(MAKERS + MADE, pins=newest)
+    assert other_notes(migration) == []
+    assert (migration.text or "").endswith(MADE_AFTER)
+    head = "# airflow\nfrom lib.makers import ask, make_dag\n"
+    own = own_classes({"lib/makers.py": MAKERS}, ["ask", "make_dag"])
+    assert migrate_source(head + MADE, pins=newest, own=own).text == head + MADE_AFTER
+
+
+def test_what_a_function_takes_for_itself_is_its_own(newest: dict[str, str]) -> None:
+    head = (
+        "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator\n\n\n"
+        "def pod(is_delete_operator_pod, **kwargs):\n"
+        "    return KubernetesPodOperator(**kwargs)\n\n\n"
+    )
+    assert migrate_source(head + "pod(is_delete_operator_pod=True)\n", pins=newest).text is None

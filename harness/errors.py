@@ -25,6 +25,10 @@ class UsageError(HarnessError):
     exit_code = 2
 
 
+class SeveralFolders(UsageError):
+    """A repository with more than one folder of DAGs, of which none was named."""
+
+
 class Interrupted(HarnessError):
     """The user stopped it half-way: what was done until then, and how to go on."""
 

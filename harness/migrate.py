@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from harness.config import load_config
-from harness.errors import Interrupted, UsageError
+from harness.errors import Interrupted, SeveralFolders, UsageError
 from harness.files import write_atomically
 from harness.model import Config, Repo, Rewrite, Rewritten, Target
 from harness.plugins_zip import pack, unpack
@@ -62,7 +62,7 @@ def migrate(
     does not hold, unless ``allow_dirty``.
     """
     config = load_config(path, overrides={})
-    repo = load(path, config=config)
+    repo = _load(path, config)
     row = get_target(target or next(iter(config.targets), "") or default_target().airflow)
     if write and not allow_dirty:
         _refuse_dirty(repo)
@@ -87,10 +87,18 @@ def migrate(
     )
 
 
+def _load(path: Path, config: Config) -> Repo:
+    """The repository; where it holds several folders of DAGs, all of it is taken for one."""
+    try:
+        return load(path, config=config)
+    except SeveralFolders:
+        return load(path, config=replace(config, dags="."))
+
+
 def migrated_requirements(path: Path, *, target: str = "", offline: bool = False) -> str:
     """The requirements file of ``path`` as ``target`` wants it; ``path`` stays as it is."""
     config = load_config(path, overrides={})
-    repo = load(path, config=config)
+    repo = _load(path, config)
     row = get_target(target or next(iter(config.targets), "") or default_target().airflow)
     with scratch("migrate") as folder:
         copy = folder / "repo"

@@ -26,7 +26,7 @@ from pathlib import Path, PurePosixPath
 from pathspec.patterns.gitignore import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, SeveralFolders, UsageError
 from harness.model import Config, Repo
 from harness.plugins_zip import problem_of
 
@@ -371,7 +371,7 @@ def _nested_dags_folder(root: Path, files: Sequence[str]) -> str | None:
         elif re.search(rb"\bDAG\(|@dag\b", _content(root / name)):
             return None
     if len(nested) > 1:
-        raise UsageError(
+        raise SeveralFolders(
             f"{root} holds several DAG folders: {', '.join(sorted(nested))}.",
             hint='Give one of their parent folders, or set dags = "…" in mwaa-harness.toml.',
         )

@@ -484,3 +484,12 @@ def test_tests_and_scripts_move_too_and_ask_nothing_of_the_image(tmp_path: Path)
     copy, config = copied(repo, tmp_path)
     rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
     assert {entry.path for entry in rewritten.rewrites} == {"dags/daily.py"}
+
+
+def test_all_folders_of_dags_are_migrated_where_there_are_several(tmp_path: Path) -> None:
+    for team in ("a", "b"):
+        (tmp_path / "repo" / team / "dags").mkdir(parents=True)
+        dag = f"from airflow import DAG\n\nDAG('{team}', schedule_interval=None)\n"
+        (tmp_path / "repo" / team / "dags/d.py").write_text(dag)
+    done = migrate_repository(tmp_path / "repo", target="2.11.0", offline=True)
+    assert [e.path for e in done.rewrites if e.edits] == ["a/dags/d.py", "b/dags/d.py"]

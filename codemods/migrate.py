@@ -98,7 +98,7 @@ def _from_python2(text: str, asked: _Asked) -> Migration:
 
 
 def _without_airflow(text: str, asked: _Asked) -> Migration:
-    """Such a file is never changed unasked; what the target's Python refuses is said."""
+    """Such a file is never changed unasked; what fails on the target is said."""
     if not (old.may_be_old(text) or may_be_gone(text)):
         return Migration()
     try:
@@ -110,7 +110,8 @@ def _without_airflow(text: str, asked: _Asked) -> Migration:
         return Migration(notes=(note,))
     except (ValueError, RecursionError, MemoryError):
         return Migration()
-    found = python_names.RULE.find(source, asked.target)
+    rules = (python_names.RULE, third_party.RULE)
+    found = [change for rule in rules for change in rule.find(source, asked.target)]
     notes = [
         change
         if isinstance(change, Note)

@@ -5,6 +5,7 @@ What the import table knows of Airflow is none of it.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -14,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, NewImport, Rebind, Step
+from codemods.changes import AddImport, Change, EditCall, NewImport, Operation, Rebind, Step
 from codemods.rules._text import lines
 from codemods.source import Binding, Source
 from codemods.target import Target
@@ -77,7 +78,34 @@ def _roots() -> frozenset[str]:
     return frozenset(path.partition(".")[0] for path in paths)
 
 
+def _loaders(source: Source, target: Target) -> Iterator[Step]:
+    """``yaml.load(text)``: PyYAML 6 takes no default for the loader, which was FullLoader."""
+    if not target.has("pyyaml>=6"):
+        return
+    for call in source.calls:
+        node, func = call.node, call.node.func
+        given = [*node.args, *node.keywords]
+        if call.path not in {"yaml.load", "yaml.load_all"} or len(given) != 1:
+            continue
+        if isinstance(given[0], ast.Starred) or getattr(given[0], "arg", "") is None:
+            continue
+        loader, operations = "FullLoader", list[Operation]()
+        if isinstance(func, ast.Attribute):
+            loader = f"{source.segment(func.value)}.{loader}"
+        else:
+            new = NewImport(module="yaml", name=loader)
+            operations.append(AddImport(near=call.use.bindings[0], new=new))
+        operations.append(EditCall(node=node, add={"Loader": loader}))
+        yield Step(
+            rule=ID,
+            line=node.lineno,
+            message=f"{call.path} needs a Loader since PyYAML 6; it took FullLoader before",
+            operations=tuple(operations),
+        )
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
+    yield from _loaders(source, target)
     for binding in source.bindings:
         if binding.tower is not None or binding.path.startswith("."):
             continue
@@ -171,10 +199,32 @@ RULE = Rule(
                 "Document(content=enums.Feature.Type.TEXT_DETECTION.name)",
             ),
         ),
+        Example(
+            before=lines(
+                "import yaml",
+                "from airflow import DAG",
+                "from yaml import load_all as every",
+                "",
+                "with open('dags.yaml') as rows:",
+                "    for row in yaml.load(rows):",
+                "        DAG(**row, tags=every(row))",
+            ),
+            after=lines(
+                "import yaml",
+                "from airflow import DAG",
+                "from yaml import load_all as every",
+                "from yaml import FullLoader",
+                "",
+                "with open('dags.yaml') as rows:",
+                "    for row in yaml.load(rows, Loader=yaml.FullLoader):",
+                "        DAG(**row, tags=every(row, Loader=FullLoader))",
+            ),
+        ),
         Example(before=_CLIENT, after=_CLIENT, notes=("methods take request=",)),
         Example(before=_SLACK, after=_SLACK, notes=("slack_sdk.WebClient",)),
     ),
     keeps=(
+        lines("# airflow", "import yaml", "", "yaml.load(f, yaml.Loader), yaml.load(*f)"),
         lines("from airflow import DAG", "from google.cloud import vision", "", "vision.Feature"),
         lines(
             "from airflow import DAG",

@@ -148,6 +148,7 @@ DISTRIBUTIONS: Mapping[str, str] = {
     "ldap": "python-ldap",
     "ldap3": "ldap3",
     "markdown": "markdown",
+    "past": "future",
     "psycopg2": "psycopg2-binary",
     "pyarrow": "pyarrow",
     "pymssql": "pymssql",

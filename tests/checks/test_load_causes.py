@@ -571,10 +571,12 @@ def test_providers_by_module(module: str, wanted: str) -> None:
         ("psycopg2.extras", "psycopg2-binary"),
         ("werkzeug", "werkzeug"),
         ("sklearn", ""),
+        ("past.builtins", "future"),
     ],
 )
 def test_distributions_by_module(module: str, wanted: str) -> None:
-    pins = {"pyyaml": "1", "google-cloud-bigquery": "1", "psycopg2-binary": "1", "werkzeug": "1"}
+    names = ("pyyaml", "google-cloud-bigquery", "psycopg2-binary", "werkzeug", "future")
+    pins = dict.fromkeys(names, "1")
     assert distribution_for(module, pins) == wanted
 
 

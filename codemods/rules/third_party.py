@@ -212,8 +212,7 @@ RULE = Rule(
             after=lines(
                 "import yaml",
                 "from airflow import DAG",
-                "from yaml import load_all as every",
-                "from yaml import FullLoader",
+                "from yaml import load_all as every, FullLoader",
                 "",
                 "with open('dags.yaml') as rows:",
                 "    for row in yaml.load(rows, Loader=yaml.FullLoader):",

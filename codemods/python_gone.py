@@ -20,6 +20,17 @@ BUILTINS = {
     "xrange": "range",
     "raw_input": "input",
     "reduce": "functools.reduce",
+    "intern": "sys.intern",
+    "reload": "importlib.reload",
+}
+# Builtins of Python 2 that nothing stands for, and what to write.
+CALLED = {
+    "apply": "Call it: function(*arguments)",
+    "buffer": "Use memoryview",
+    "cmp": "Write (a > b) - (a < b)",
+    "coerce": "Convert the numbers yourself",
+    "execfile": "Write exec(open(path).read())",
+    "file": "Use open",
 }
 # Methods: name → (Python, new name). Source: as for the table.
 METHODS = {
@@ -94,10 +105,12 @@ def words() -> re.Pattern[str]:
     common = {old for old in table() if old.startswith(("string.", "locale."))}
     last = {old.rpartition(".")[2] for old in {*table()} - common if "." in old} - {"Set"}
     modules = "|".join(sorted(roots | {"collections", "distutils"}))
-    whole = {*BUILTINS, *METHODS, *MEMBERS, "has_key", "utcnow", *last} - {"reduce"}
+    calls = "|".join((*CALLED, "intern", "reduce", "reload"))
+    whole = {*BUILTINS, *METHODS, *MEMBERS, "has_key", "utcnow", *last}
+    whole -= {"intern", "reduce", "reload"}
     names = "|".join(sorted(map(re.escape, whole | common)))
     return re.compile(
-        rf"^\s*(?:import|from)\s+(?:{modules})\b|\b(?:{names})\b|\breduce\(|\bjson\.loads?\("
+        rf"^\s*(?:import|from)\s+(?:{modules})\b|\b(?:{names})\b|(?<![\w.])(?:{calls})\(|\bjson\.loads?\("
         r"|^\s*print\s*>>",
         re.MULTILINE,
     )
@@ -112,6 +125,7 @@ _LANGUAGE = (
         for n in (*BUILTINS, *METHODS, *MEMBERS, "has_key", "utcnow")
         if n not in ("long", "reduce")
     ),
+    *(f" {n}(" for n in CALLED),
     "basestring",
     ", unicode)",
     " long(",

@@ -19,7 +19,7 @@ from codemods.changes import (
     Replace,
     Step,
 )
-from codemods.python_gone import BUILTINS, MEMBERS, METHODS, ONLY_WITH, Gone, table, words
+from codemods.python_gone import BUILTINS, CALLED, MEMBERS, METHODS, ONLY_WITH, Gone, table, words
 from codemods.rules._text import lines
 from codemods.source import Binding, Source, Use
 from codemods.target import Target
@@ -222,6 +222,11 @@ class _Names:
     # -- the language ------------------------------------------------------------------------
 
     def _builtins(self) -> Iterator[Change]:
+        for name, advice in CALLED.items():
+            for use in self.source.unbound.get(name, ()):
+                if use.root.lineno not in self.own:
+                    row = Gone(old=name, since=(3, 0), advice=advice)
+                    yield self._note(use.root.lineno, use.root.col_offset, row)
         for name, new in BUILTINS.items():
             for use in self.source.unbound.get(name, ()):
                 if use.root.lineno in self.own:

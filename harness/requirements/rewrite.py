@@ -145,6 +145,9 @@ def rewrite_requirements(
 def _line(line: Line, target: Target, pins: Mapping[str, str], asked: Collection[str]) -> _Step:
     if line.kind == "constraint":
         return _constraint(line, target)
+    if line.name == "apache-airflow" and line.url:
+        message = f"{line.text} brings an Airflow of its own beside MWAA's {target.airflow}."
+        return _Step(notes=(_note(AIRFLOW, line.number, message),))
     if line.kind != "requirement" or line.url:
         return _Step()
     if line.name == "apache-airflow":

@@ -41,6 +41,19 @@ def test_noop(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "apache-airflow[slack] @ https://example.com/apache_airflow-1.10.15.tar.gz",
+        "-e git+https://example.com/airflow.git@v1-10-stable#egg=apache-airflow[slack]",
+    ],
+)
+def test_an_airflow_from_elsewhere_is_told(line: str) -> None:
+    done = rewrite(f"{HEAD}{line}\n")
+    assert done.text == f"{HEAD}{line}\n"
+    assert [(n.rule, n.line) for n in done.notes] == [("requirements-airflow-line", 2)]
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [
         pytest.param("requests\n", f"{HEAD}requests\n", id="constraint line on top"),

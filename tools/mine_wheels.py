@@ -34,6 +34,8 @@ INSIDE = re.compile(
     r"|www_rbac)\b"
 )
 _DOTTED = re.compile(r"airflow(?:\.\w+)+")
+# The tables by which the provider common.compat serves what Airflow 2 and 3 have in other places.
+_EITHER = {"_IMPORT_MAP", "_RENAME_MAP", "_MODULE_MAP"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,6 +376,19 @@ def _conditions(body: Iterable[ast.stmt]) -> Iterator[ast.expr]:
             yield from _conditions([*node.body, *node.orelse, *node.finalbody])
 
 
+def _of_the_older(kind: str, table: Mapping[object, object]) -> dict[str, str]:
+    """Name → its path in Airflow 2, out of a table of the provider common.compat, which tries the
+    newest home first."""
+    found = {}
+    for name, value in table.items():
+        homes = value if isinstance(value, tuple) else (value,)
+        if kind == "_RENAME_MAP":
+            found[str(name)] = ".".join(map(str, homes[1:]))
+        else:
+            found[str(name)] = f"{homes[-1]}" + (f".{name}" if kind == "_IMPORT_MAP" else "")
+    return found
+
+
 def _read_module(name: str, dist: str, source: str, package: bool) -> list[Module]:
     module = Module(name=name, dist=dist, package=package)
     synthetic: list[Module] = []
@@ -416,6 +431,8 @@ def _read_module(name: str, dist: str, source: str, package: bool) -> list[Modul
                             )
                         else:
                             module.lazy[str(key)] = str(value)
+                elif target.id in _EITHER and table:
+                    module.imports |= _of_the_older(target.id, table)
                 elif target.id in {"_operators", "_sensors", "_hooks"} and table:
                     for key, names in table.items():
                         for lazy in names if isinstance(names, list) else ():

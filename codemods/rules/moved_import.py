@@ -167,8 +167,6 @@ class _Moves:
         if len(parts) < 3 or parts[1] not in {"operators", "sensors", "hooks"}:
             return ""
         module = ".".join(parts[:3])
-        if parts[1] == "hooks" and (len(parts) > 3 or not parts[2][:1].isupper()):
-            return ""  # Airflow 2 still serves hooks below the name of their plugin
         if module in core_modules() or module in _modules():
             return ""
         return (
@@ -340,6 +338,8 @@ class _Moves:
                 homes[own.path] = None
                 stays = False
             else:
+                if not own.hops and (advice := self._unknown(f"{full}.*")):
+                    yield self._lost(binding, full, advice)
                 return
         stays = stays or full == "airflow"
         kept = (NewImport(module=full),) if stays and not own.hops else ()
@@ -380,6 +380,7 @@ class _Moves:
         module = _split(binding.path)[0]
         broken = module == _NO_STAR[0] and self.target.has(_NO_STAR[1])
         known = _members().get(module, frozenset()) | (_MODELS if broken else frozenset())
+        known |= {name for home, name in map(_split, self.target.plugins) if home == module}
         ends: dict[str, str] = {}
         for name in self.source.unbound:
             if name not in known:
@@ -391,7 +392,9 @@ class _Moves:
             else:
                 ends[name] = resolution.path
         own = self.target.resolve(module)
-        if not broken and not own.hops and all(_split(p)[0] == module for p in ends.values()):
+        gone = "" if broken or own.hops else self._unknown(f"{module}.*")
+        stays = not own.hops and not broken and not gone
+        if stays and all(_split(p)[0] == module for p in ends.values()):
             return
         line = binding.alias.lineno
         homes = {_split(path)[0] for path in ends.values()}
@@ -403,8 +406,9 @@ class _Moves:
                     f"the star import of {module} fails on the target: its __all__ is broken",
                     "name what other files take from here",
                 )
-            elif own.removed is not None:
-                yield self._lost(binding, f"{module}.*", own.removed.advice)
+            elif own.removed is not None or gone:
+                advice = own.removed.advice if own.removed is not None else gone
+                yield self._lost(binding, f"{module}.*", advice)
             elif own.moved:
                 star = NewImport(module=own.path, name="*")
                 yield self._step(line, module, own.path, Rebind(binding=binding, imports=(star,)))
@@ -414,7 +418,6 @@ class _Moves:
             star = NewImport(module=home, name="*")
             yield self._step(line, module, home, Rebind(binding=binding, imports=(star,)))
             return
-        stays = not own.hops and not broken
         news = tuple(
             NewImport(
                 module=_split(path)[0],

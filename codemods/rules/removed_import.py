@@ -21,6 +21,7 @@ _PLUGIN = lines(
     "from airflow.operators.company_plugin import CompanyOperator", "", "CompanyOperator()"
 )
 _HOOK = lines("from airflow.hooks import CompanyHook", "", "CompanyHook()")
+_STAR = lines("from airflow.hooks.company_plugin import *", "", "CompanyHook()")
 _QUBOLE = lines(
     "from airflow.contrib.operators.qubole_operator import QuboleOperator", "", "QuboleOperator()"
 )
@@ -39,6 +40,7 @@ RULE = Rule(
         Example(before=_DAGRUN, after=_DAGRUN, notes=("conf=",)),
         Example(before=_PLUGIN, after=_PLUGIN, notes=("the module that defines it",)),
         Example(before=_HOOK, after=_HOOK, notes=("no hooks of plugins here",)),
+        Example(before=_STAR, after=_STAR, notes=("no hooks of plugins here",)),
         Example(before=_QUBOLE, after=_QUBOLE, notes=("apache-airflow-providers-qubole",)),
         Example(before=_BACKPORT, after=_BACKPORT, notes=("apache-airflow-providers-plexus",)),
         Example(
@@ -63,7 +65,7 @@ RULE = Rule(
             "    DagRunOrder = None",
         ),
         lines("from airflow.models import DagRun"),
-        lines("from airflow.hooks.company_plugin import CompanyHook", "", "CompanyHook()"),
+        lines("from airflow.hooks.filesystem import FSHook", "", "FSHook()"),
         lines("from airflow.operators.weekday import BranchDayOfWeekOperator"),
     ),
     find=_find,

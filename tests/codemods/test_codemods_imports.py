@@ -573,12 +573,18 @@ PLUGINS = {"airflow.operators.my_plugin.MyOperator": "my_operators.MyOperator"}
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("from airflow.operators.my_plugin import MyOperator\n",) * 1
-        + ("from my_operators import MyOperator\n",),
+        (
+            "from airflow.operators.my_plugin import MyOperator\n",
+            "from my_operators import MyOperator\n",
+        ),
         ("from airflow.operators import MyOperator\n", "from my_operators import MyOperator\n"),
         (
             "from airflow.operators import my_plugin\n\nmy_plugin.MyOperator(task_id='a')\n",
             "import my_operators as my_plugin\n\nmy_plugin.MyOperator(task_id='a')\n",
+        ),
+        (
+            "from airflow.operators.my_plugin import *\n\nMyOperator(task_id='a')\n",
+            "from my_operators import MyOperator\n\nMyOperator(task_id='a')\n",
         ),
     ],
 )
@@ -587,6 +593,22 @@ def test_importers_follow_plugin_operators(before: str, after: str, newest: dict
     unknown = migrate_source(before, pins=newest)
     assert unknown.text is None
     assert "module that defines it" in unknown.notes[0].fix
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import airflow.operators.company\n\nairflow.operators.company.Own()\n",
+        "import airflow.hooks.company as own\n\nown.Own()\n",
+        "from airflow.sensors import company\n\ncompany.Own()\n",
+        "from airflow.hooks.company import *\n\nOwn()\n",
+    ],
+)
+def test_a_plugin_that_nobody_knows_is_told(before: str, newest: dict[str, str]) -> None:
+    """2.x makes modules for the macros and executors of plugins alone (plugins_manager.py)."""
+    (note,) = migrate_source(before, pins=newest).notes
+    assert (note.line, note.rule) == (1, "removed-import")
+    assert "of plugins here: import the class from the module that defines it" in note.fix
 
 
 @pytest.mark.parametrize(

@@ -271,6 +271,22 @@ def test_names_that_a_module_only_declares_are_there(version: str, name: str) ->
     assert (resolution.moved, resolution.removed) == (False, None)
 
 
+def test_the_miner_takes_airflow_2s_home_of_what_is_served_for_both() -> None:
+    from tools.mine_wheels import _read_module
+
+    text = (
+        '_IMPORT_MAP: dict[str, object] = {"Hook": ("airflow.sdk", "airflow.hooks.base")}\n'
+        '_RENAME_MAP = {"Asset": ("airflow.sdk", "airflow.datasets", "Dataset")}\n'
+        '_MODULE_MAP = {"timezone": ("airflow.sdk.timezone", "airflow.utils.timezone")}\n'
+    )
+    (module,) = _read_module("airflow.compat", CORE, text, package=False)
+    assert module.imports == {
+        "Hook": "airflow.hooks.base.Hook",
+        "Asset": "airflow.datasets.Dataset",
+        "timezone": "airflow.utils.timezone",
+    }
+
+
 def test_the_miner_sees_what_a_class_gives_to_its_base() -> None:
     from tools.mine_wheels import _read_module
 

@@ -18,11 +18,19 @@ import re
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from email.parser import HeaderParser
 from pathlib import Path
 
-from mine_wheels import BASELINE, CORE, default_cache, fetch, local_wheels
-from packaging.requirements import Requirement
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tools.mine_wheels import (
+    BASELINE,
+    CORE,
+    default_cache,
+    fetch,
+    local_wheels,
+    required,
+    trees,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "harness" / "data" / "third_party.txt"
@@ -35,18 +43,6 @@ HEADER = f"""\
 # Airflow's own requirements bring. Made by: python tools/mine_extras.py
 # Source: the wheel apache_airflow-{BASELINE}, read by ast.
 """
-
-
-def sources(wheel: zipfile.ZipFile) -> Iterator[tuple[str, bool, ast.Module]]:
-    """(dotted name, is it a package, tree) of each module that Python 3 can read."""
-    for entry in sorted(filter(OF_AIRFLOW.fullmatch, wheel.namelist())):
-        parts = entry.removesuffix(".py").split("/")
-        package = parts[-1] == "__init__"
-        try:
-            tree = ast.parse(wheel.read(entry))
-        except SyntaxError:
-            continue
-        yield ".".join(parts[:-1] if package else parts), package, tree
 
 
 def statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -91,15 +87,6 @@ def lazy_names(name: str, tree: ast.Module) -> Iterator[tuple[str, str]]:
                 yield from ((f"{name}.{found}", f"{name}.{module}") for found in names)
 
 
-def brought(wheel: zipfile.ZipFile) -> frozenset[str]:
-    """The names, as modules are spelled, of the distributions that Airflow always installs."""
-    (metadata,) = (entry for entry in wheel.namelist() if entry.endswith(".dist-info/METADATA"))
-    text = wheel.read(metadata).decode("utf-8")
-    lines = HeaderParser().parsestr(text).get_all("Requires-Dist", [])
-    names = {Requirement(line).name.lower() for line in lines if "extra ==" not in line}
-    return frozenset(name.replace("-", "_") for name in names)
-
-
 def closure(start: str, graph: Mapping[str, tuple[str, ...]]) -> set[str]:
     """Every third-party name that importing ``start`` imports."""
     seen: set[str] = set()
@@ -122,11 +109,12 @@ def closure(start: str, graph: Mapping[str, tuple[str, ...]]) -> set[str]:
 def rows(wheel: zipfile.ZipFile) -> Iterator[str]:
     """``module third-party …`` for each public module and lazy name that needs any."""
     graph: dict[str, tuple[str, ...]] = {}
-    for name, package, tree in sources(wheel):
+    for name, package, tree in trees(wheel, OF_AIRFLOW):
         graph[name] = tuple(imported(name, package, tree))
         graph |= {lazy: (module,) for lazy, module in lazy_names(name, tree)}
     # Modules that are not called like their distribution: those that Airflow's heart imports.
-    known = brought(wheel) | sys.stdlib_module_names | roots(closure("airflow.models", graph))
+    known = {name.replace("-", "_") for name in required(wheel)} | sys.stdlib_module_names
+    known |= roots(closure("airflow.models", graph))
     for name in sorted(filter(PUBLIC.match, graph)):
         if others := roots(closure(name, graph)) - known:
             yield " ".join([name, *sorted(others)])

@@ -14,16 +14,25 @@ from __future__ import annotations
 import argparse
 import ast
 import re
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from email.parser import HeaderParser
 from pathlib import Path
 
-from mine_extras import statements
-from mine_wheels import PROVIDER, default_cache, fetch, local_wheels, read_pins
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tools.mine_extras import statements
+from tools.mine_wheels import (
+    PROVIDER,
+    default_cache,
+    fetch,
+    local_wheels,
+    read_pins,
+    required,
+    trees,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "harness" / "data" / "provider_needs.txt"
@@ -37,30 +46,6 @@ HEADER = """\
 
 
 _WANTED = re.compile(r"airflow/providers/(?!.*(?:/example_dags/|/tests?/)).*\.py")
-
-
-def brought(wheel: Path) -> frozenset[str]:
-    """The distributions that pip installs with the wheel in any case."""
-    with zipfile.ZipFile(wheel) as opened:
-        (entry,) = (e for e in opened.namelist() if e.endswith(".dist-info/METADATA"))
-        lines = HeaderParser().parsestr(opened.read(entry).decode()).get_all("Requires-Dist", [])
-    return frozenset(
-        canonicalize_name(Requirement(line).name) for line in lines if "extra ==" not in line
-    )
-
-
-def modules(wheel: Path) -> Iterator[tuple[str, bool, ast.Module]]:
-    """(dotted name, is it a package, tree) of each module of the provider."""
-    with zipfile.ZipFile(wheel) as opened:
-        for entry in sorted(opened.namelist()):
-            if _WANTED.fullmatch(entry):
-                parts = entry.removesuffix(".py").split("/")
-                package = parts[-1] == "__init__"
-                try:
-                    tree = ast.parse(opened.read(entry))
-                except SyntaxError:
-                    continue
-                yield ".".join(parts[:-1] if package else parts), package, tree
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
@@ -77,8 +62,9 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 def needs(wheel: Path, dist: str, packages: Mapping[str, str]) -> dict[str, frozenset[str]]:
     """Module → the other distributions that it needs."""
-    always = brought(wheel)
-    graph = {name: set(imported(tree)) for name, _, tree in modules(wheel)}
+    with zipfile.ZipFile(wheel) as opened:
+        always = required(opened)
+        graph = {name: set(imported(tree)) for name, _, tree in trees(opened, _WANTED)}
     found: dict[str, frozenset[str]] = {}
     for start in graph:
         others: set[str] = set()

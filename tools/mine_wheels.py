@@ -13,10 +13,12 @@ import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.parser import HeaderParser
 from functools import cache, cached_property
 from pathlib import Path
 
 import platformdirs
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
@@ -478,6 +480,29 @@ def read_wheel(path: Path) -> dict[str, Module]:
             for module in found:
                 modules.setdefault(module.name, module)
     return modules
+
+
+def trees(
+    wheel: zipfile.ZipFile, wanted: re.Pattern[str]
+) -> Iterator[tuple[str, bool, ast.Module]]:
+    """(dotted name, is it a package, tree) of each file of that name which Python 3 can read."""
+    for entry in sorted(filter(wanted.fullmatch, wheel.namelist())):
+        parts = entry.removesuffix(".py").split("/")
+        package = parts[-1] == "__init__"
+        try:
+            tree = ast.parse(wheel.read(entry))
+        except SyntaxError:
+            continue
+        yield ".".join(parts[:-1] if package else parts), package, tree
+
+
+def required(wheel: zipfile.ZipFile) -> frozenset[str]:
+    """The distributions that pip installs with a wheel in any case."""
+    (metadata,) = (e for e in wheel.namelist() if e.endswith(".dist-info/METADATA"))
+    lines = HeaderParser().parsestr(wheel.read(metadata).decode()).get_all("Requires-Dist", [])
+    return frozenset(
+        canonicalize_name(Requirement(line).name) for line in lines if "extra ==" not in line
+    )
 
 
 @dataclass(frozen=True)

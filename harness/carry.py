@@ -27,7 +27,6 @@ from harness.metadata.stores import store_of
 from harness.metadata.values import Decoder
 from harness.metadata.verify import VerifyReport, verify
 from harness.scratch import scratch
-from harness.targets import default_bridge, get_target
 
 if TYPE_CHECKING:
     from harness.metadata.readable import Readable
@@ -107,8 +106,17 @@ class _Lazy(Decoder):
 
     def _start(self) -> None:
         if not self.python:
+            from harness.targets import default_bridge
+
             self.python = str(_environment(default_bridge()).python)
         super()._start()
+
+
+def _known(version: str) -> Target:
+    """The target of that version. Raises UnknownTarget."""
+    from harness.targets import get_target  # which an export does not need, and loads slowly
+
+    return get_target(version)
 
 
 def _environment(target: Target) -> Environment:
@@ -138,7 +146,7 @@ def run_export(
 
 def run_import(place: Place, options: LoadOptions, on_step: OnStep = no_steps) -> LoadReport:
     """Import the place's bundle into its database; see ``harness.metadata.load``."""
-    get_target(options.target)
+    _known(options.target)
     fernet = fernet_of(place, "the target")
     passphrase = passphrase_of(place)
     store = store_of(place.bundle)
@@ -154,7 +162,7 @@ def run_verify(
     With ``values`` the target's own Airflow reads every value meanwhile, and it is held against the
     bundle; see ``harness.metadata.readable``.
     """
-    get_target(options.target)
+    _known(options.target)
     fernet = fernet_of(place, "the target")
     passphrase = passphrase_of(place)
     store = store_of(place.bundle)
@@ -180,7 +188,7 @@ def _read_back(place: Place, options: LoadOptions) -> Readable:
     from harness.metadata.inside import inside
     from harness.metadata.readable import read_back
 
-    target = get_target(options.target)
+    target = _known(options.target)
     store = store_of(place.bundle)
     manifest, seal = open_bundle(store, passphrase_of(place))
     key = b""

@@ -59,11 +59,11 @@ _PASSWORD, _HIDDEN = re.compile("((?:^|[?&])[a-z_]*password=)[^&]*", re.IGNORECA
 
 def hide_password(url: str) -> str:
     """The URL without the password that it may hold, even where it is written wrongly."""
-    scheme, _, rest = url.partition("://")
+    scheme, mark, rest = url.partition("://")
     head, at, tail = rest.rpartition("@")
     user, colon, _ = head.partition(":")
     shown = f"{user}:***@{tail}" if at and colon else rest
-    return f"{scheme}://{_PASSWORD.sub(_HIDDEN, shown)}"
+    return f"{scheme}{mark}{_PASSWORD.sub(_HIDDEN, shown)}"
 
 
 def _postgresql(parts: Any, url: str) -> Database:

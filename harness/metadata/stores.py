@@ -39,8 +39,14 @@ class FolderStore:
     def writer(self, name: str) -> FolderWriter:
         """Write a file; it takes its name when it is complete."""
         path = self.path(name)
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        return FolderWriter(path)
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            return FolderWriter(path)
+        except (NotADirectoryError, FileExistsError, FileNotFoundError, PermissionError) as error:
+            raise BundleProblem(
+                f"{self.where}: no bundle can be kept there ({error.strerror}).",
+                hint="Name a folder that you may write to; it is made.",
+            ) from None
 
     def read(self, name: str, offset: int, length: Optional[int]) -> Iterator[bytes]:
         """A file's bytes from ``offset``, ``length`` of them or all."""
@@ -315,7 +321,9 @@ def _explained_s3(error: Any, where: str) -> Exception:
 
 
 def store_of(place: str, kms_key: str = "") -> Any:
-    """The store that a folder's path or an ``s3://bucket/prefix`` names."""
+    """The store that a folder's path or an ``s3://bucket/prefix`` names. Raises UsageError."""
+    if not place:
+        raise UsageError("'': this names no place.", hint="A folder, or s3://bucket/prefix")
     if not place.startswith("s3://"):
         return FolderStore(place)
     parts = urlsplit(place)

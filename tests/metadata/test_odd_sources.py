@@ -248,6 +248,10 @@ def test_another_schema_and_a_user_who_may_only_read(
         assert verified(f"{target}{query}", place, TARGET).ok
         with pytest.raises(MetadataError, match="does not support SSL"):
             exported(f"{url}{query}&sslmode=require", place, python, overwrite=True)
+        with psycopg.connect(old_database) as there:
+            there.execute('ALTER TABLE "Air Flow".log ENABLE ROW LEVEL SECURITY')
+        with pytest.raises(MetadataError, match="row-level security"):
+            exported(f"{url}{query}", place, python, overwrite=True)
     finally:
         with psycopg.connect(old_database) as there:
             there.execute('DROP OWNED BY "Read Only"')

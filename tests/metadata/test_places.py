@@ -1,9 +1,13 @@
-"""URLs of databases: what is wrong with one is said, and its password is not."""
+"""Where databases and bundles are: what is wrong with a place is said, and no password."""
+
+from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
 from harness.metadata.databases import connect, hide_password
+from harness.metadata.problems import BundleProblem
+from harness.metadata.stores import store_of
 
 
 @pytest.mark.parametrize(
@@ -30,9 +34,19 @@ def test_what_cannot_be_one_is_said_without_its_password(url: str) -> None:
     [
         ("postgresql:///db?user=a&password=b&sslpassword=c", "postgresql:///db?user=a&password=***&sslpassword=***"),
         ("postgresql://a@h/db", "postgresql://a@h/db"),
+        ("", ""),
         ("postgresql://h:5432/db", "postgresql://h:5432/db"),
         ("sqlite:////folder/a@b.db", "sqlite:////folder/a@b.db"),
     ],
 )  # fmt: skip
 def test_passwords_are_hidden_wherever_they_are(url: str, shown: str) -> None:
     assert hide_password(url) == shown
+
+
+def test_a_place_that_can_hold_no_bundle_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(BundleProblem, match="no bundle can be kept there"):
+            store_of(str(place)).writer("tables/log.copy.gz")
+    with pytest.raises(UsageError, match="names no place"):
+        store_of("")

@@ -118,6 +118,7 @@ def words() -> re.Pattern[str]:
 
 # What files without Airflow have most of what other distributions lost (rules/third_party.py).
 _OTHERS = ("yaml.load", "slackclient")
+_NUMPY = re.compile(r"\b(?:np|numpy)\.(?:bool|complex|float|int|long|object|str|unicode)\b")
 _ROOTS = (re.compile(r"import[ \t]+(\w+)"), re.compile(r"from[ \t]+(\w+)"))
 _LANGUAGE = (
     *(
@@ -147,7 +148,7 @@ def _by_root() -> Mapping[str, tuple[str, ...]]:
 
 def may_be_gone(text: str) -> bool:
     """Whether a text names something of the table: cheap, and may be wrong."""
-    if any(needle in text for needle in _OTHERS):
+    if any(n in text for n in _OTHERS) or ("numpy" in text and _NUMPY.search(text)):
         return True
     roots = {name for pattern in _ROOTS for name in pattern.findall(text)}
     beside = _by_root()

@@ -39,6 +39,9 @@ _ADVICE = {
     "jinja2.evalcontextfilter": "Use jinja2.pass_eval_context",
     "jinja2.escape": "Import it from markupsafe",
     "kubernetes.client": "Use the class of the stable API (V1CronJob, not V1beta1CronJob)",
+    "pandas.datetime": "Import datetime of the standard library",
+    "pandas.io.json.json_normalize": "Use pandas.json_normalize",
+    "pandas.np": "Import numpy itself",
     "pandas.Panel": "Use a DataFrame with a MultiIndex",
     "slackclient": "Use slack_sdk.WebClient: sc.api_call('chat.postMessage', channel=…) is "
     "client.chat_postMessage(channel=…)",
@@ -51,6 +54,17 @@ _ADVICE = {
 _SUCCEEDED = {
     "flask_admin": "flask-admin",
     "slackclient": "slackclient",
+}
+# What numpy had under names of its own until 1.24. Source: its release notes of 1.20 and 1.24.
+_BUILTINS = {
+    "bool": "bool",
+    "complex": "complex",
+    "float": "float",
+    "int": "int",
+    "long": "int",
+    "object": "object",
+    "str": "str",
+    "unicode": "str",
 }
 # Since release 2 of Google's clients what these modules held is held by the package itself.
 _OF_THE_PACKAGE = re.compile(
@@ -104,8 +118,23 @@ def _loaders(source: Source, target: Target) -> Iterator[Step]:
         )
 
 
+def _builtins(source: Source, target: Target) -> Iterator[Step]:
+    """``numpy.float`` and its like, which were the builtins."""
+    if not target.has("numpy>=1.24"):
+        return
+    uses = {id(u): u for b in source.bindings if b.path == "numpy" for u in b.uses if u.sure}
+    for use in uses.values():
+        parts = use.path.split(".")
+        name = _BUILTINS.get(parts[1], "") if parts[0] == "numpy" and len(parts) > 1 else ""
+        if name and name not in source.module.others and name not in source.module.imports:
+            message = f"numpy.{parts[1]} was {name} and is gone since numpy 1.24"
+            node = use.nodes[len(use.nodes) - len(parts) + 1]
+            yield Step.replace(node, name, rule=ID, message=message)
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _loaders(source, target)
+    yield from _builtins(source, target)
     for binding in source.bindings:
         if binding.tower is not None or binding.path.startswith("."):
             continue
@@ -219,10 +248,25 @@ RULE = Rule(
                 "        DAG(**row, tags=every(row, Loader=FullLoader))",
             ),
         ),
+        Example(
+            before=lines(
+                "import numpy as np",
+                "from airflow import DAG",
+                "",
+                "TYPES = {'a': np.float, 'b': np.int64, 'c': np.object}",
+            ),
+            after=lines(
+                "import numpy as np",
+                "from airflow import DAG",
+                "",
+                "TYPES = {'a': float, 'b': np.int64, 'c': object}",
+            ),
+        ),
         Example(before=_CLIENT, after=_CLIENT, notes=("methods take request=",)),
         Example(before=_SLACK, after=_SLACK, notes=("slack_sdk.WebClient",)),
     ),
     keeps=(
+        lines("# airflow", "import numpy as np", "", "np.float64, np.random.int, np.str_"),
         lines("# airflow", "import yaml", "", "yaml.load(f, yaml.Loader), yaml.load(*f)"),
         lines("from airflow import DAG", "from google.cloud import vision", "", "vision.Feature"),
         lines(

@@ -56,6 +56,7 @@ def test_python2_makes_it_python_3(code: str, says: str, newest: dict[str, str])
 
 LOST = [
     ("import yaml\nyaml.load(open('dags.yaml'))", "needs a Loader since PyYAML 6"),
+    ("import numpy as np\nnp.zeros(1, dtype=np.float)", "numpy.float was float"),
     ("from slackclient import SlackClient\nSlackClient('t')", "slackclient of 1.10"),
 ]
 

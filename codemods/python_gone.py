@@ -111,7 +111,7 @@ def words() -> re.Pattern[str]:
     names = "|".join(sorted(map(re.escape, whole | common)))
     return re.compile(
         rf"^\s*(?:import|from)\s+(?:{modules})\b|\b(?:{names})\b|(?<![\w.])(?:{calls})\(|\bjson\.loads?\("
-        r"|^\s*print\s*>>",
+        r"|^\s*print\s*>>|['\"][rbt]*U[rbt]*['\"]",
         re.MULTILINE,
     )
 
@@ -133,6 +133,7 @@ _LANGUAGE = (
     " reduce(",
     "encoding=",
     "print >>",
+    "rU",
 )
 
 

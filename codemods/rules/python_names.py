@@ -23,6 +23,7 @@ from codemods.python_gone import BUILTINS, CALLED, MEMBERS, METHODS, ONLY_WITH, 
 from codemods.rules._text import lines
 from codemods.source import Binding, Source, Use
 from codemods.target import Target
+from codemods.values import quoted
 
 ID = "python-names"
 # From which Airflow on MWAA runs which Python. Source: docs.aws.amazon.com/mwaa, "Apache Airflow
@@ -52,6 +53,7 @@ class _Names:
         yield from self._builtins()
         yield from self._prints()
         yield from self._calls()
+        yield from self._modes()
 
     def _gone(self, path: str) -> Gone | None:
         row = table().get(path)
@@ -314,6 +316,20 @@ class _Names:
                     func.lineno, row, EditCall(node=call, drop=frozenset({"encoding"}))
                 )
 
+    def _modes(self) -> Iterator[Change]:
+        """``open(path, "rU")``: universal newlines are what every text file has."""
+        for call in self.source.plain_calls if self.python >= (3, 11) else ():
+            if not isinstance(call.func, ast.Name) or call.func.id != "open":
+                continue
+            given = [*call.args[1:2], *(k.value for k in call.keywords if k.arg == "mode")]
+            mode = given[0].value if given and isinstance(given[0], ast.Constant) else None
+            if isinstance(mode, str) and re.fullmatch("[rbt]*U[rbt]*", mode):
+                row = Gone(
+                    old=f"the mode {mode!r}", since=(3, 11), new=mode.replace("U", "") or "r"
+                )
+                new = Replace(node=given[0], code=quoted(row.new))
+                yield self._step(call.lineno, row, new)
+
 
 def _is_future(binding: Binding) -> bool:
     statement = binding.statement
@@ -396,14 +412,14 @@ RULE = Rule(
                 "",
                 "# airflow",
                 "for k, v in {'a': unicode(time.clock())}.iteritems():",
-                "    print(k, v)",
+                "    print(k, v, open(k, 'rU').read())",
             ),
             after=lines(
                 "import time",
                 "",
                 "# airflow",
                 "for k, v in {'a': str(time.perf_counter())}.items():",
-                "    print(k, v)",
+                '    print(k, v, open(k, "r").read())',
             ),
         ),
     ),

@@ -124,6 +124,7 @@ OLD_NAMES = [
         "import inspect\ninspect.getargspec(f).args",
         "import inspect\ninspect.getfullargspec(f).args",
     ),
+    ("open('x', mode='U')", "open('x', mode=\"r\")"),
     ("import os\nreduce(f, [1])", "from functools import reduce\nimport os\nreduce(f, [1])"),
     (
         "import urllib\nurllib.urlencode({})",

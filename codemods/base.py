@@ -22,6 +22,7 @@ class OwnClass:
     base: str  # the 1.10 path of the class of Airflow's that it inherits from or makes
     takes: tuple[str, ...]  # what those on the way take for themselves
     within: tuple[str, ...]  # the folders and the module that define it
+    positional: tuple[str, ...] = ()  # what its constructor takes by place
 
     def may_be(self, path: str) -> bool:
         """Whether an import of ``path`` may mean this class."""

@@ -28,8 +28,8 @@ class Construction:
 
 
 def constructions(source: Source) -> Iterator[Construction]:
-    """Direct calls, ``partial``, calls of the text's own subclasses and of its functions that hand
-    their ``**kwargs`` on, and ``super().__init__``."""
+    """Direct calls and those by another name, ``partial``, calls of the text's own subclasses and
+    of its functions that hand their ``**kwargs`` on, and ``super().__init__``."""
     for call in source.calls:
         if call.path == "functools.partial" and call.node.args:
             path = source.path_of(call.node.args[0])
@@ -38,6 +38,7 @@ def constructions(source: Source) -> Iterator[Construction]:
                 yield Construction(node=call.node, path=path, use=use, first=1)
         else:
             yield Construction(node=call.node, path=call.path, use=call.use)
+    yield from _by_other_names(source)
     yield from _subclasses(source)
     yield from _makers(source)
     yield from _from_other_files(source)
@@ -57,6 +58,11 @@ def init_of(node: ast.ClassDef) -> ast.FunctionDef | None:
     return next(
         (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None
     )
+
+
+def positional_of(init: ast.FunctionDef) -> tuple[str, ...]:
+    """What a constructor takes by place, ``self`` left out."""
+    return tuple(x.arg for x in [*init.args.posonlyargs, *init.args.args][1:])
 
 
 def takes(init: ast.FunctionDef) -> frozenset[str] | None:
@@ -81,7 +87,7 @@ def takes(init: ast.FunctionDef) -> frozenset[str] | None:
     return _named(init) if handed and not kept else None
 
 
-def _named(function: ast.FunctionDef) -> frozenset[str]:
+def _named(function: ast.FunctionDef | ast.Lambda) -> frozenset[str]:
     """What a function may take for itself: its parameters, and kwargs.pop("name")."""
     a = function.args
     texts = (n.value for n in ast.walk(function) if isinstance(n, ast.Constant))
@@ -89,7 +95,9 @@ def _named(function: ast.FunctionDef) -> frozenset[str]:
     return frozenset(names | {text for text in texts if isinstance(text, str)})
 
 
-def maker(source: Source, function: ast.FunctionDef) -> tuple[str, frozenset[str]] | None:
+def maker(
+    source: Source, function: ast.FunctionDef | ast.Lambda
+) -> tuple[str, frozenset[str]] | None:
     """The one class of Airflow's that a function hands its ``**kwargs`` on to, and what it takes
     for itself; None where there is no such class."""
     given = function.args.kwarg
@@ -99,10 +107,7 @@ def maker(source: Source, function: ast.FunctionDef) -> tuple[str, frozenset[str
         source.path_of(call.func)
         for call in ast.walk(function)
         if isinstance(call, ast.Call)
-        and any(
-            k.arg is None and isinstance(k.value, ast.Name) and k.value.id == given.arg
-            for k in call.keywords
-        )
+        and any(k.arg is None and given.arg in _unpacked(k.value) for k in call.keywords)
     }
     path = reached.pop() if len(reached) == 1 else None
     if path is None or not path.startswith("airflow."):
@@ -151,17 +156,61 @@ def _subclasses(source: Source) -> Iterator[Construction]:
             cls = named.get(parent)
 
 
+def _unpacked(value: ast.expr) -> set[str]:
+    """The names that ``**`` unpacks, out of a display as well."""
+    if isinstance(value, ast.Dict):
+        inside = zip(value.keys, value.values, strict=True)
+        return {name for key, part in inside if key is None for name in _unpacked(part)}
+    return {value.id} if isinstance(value, ast.Name) else set()
+
+
 def _makers(source: Source) -> Iterator[Construction]:
-    """Calls of the text's own functions, which make a task or a DAG of what they are given."""
-    made = {
-        node.name: found
-        for node in source.tree.body
-        if isinstance(node, ast.FunctionDef) and (found := maker(source, node)) is not None
-    }
-    for call in source.plain_calls if made else ():
-        if isinstance(call.func, ast.Name) and call.func.id in made:
-            path, own = made[call.func.id]
+    """Calls of the text's own functions and methods, which make a task or a DAG of what they are
+    given."""
+    functions: list[tuple[str, ast.FunctionDef | ast.Lambda]] = [
+        (node.name, node) for node in source.tree.body if isinstance(node, ast.FunctionDef)
+    ]
+    for name, values in source.assigned.items():
+        functions += [(name, v) for v in values if isinstance(v, ast.Lambda) and len(values) == 1]
+    made = {name: found for name, node in functions if (found := maker(source, node)) is not None}
+    methods: dict[str, list[tuple[str, frozenset[str]] | None]] = {}
+    for cls, _ in source.classes:
+        for node in cls.body:
+            if isinstance(node, ast.FunctionDef) and node.name != "__init__":
+                methods.setdefault(node.name, []).append(maker(source, node))
+    for call in source.plain_calls if made or methods else ():
+        found = None
+        if isinstance(call.func, ast.Name):
+            found = made.get(call.func.id)
+        elif isinstance(call.func, ast.Attribute) and source.use_of(call.func) is None:
+            found, *others = methods.get(call.func.attr, [None])
+            found = None if others else found
+        if found is not None:
+            path, own = found
             yield Construction(node=call, path=path, use=None, own=own, first=len(call.args))
+
+
+def _by_other_names(source: Source) -> Iterator[Construction]:
+    """``make = BashOperator`` and ``MAKERS = {"bash": BashOperator}``, called by those names."""
+    for call in source.plain_calls:
+        value: ast.expr | None = None
+        if isinstance(call.func, ast.Name):
+            values = source.assigned.get(call.func.id, [])
+            value = values[0] if len(values) == 1 else None
+        elif isinstance(call.func, ast.Subscript) and isinstance(call.func.slice, ast.Constant):
+            table = source.value_of(call.func.value, ast.Dict)
+            if isinstance(table, ast.Dict):
+                value = next(
+                    (
+                        v
+                        for k, v in zip(table.keys, table.values, strict=True)
+                        if isinstance(k, ast.Constant) and k.value == call.func.slice.value
+                    ),
+                    None,
+                )
+        path = source.path_of(value) if value is not None else None
+        if path is not None and path.startswith("airflow."):
+            yield Construction(node=call, path=path, use=None)
 
 
 def _is_super_init(call: ast.Call) -> bool:

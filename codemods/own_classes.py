@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from codemods.base import OwnClass
-from codemods.calls import init_of, maker, takes
+from codemods.calls import init_of, maker, positional_of, takes
 from codemods.newlines import unified
 from codemods.source import Source
 
@@ -22,6 +22,7 @@ from codemods.source import Source
 class _Defined:
     base: str  # the first base's path, or its name when it is no import's
     takes: frozenset[str] | None  # None when nothing goes on to the base
+    positional: tuple[str, ...] | None  # None without a constructor of its own
     within: tuple[str, ...]
 
 
@@ -49,13 +50,14 @@ def own_classes(sources: Mapping[str, str], names: Iterable[str]) -> dict[str, O
                     _Defined(
                         base=base,
                         takes=takes(init) if init is not None else frozenset(),
+                        positional=positional_of(init) if init is not None else None,
                         within=parts,
                     )
                 )
         for function in source.tree.body:
             if isinstance(function, ast.FunctionDef) and (made := maker(source, function)):
                 found.setdefault(function.name, []).append(
-                    _Defined(base=made[0], takes=made[1], within=parts)
+                    _Defined(base=made[0], takes=made[1], positional=(), within=parts)
                 )
     known = {name: rows[0] for name, rows in found.items() if len(rows) == 1}
     chains = ((name, _chain(known, name)) for name in sorted(wanted & set(known)))
@@ -65,6 +67,7 @@ def own_classes(sources: Mapping[str, str], names: Iterable[str]) -> dict[str, O
 def _chain(known: Mapping[str, _Defined], name: str) -> OwnClass | None:
     taken: set[str] = set()
     seen: set[str] = set()
+    positional: tuple[str, ...] | None = None
     at = name
     while at in known and at not in seen:
         seen.add(at)
@@ -72,8 +75,14 @@ def _chain(known: Mapping[str, _Defined], name: str) -> OwnClass | None:
         if here.takes is None:
             return None
         taken |= here.takes
+        positional = here.positional if positional is None else positional
         base = here.base
         if base.startswith("airflow.") and base.rpartition(".")[2] not in known:
-            return OwnClass(base=base, takes=tuple(sorted(taken)), within=known[name].within)
+            return OwnClass(
+                base=base,
+                takes=tuple(sorted(taken)),
+                within=known[name].within,
+                positional=positional or (),
+            )
         at = base.rpartition(".")[2]
     return None

@@ -9,6 +9,7 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import Construction, constructions
 from codemods.changes import Change, EditCall, EditDict, Operation, Step
 from codemods.constructors import DROP
+from codemods.rules._dag import dags
 from codemods.rules._text import lines
 from codemods.rules.arguments import calls_by_path, map_arguments, settle
 from codemods.source import Source
@@ -21,12 +22,32 @@ ID = "unpacked-arguments"
 _Holder = ast.Dict | ast.Call
 
 
-def _holder(source: Source, value: ast.expr) -> _Holder | None:
-    """The dict display, or the call of ``dict``, that a value or its name stands for."""
+def _holders(
+    source: Source, value: ast.expr, by: frozenset[str] = frozenset()
+) -> Iterator[tuple[_Holder, frozenset[str]]]:
+    """The dict displays and calls of ``dict`` that a value stands for, and the names that lead
+    there: variables, functions that return one, and what a display unpacks."""
     shown = known(value, source)
-    if isinstance(shown, ast.Call):
-        return shown if isinstance(shown.func, ast.Name) and shown.func.id == "dict" else None
-    return shown if isinstance(shown, ast.Dict) else None
+    if shown is not value and isinstance(value, ast.Name):
+        by |= {value.id}
+    if isinstance(shown, ast.Dict):
+        yield shown, by
+        for key, part in zip(shown.keys, shown.values, strict=True):
+            if key is None:
+                yield from _holders(source, part, by)
+    elif isinstance(shown, ast.Call) and isinstance(shown.func, ast.Name):
+        name = shown.func.id
+        if name == "dict":
+            yield shown, by
+        elif name not in by and (given := _returned(source, name)) is not None:
+            yield from _holders(source, given, by | {name})
+
+
+def _returned(source: Source, name: str) -> ast.expr | None:
+    """What the one function of that name always returns."""
+    functions = [n for n in source.tree.body if isinstance(n, ast.FunctionDef) and n.name == name]
+    returns = [n for f in functions for n in ast.walk(f) if isinstance(n, ast.Return)]
+    return returns[0].value if len(functions) == len(returns) == 1 else None
 
 
 def _items(holder: _Holder) -> Iterator[tuple[ast.expr | ast.keyword, str, ast.expr]]:
@@ -39,26 +60,21 @@ def _items(holder: _Holder) -> Iterator[tuple[ast.expr | ast.keyword, str, ast.e
             yield key, key.value, value
 
 
-def _unpacked(source: Source) -> dict[int, tuple[_Holder, list[Construction]]]:
-    """The dicts that calls take their arguments out of, with those calls."""
-    found: dict[int, tuple[_Holder, list[Construction]]] = {}
+def _unpacked(source: Source) -> dict[int, tuple[_Holder, list[Construction], set[str]]]:
+    """The dicts that calls take their arguments out of, with those calls and how they get there."""
+    found: dict[int, tuple[_Holder, list[Construction], set[str]]] = {}
     for made in constructions(source):
         for keyword in made.node.keywords:
             if keyword.arg is None and made.path.startswith("airflow."):
-                node = _holder(source, keyword.value)
-                if node is not None:
-                    found.setdefault(id(node), (node, []))[1].append(made)
+                for node, by in _holders(source, keyword.value):
+                    _, calls, names = found.setdefault(id(node), (node, [], set()))
+                    calls.append(made)
+                    names |= by
     return found
 
 
-def _only(source: Source, node: _Holder, calls: list[Construction]) -> bool:
+def _only(source: Source, node: _Holder, calls: list[Construction], names: set[str]) -> bool:
     """Whether nothing but these calls uses the dict."""
-    names = {
-        k.value.id
-        for made in calls
-        for k in made.node.keywords
-        if k.arg is None and isinstance(k.value, ast.Name)
-    }
     uses = sum(
         isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load)
         for n in ast.walk(source.tree)
@@ -82,11 +98,35 @@ def _outcome(source: Source, target: Target, made: Construction, key: str, value
     return mapped.rename.get(key, key)
 
 
+def _out_of_sight(source: Source, target: Target) -> Iterator[Change]:
+    """A DAG whose arguments come out of a file or an attribute."""
+    handed = {
+        n.args.kwarg.arg
+        for n in ast.walk(source.tree)
+        if isinstance(n, ast.FunctionDef | ast.Lambda) and n.args.kwarg is not None
+    }  # those are looked for where the function is called
+    for made in dags(source, target) if target.has("apache-airflow>=2.4") else ():
+        if any(k.arg in {"schedule", "timetable"} for k in made.node.keywords):
+            continue  # written for Airflow 2
+        for value in (k.value for k in made.node.keywords if k.arg is None):
+            name = value.id if isinstance(value, ast.Name) else ""
+            unknown = name in handed or name in source.unbound
+            if not unknown and not any(_holders(source, value)):
+                yield Note.at(
+                    value,
+                    rule=ID,
+                    message="what ** gives the DAG is made elsewhere: schedule_interval and "
+                    "concurrency warn on the target",
+                    fix="Say schedule and max_active_tasks where it is made",
+                )
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
-    for node, calls in _unpacked(source).values():
+    yield from _out_of_sight(source, target)
+    for node, calls, names in _unpacked(source).values():
         rename: dict[str, str] = {}
         drop: set[str] = set()
-        only = _only(source, node, calls)
+        only = _only(source, node, calls, names)
         for place, name, value in _items(node):
             outcomes = {_outcome(source, target, made, name, value) for made in calls}
             new = sorted(outcomes - {name})
@@ -175,11 +215,43 @@ RULE = Rule(
             ),
             notes=("it is do_xcom_push now",),
         ),
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "",
+                "",
+                "def common():",
+                "    return {'schedule_interval': '@daily', 'catchup': False}",
+                "",
+                "",
+                "DAG('d', start_date=START, **common())",
+                "DAG('e', start_date=START, **settings['e'])",
+            ),
+            after=lines(
+                "from airflow import DAG",
+                "",
+                "",
+                "def common():",
+                "    return {'schedule': '@daily', 'catchup': False}",
+                "",
+                "",
+                "DAG('d', start_date=START, **common())",
+                "DAG('e', start_date=START, **settings['e'])",
+            ),
+            notes=("what ** gives the DAG is made elsewhere",),
+        ),
     ),
     keeps=(
         lines(_BASH, "", "common = {'retries': 1}", "BashOperator(task_id='t', **common)"),
         lines(_BASH, "", "common = {'xcom_push': True}", "mine(**common)"),
         lines("# airflow", "from mylib import Bash", "", "Bash(**{'xcom_push': True})"),
+        lines(
+            "from airflow import DAG",
+            "",
+            "",
+            "def make(name, **kwargs):",
+            "    return DAG(name, schedule=None, **{**kwargs})",
+        ),
     ),
     find=_find,
 )

@@ -210,7 +210,7 @@ def test_what_an_own_operator_hands_to_airflow(
 
 def test_an_own_operator_that_hands_nothing_on_is_left_alone(newest: dict[str, str]) -> None:
     closed = OWN.replace("table='', *args, **kwargs", "table, xcom_push")
-    source = closed.replace("*args, **kwargs", "task_id='t'") + "Own('t', xcom_push=True)\n"
+    source = closed.replace("*args, **kwargs", "task_id='t'") + "Own(table='t', xcom_push=True)\n"
     assert migrate_source(source, pins=newest).text is None
 
 
@@ -616,3 +616,43 @@ def test_what_a_function_takes_for_itself_is_its_own(newest: dict[str, str]) -> 
         "    return KubernetesPodOperator(**kwargs)\n\n\n"
     )
     assert migrate_source(head + "pod(is_delete_operator_pod=True)\n", pins=newest).text is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("run = PythonOperator\nrun(provide_context=True)\n", "run = PythonOperator\nrun()\n"),
+        (
+            "KINDS = {'py': PythonOperator}\nKINDS['py'](provide_context=True)\n",
+            "KINDS = {'py': PythonOperator}\nKINDS['py']()\n",
+        ),
+        (
+            "make = lambda **more: PythonOperator(**more)\nmake(provide_context=True)\n",
+            "make = lambda **more: PythonOperator(**more)\nmake()\n",
+        ),
+        (
+            "class Flow:\n    def add(self, **more):\n        return PythonOperator(**more)\n\n\n"
+            "Flow().add(provide_context=True)\nseen.add(provide_context=True)\n",
+            "class Flow:\n    def add(self, **more):\n        return PythonOperator(**more)\n\n\n"
+            "Flow().add()\nseen.add(provide_context=True)\n",
+        ),
+    ],
+)
+def test_operators_by_other_names(before: str, after: str, newest: dict[str, str]) -> None:
+    assert migrate_source(HEAD + before, pins=newest).text == HEAD + after
+
+
+def test_an_own_operator_of_another_file_gets_its_arguments_by_name(newest: dict[str, str]) -> None:
+    base = (
+        "from airflow.models import BaseOperator\n\n\nclass Base(BaseOperator):\n"
+        "    def __init__(self, table, key=None, **kwargs):\n"
+        "        super().__init__(**kwargs)\n"
+    )
+    sources = {
+        "ops/base.py": base,
+        "ops/mine.py": "from ops.base import Base\nclass Mine(Base): pass\n",
+    }
+    own = own_classes(sources, ["Mine"])
+    before = "# airflow\nfrom ops.mine import Mine\n\nMine('a', 'b', task_id='t')\n"
+    after = before.replace("'a', 'b'", "table='a', key='b'")
+    assert migrate_source(before, pins=newest, own=own).text == after

@@ -1,0 +1,103 @@
+"""Operators of one's own are given their arguments by name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from codemods.base import Example, Rule
+from codemods.calls import init_of, positional_of
+from codemods.changes import Change, EditCall, Step
+from codemods.constructors import baseline
+from codemods.rules._text import lines
+from codemods.rules.arguments import TASK
+from codemods.source import Source
+from codemods.target import Target
+
+ID = "own-positional"
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    if not target.has("apache-airflow>=2.0"):
+        return
+    named = {cls.name: cls for cls, scope in source.classes if scope is source.module}
+    for call in source.plain_calls:
+        if not call.args or any(isinstance(a, ast.Starred) for a in call.args):
+            continue
+        names = _names(source, call, named)
+        if len(call.args) <= len(names):
+            yield Step(
+                rule=ID,
+                line=call.lineno,
+                message=f"{ast.unparse(call.func)} takes its arguments by name, as all tasks do",
+                operations=(
+                    EditCall(node=call, positional=dict(enumerate(names[: len(call.args)]))),
+                ),
+            )
+
+
+def _names(source: Source, call: ast.Call, named: dict[str, ast.ClassDef]) -> tuple[str, ...]:
+    """What the arguments of a call are called, where it makes a task of a class of one's own."""
+    path = source.path_of(call.func)
+    if path is not None:
+        own = source.own.get(path.rpartition(".")[2])
+        return own.positional if own and own.may_be(path) and _is_task(own.base) else ()
+    cls = named.get(call.func.id) if isinstance(call.func, ast.Name) else None
+    init: ast.FunctionDef | None = None
+    seen: set[str] = set()
+    while cls is not None and cls.name not in seen:
+        seen.add(cls.name)
+        init = init or init_of(cls)
+        base = cls.bases[0] if cls.bases else None
+        path = source.path_of(base) if base is not None else None
+        if init is not None and path is not None and _is_task(path):
+            return positional_of(init)
+        cls = named.get(base.id) if isinstance(base, ast.Name) else None
+    return ()
+
+
+def _is_task(path: str) -> bool:
+    signature = baseline().signature(path)
+    return signature is not None and TASK in signature.lineage
+
+
+_CLASS = (
+    "from airflow.models import BaseOperator",
+    "",
+    "",
+    "class Load(BaseOperator):",
+    "    def __init__(self, table, *args, **kwargs):",
+    "        super().__init__(*args, **kwargs)",
+    "        self.table = table",
+    "",
+    "",
+)
+
+RULE = Rule(
+    id=ID,
+    title="Give operators of your own their arguments by name",
+    why="1.10 asked for names where the constructor bore @apply_defaults; since 2.0 every operator "
+    "refuses arguments that are given by place.",
+    examples=(
+        Example(
+            before=lines(*_CLASS, "Load('sales', task_id='t')"),
+            after=lines(*_CLASS, "Load(table='sales', task_id='t')"),
+        ),
+    ),
+    keeps=(
+        lines(*_CLASS, "Load(table='sales', task_id='t')"),
+        lines(*_CLASS, "Load(*names, task_id='t')"),
+        lines(
+            "from airflow.hooks.base import BaseHook",
+            "",
+            "",
+            "class Mine(BaseHook):",
+            "    def __init__(self, name):",
+            "        super().__init__()",
+            "",
+            "",
+            "Mine('a')",
+        ),
+    ),
+    find=_find,
+)

@@ -268,11 +268,13 @@ def _needed(
 ) -> _Step:
     """Lines for the needed distributions that neither the image nor the file has."""
     asked = {line.name for line in parse(body) if line.kind == "requirement"}
+    # Of some images only the base providers are published.
+    lacks = "not in" if "apache-airflow" in target.preinstalled else "not known to be in"
     added, edits, notes = [], [], []
     for name in (need for need in needs if need not in {*asked, *target.preinstalled}):
         pin = f"=={pins[name]}" if name in pins else ""
         why = reasons.get(name, "imported by the rewritten DAGs")
-        added.append(f"{name}{pin}  # {why}; not in MWAA's image")
+        added.append(f"{name}{pin}  # {why}; {lacks} MWAA's image")
         edits.append(_edit(PROVIDER, last or 1, f"{name} is added: {why}."))
         if not pin:
             message = f"The constraints of Airflow {target.airflow} do not know {name}."

@@ -10,6 +10,7 @@ from requirement_sets import constraints, target
 from harness.requirements.extras import EXTRAS, OBSOLETE
 from harness.requirements.parse import parse
 from harness.requirements.rewrite import RULES, RequirementsRewrite, rewrite_requirements
+from harness.targets import get_target
 
 HEAD = (
     '--constraint "https://raw.githubusercontent.com/apache/airflow/'
@@ -126,6 +127,15 @@ def test_needed_providers_are_added_with_the_reason() -> None:
     *_, last = done.text.splitlines()
     assert last.startswith("apache-airflow-providers-sftp==5.3.0  # ")
     assert done.text.count("providers") == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "said"), [("2.10.3", "; not in MWAA's"), ("2.5.1", "; not known to be in MWAA's")]
+)
+def test_no_more_is_said_of_an_image_than_is_published(version: str, said: str) -> None:
+    row = get_target(version)
+    done = rewrite_requirements("", target=row, constraints=constraints(), needs=("cowsay",))
+    assert said in done.text
 
 
 def test_a_new_file_is_made_when_something_is_needed() -> None:

@@ -28,6 +28,7 @@ Standard library and Airflow only; Python 3.6 syntax. decode.py has to lie besid
 """
 
 import contextlib
+import functools
 import hashlib
 import hmac
 import importlib.machinery
@@ -124,8 +125,11 @@ def instance_keys(model):
 
 
 def read_xcoms(session, _payload):
+    from airflow.configuration import conf
     from airflow.models.xcom import XCom
 
+    # Asked again for each XCom, which takes longer than to read it; it does not change meanwhile.
+    conf.getboolean = functools.lru_cache(maxsize=None)(conf.getboolean)
     keys = [getattr(XCom, name) for name in (*instance_keys(XCom), "key")]
     for row in session.query(*keys, XCom.value).yield_per(BATCH):
         holder = types.SimpleNamespace(value=row[-1])

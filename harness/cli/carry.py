@@ -10,6 +10,7 @@ import click
 
 from harness.cli.options import REPO, inputs, overrides
 from harness.errors import UsageError
+from harness.metadata.options import POLICIES
 
 
 @click.group()
@@ -103,7 +104,7 @@ def metadata_export(
 @click.option("--target", metavar="V", required=True, help="The target's Airflow version.")
 @click.option(
     "--on-conflict",
-    type=click.Choice(["fail", "skip-identical", "replace"]),
+    type=click.Choice(POLICIES),
     default="fail",
     show_default=True,
     help="What to do about rows that the target has already.",
@@ -284,9 +285,7 @@ def metadata_roundtrip(
 @click.option("--kms-key", default="", metavar="ID", help="Encrypt on S3 under this KMS key.")
 @click.option("--tables", metavar="A,B", default="", help="These tables only.")
 @click.option("--since", metavar="DATE", default="", help="Leave out older history.")
-@click.option(
-    "--on-conflict", type=click.Choice(["fail", "skip-identical", "replace"]), default="fail"
-)
+@click.option("--on-conflict", type=click.Choice(POLICIES), default="fail")
 def metadata_dags(
     out: Path,
     bundle: str,

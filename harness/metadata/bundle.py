@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from harness.metadata.copytext import BLOCK, lines_of
+from harness.metadata.options import CHUNK_ROWS
 from harness.metadata.problems import BundleProblem
 from harness.metadata.tables import TABLES
 
@@ -31,7 +32,6 @@ FORMAT = "mwaa-harness/metadata-bundle/1"
 FAMILY = "mwaa-harness/metadata-bundle/"
 MANIFEST = "manifest.json"
 LEVEL = 1
-CHUNK_ROWS = 100_000
 AHEAD = 8
 """How many blocks may wait to be compressed: what bounds the memory."""
 

@@ -56,11 +56,6 @@ def _plain(found: Any) -> bytes:
     return _UNESCAPES.get(text, text[1:])
 
 
-def text_field(value: Optional[str]) -> bytes:
-    """Text, or None, as a field."""
-    return NULL if value is None else escape(value.encode("utf-8"))
-
-
 def field_text(field: bytes) -> Optional[str]:
     """A field's text, or None."""
     value = unescape(field)

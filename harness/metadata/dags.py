@@ -23,6 +23,7 @@ ROOT = Path(harness.__file__).parent
 MODULES = (
     "errors",
     "scratch",
+    "metadata/options",
     "metadata/problems",
     "metadata/copytext",
     "metadata/schema",
@@ -36,7 +37,6 @@ MODULES = (
     "metadata/bundle",
     "metadata/stores",
     "metadata/defaults",
-    "metadata/options",
     "metadata/outgoing",
     "metadata/export",
     "metadata/handover",

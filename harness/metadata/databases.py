@@ -133,12 +133,6 @@ def _mysql(parts: Any) -> Database:
         return MySQL(connection, where)
 
 
-def adopt(dialect: str, connection: Any, where: str) -> Database:
-    """A connection that Airflow itself has opened."""
-    kinds = {"postgresql": PostgreSQL, "sqlite": SQLite, "mysql": MySQL}
-    return kinds[dialect](connection, where)
-
-
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
     """``connect`` as a context that closes."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Tuple
 
-from harness.metadata.bundle import CHUNK_ROWS
+POLICIES = ("fail", "skip-identical", "replace")
+CHUNK_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,6 @@ class ExportOptions:
     overwrite: bool = False
     list_undecryptable: bool = False
     chunk_rows: int = CHUNK_ROWS
-
-
-POLICIES = ("fail", "skip-identical", "replace")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from harness.metadata.bundle import TableWriter
 from harness.metadata.copytext import (
@@ -115,14 +115,39 @@ def _put_listed(
     tally.writer.write(json.dumps(record, sort_keys=True).encode("ascii") + b"\n")
 
 
-class _Straight:
-    """Rows that nothing has to be done to."""
+class _Sink:
+    """A table's rows on their way. To those of most tables nothing has to be done."""
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        self.write = write
+    def __init__(
+        self,
+        work: ExportWork,
+        table: Table,
+        columns: Sequence[Column],
+        tally: Tally,
+        write: Callable[[bytes], None],
+    ) -> None:
+        self.work, self.table, self.columns = work, table, columns
+        self.tally, self.out = tally, write
+        self.names = [column.name for column in columns]
+
+    def write(self, block: bytes) -> None:
+        """Some rows."""
+        self.out(block)
 
     def finish(self) -> None:
-        """Nothing is held back."""
+        """There are no more."""
+
+    def list_row(self, reason: str, values: Iterable[bytes], **more: str) -> None:
+        """Say that a row is not carried."""
+        _put_listed(self.work, self.table, self.tally, reason, self._texts(values), **more)
+
+    def list_value(self, reason: str, values: Iterable[bytes], **more: str) -> None:
+        """Say that a row is carried without one of its values, and which that was."""
+        tally = Tally(listed=self.tally.values, writer=self.tally.writer)
+        _put_listed(self.work, self.table, tally, reason, self._texts(values), **more)
+
+    def _texts(self, values: Iterable[bytes]) -> Dict[str, Optional[str]]:
+        return dict(zip(self.names, map(listed_text, values)))
 
 
 def _is_text(data: bytes) -> bool:
@@ -133,31 +158,26 @@ def _is_text(data: bytes) -> bool:
         return False
 
 
-class _Texts:
+class _Texts(_Sink):
     """Puts U+FFFD for what is no text, the same in every table, so that rows still find each other.
 
     PostgreSQL takes care of that itself, unless the database has no encoding.
     """
 
-    def __init__(self, work: ExportWork, table: Table, names: Sequence[str], tally: Tally, to: Any):
-        self.work, self.table, self.names, self.tally = work, table, names, tally
-        self.to = to
+    def __init__(self, to: _Sink) -> None:
+        super().__init__(to.work, to.table, to.columns, to.tally, to.write)
+        self.finish = to.finish  # type: ignore[method-assign]
 
     def write(self, block: bytes) -> None:
         if not _is_text(block):
             block = b"".join(map(self._mended, lines_of(block)))
-        self.to.write(block)
+        self.out(block)
 
     def _mended(self, line: bytes) -> bytes:
         if _is_text(line):
             return line
-        row = dict(zip(self.names, map(listed_text, fields(line))))
-        tally = Tally(listed=self.tally.values, writer=self.tally.writer)
-        _put_listed(self.work, self.table, tally, NOT_TEXT, row)
+        self.list_value(NOT_TEXT, fields(line))
         return line.decode("utf-8", "replace").replace("\0", "\ufffd").encode("utf-8")
-
-    def finish(self) -> None:
-        self.to.finish()
 
 
 def sink_of(
@@ -166,35 +186,22 @@ def sink_of(
     columns: Sequence[Column],
     tally: Tally,
     write: Callable[[bytes], None],
-) -> Any:
-    """What a table's rows go through on their way to ``write``; it has ``write`` and ``finish``."""
+) -> _Sink:
+    """What a table's rows go through on their way to ``write``."""
     transforms = {column.transform for column in columns} - {""}
-    sink: Any = _Straight(write)
-    if transforms & {"fernet", "seal"}:
-        sink = _Secrets(work, table, columns, tally, write)
-    elif transforms:
-        sink = _Pickles(work, table, columns, tally, write)
-    if work.any_text:
-        sink = _Texts(work, table, [column.name for column in columns], tally, sink)
-    return sink
+    kind = _Secrets if transforms & {"fernet", "seal"} else _Pickles if transforms else _Sink
+    sink = kind(work, table, columns, tally, write)
+    return _Texts(sink) if work.any_text else sink
 
 
-class _Secrets:
+class _Secrets(_Sink):
     """Opens what the source's key has closed, and seals it."""
 
-    def __init__(
-        self,
-        work: ExportWork,
-        table: Table,
-        columns: Sequence[Column],
-        tally: Tally,
-        write: Callable[[bytes], None],
-    ) -> None:
-        self.work, self.table, self.tally, self.out = work, table, tally, write
-        self.names = [column.name for column in columns]
+    def __init__(self, *of: Any) -> None:
+        super().__init__(*of)
         self.secrets = [
             (position, column)
-            for position, column in enumerate(columns)
+            for position, column in enumerate(self.columns)
             if column.transform in ("fernet", "seal")
         ]
 
@@ -212,9 +219,8 @@ class _Secrets:
             if column.flag and row[column.flag] == b"t" and value:
                 opened = self.work.fernet.decrypt(value)
                 if opened is None or not _is_text(opened):
-                    texts = {name: listed_text(raw) for name, raw in row.items()}
-                    why = WRONG_KEY if opened is None else NOT_TEXT
-                    _put_listed(self.work, self.table, self.tally, why, texts)
+                    # As it came: a value before this one may be open by now.
+                    self.list_row(WRONG_KEY if opened is None else NOT_TEXT, row.values())
                     return
                 value = opened
                 counts = self.tally.transformed
@@ -223,9 +229,6 @@ class _Secrets:
                 place = place_of(self.table, row, column)
                 values[position] = self.work.seal.close(value, *place)
         self.out(b"\t".join(values) + b"\n")
-
-    def finish(self) -> None:
-        """Nothing is held back."""
 
 
 def place_of(table: Table, row: Mapping[str, bytes], column: Column) -> Tuple[str, ...]:
@@ -236,26 +239,18 @@ def place_of(table: Table, row: Mapping[str, bytes], column: Column) -> Tuple[st
 NULL_LINE = NULL + b"\n"
 
 
-class _Pickles:
+class _Pickles(_Sink):
     """Replaces a pickle by tagged JSON. The pickled column is the last one of its table.
 
     Most rows hold one of a few values (an empty dict), which are remembered; the others wait
     until there are enough of them to ask the decoder.
     """
 
-    def __init__(
-        self,
-        work: ExportWork,
-        table: Table,
-        columns: Sequence[Column],
-        tally: Tally,
-        write: Callable[[bytes], None],
-    ) -> None:
-        self.work, self.table, self.tally, self.out = work, table, tally, write
-        self.names = [column.name for column in columns]
-        self.column = columns[-1]
+    def __init__(self, *of: Any) -> None:
+        super().__init__(*of)
+        self.column = self.columns[-1]
         if not self.column.transform:
-            raise AssertionError(f"{table.name}: the column with a transform has to be the last")
+            raise AssertionError(f"{self.table.name}: the column with a transform is not the last")
         self.memo: Dict[bytes, bytes] = {NULL_LINE: NULL_LINE}
         self.waiting: List[Tuple[bytes, bytes]] = []
         self.size = 0
@@ -322,15 +317,12 @@ class _Pickles:
         return self.work.decoder.decode(values)
 
     def _list(self, head: bytes, raw: bytes, error: str) -> None:
-        texts = [listed_text(value) for value in [*fields(head), raw[:-1]]]
-        row = dict(zip(self.names, texts))
+        values = [*fields(head), raw[:-1]]
         if self.column.transform == "xcom":
-            _put_listed(self.work, self.table, self.tally, UNDECODABLE, row, why=error)
+            self.list_row(UNDECODABLE, values, why=error)
             return
         # The row itself is carried, without the value: what hangs on a run must not be lost.
-        tally = Tally(listed=self.tally.values, writer=self.tally.writer)
-        more = {"why": error, "column": self.column.name}
-        _put_listed(self.work, self.table, tally, UNDECODABLE, row, **more)
+        self.list_value(UNDECODABLE, values, why=error, column=self.column.name)
         self.out(head + b"\t" + NULL + b"\n")
 
     def finish(self) -> None:

@@ -92,7 +92,7 @@ class Table:
     ``keep`` makes the rows of a table that is not carried part of the bundle, as listed rows.
     ``merge`` are the columns that a row which the target already has takes over, whatever the
     policy: the target's own Airflow writes the others. ``also_unique`` is SQL for what else no two
-    rows of the target share (``{0}`` is the row). ``until`` is the first Airflow without it.
+    rows of the target share (``{0}`` is the row).
     """
 
     name: str
@@ -109,7 +109,6 @@ class Table:
     secret: Tuple[str, ...] = ()
     keep: bool = False
     why_not: str = ""
-    until: str = ""
 
     @property
     def carried(self) -> bool:

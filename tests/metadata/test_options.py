@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflows import BRIDGE, Airflow, must
@@ -11,6 +12,7 @@ from harness.metadata import export as exporting
 from harness.metadata.bundle import Manifest
 from harness.metadata.databases import opened
 from harness.metadata.problems import KeyProblem, MetadataError, TargetProblem
+from harness.metadata.schema import Table
 from harness.metadata.sealing import Fernet
 from harness.metadata.tables import TABLES
 from harness.runtimes.surroundings import FERNET_KEY
@@ -134,7 +136,7 @@ def test_an_export_that_loses_its_connection_leaves_no_bundle(
     place, python = tmp_path / "bundle", airflow(BRIDGE).python
     select = exporting._select
 
-    def cut(work: exporting._Export, table: exporting.Table, inside: str) -> str:
+    def cut(work: Any, table: Table, inside: str) -> str:
         if table.name == "task_instance":
             with opened(old_database) as other:
                 other.rows(

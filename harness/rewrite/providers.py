@@ -21,6 +21,8 @@ from harness.model import Repo, Target
 
 TABLE = Path(__file__).parents[1] / "data" / "provider_needs.txt"
 PROVIDERS = "airflow.providers."
+# What 1.10 gave to every template and a provider gives on the target.
+_MACROS = ((re.compile(rb"\bmacros\.hive\."), "apache-airflow-providers-apache-hive"),)
 
 _IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import\b|import[ \t]+([^\n#;]+))", re.M)
 
@@ -46,6 +48,9 @@ def needed(
         names = mentioned[path]
         if not _runs_here(path, sources[path], used):
             continue
+        for macro, dist in _MACROS:
+            if dist in pins and macro.search(sources[path]):
+                found.setdefault(dist, f"its macros are used by {path}, came with Airflow 1.10")
         if not any(_wanted(n, own, target, pins, brought) for n in names):
             continue
         for dotted in dict.fromkeys(_imports(sources[path])):

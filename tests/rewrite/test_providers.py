@@ -31,6 +31,7 @@ def needs(code: str, target: str = "2.11.0", path: str = "dags/d.py", **others: 
         ("def f():\n    import numpy", {"numpy"}),
         ("import MySQLdb", {"mysqlclient"}),
         ("from google.cloud import storage", {"google-cloud-storage"}),
+        ("'{{ macros.hive.max_partition(t) }}'", {"apache-airflow-providers-apache-hive"}),
         ("import boto3, requests", set()),
         ("import json, os.path", set()),
         ("import nobody_knows_this", set()),

@@ -164,6 +164,8 @@ class Step:
 Change = Step | Note
 
 
+_WIDTH = 100  # of a line that is written anew
+
 # -- expressions -----------------------------------------------------------------------------
 
 
@@ -221,6 +223,33 @@ def _between_new(gaps: Sequence[Space]) -> tuple[Space, Space]:
     return gap, end
 
 
+def _broken(code: str, indent: str, taken: int) -> str:
+    """The code of a value on a line of its own: one item a line where it is longer than that."""
+    if len(indent) + taken + len(code) <= _WIDTH or "\n" in code:
+        return code
+    node = ast.parse(code, mode="eval").body
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.keywords:
+        node = node.func.value  # Made(...).make()
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        heads = [f"{ast.get_source_segment(code, key)}: " for key in node.keys if key is not None]
+        values = node.values
+    elif isinstance(node, ast.Call) and not node.args and all(k.arg for k in node.keywords):
+        heads = [f"{keyword.arg}=" for keyword in node.keywords]
+        values = [keyword.value for keyword in node.keywords]
+    else:
+        return code
+    inner = indent + "    "
+    items = [
+        head + _broken(ast.get_source_segment(code, value) or "", inner, len(head) + 1)
+        for head, value in zip(heads, values, strict=True)
+    ]
+    whole = ast.get_source_segment(code, node) or ""
+    start = ast.get_source_segment(code, node.func) if isinstance(node, ast.Call) else ""
+    opening, closing = whole[len(start or "")], whole[-1]
+    rows = "".join(f"{inner}{item},\n" for item in items)
+    return code.replace(whole, f"{start}{opening}\n{rows}{indent}{closing}", 1)
+
+
 def edit_call(code: str, op: EditCall) -> str:
     """The code of a call with its arguments changed; ``op.node`` is not looked at."""
     call = cst.ensure_type(cst.parse_expression(code), cst.Call)
@@ -253,11 +282,13 @@ def edit_call(code: str, op: EditCall) -> str:
         gaps = _left_gaps([call.whitespace_before_args, *inner, end], keep)
     left = [arg for arg, stays in zip(args, keep, strict=True) if stays]
     for name, value in op.add.items():
-        new = _argument(name, value, next((a for a in left if a.keyword is not None), None))
         if left:
             gaps[-1:] = _between_new(gaps)
         else:
             gaps = [call.whitespace_before_args, end if args else cst.SimpleWhitespace("")]
+        if isinstance(before := gaps[len(left)], cst.ParenthesizedWhitespace):
+            value = _broken(value, before.last_line.value, len(name) + 2)
+        new = _argument(name, value, next((a for a in left if a.keyword is not None), None))
         left.append(new)
     if not left and not _says(gaps[0]):
         gaps = [cst.SimpleWhitespace("")]

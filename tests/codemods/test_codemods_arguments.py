@@ -656,3 +656,17 @@ def test_an_own_operator_of_another_file_gets_its_arguments_by_name(newest: dict
     before = "# airflow\nfrom ops.mine import Mine\n\nMine('a', 'b', task_id='t')\n"
     after = before.replace("'a', 'b'", "table='a', key='b'")
     assert migrate_source(before, pins=newest, own=own).text == after
+
+
+def test_a_long_value_is_written_over_lines(newest: dict[str, str]) -> None:
+    path = "a/" * 20
+    before = (
+        "from airflow.contrib.operators.dataproc_operator import DataprocClusterCreateOperator\n\n"
+        "DataprocClusterCreateOperator(\n    task_id='c',\n    cluster_name='c',\n"
+        f"    project_id=P,\n    network_uri='{path}',\n    subnetwork_uri='{path}',\n)\n"
+    )
+    after = (
+        "    cluster_config=ClusterGenerator(\n        project_id=P,\n"
+        f"        network_uri='{path}',\n        subnetwork_uri='{path}',\n    ).make(),\n)\n"
+    )
+    assert (migrate_source(before, pins=newest).text or "").endswith(after)

@@ -46,7 +46,7 @@ warning after `migrate`, and the others that a finding names:
 
 Figures of a random sample (120 of 586 files good on 1.10.15, of 120 distributions on PyPI that
 hold DAGs or operators of that time, Airflow's own examples and those of the backport providers
-among them; 99 lie in repositories with a DAG file, which `migrate` asks for): on 2.10.3, 77 of the
+among them; 99 lie in repositories with a DAG file, which alone were counted): on 2.10.3, 77 of the
 99 load without a warning, 18 more are named and 4 were not. Three of these have a row in the
 argument table since; the fourth is a plugin of pytest, which no image has. On 2.11.0, with those
 rows, it is 77, 21 and that plugin.

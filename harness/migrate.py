@@ -88,11 +88,12 @@ def migrate(
 
 
 def _load(path: Path, config: Config) -> Repo:
-    """The repository; where it holds several folders of DAGs, all of it is taken for one."""
+    """The repository, which may have operators alone; where it holds several folders of DAGs, all
+    of it is taken for one."""
     try:
-        return load(path, config=config)
+        return load(path, config=config, needs_dags=False)
     except SeveralFolders:
-        return load(path, config=replace(config, dags="."))
+        return load(path, config=replace(config, dags="."), needs_dags=False)
 
 
 def migrated_requirements(path: Path, *, target: str = "", offline: bool = False) -> str:

@@ -97,11 +97,12 @@ FIRST = Generation(name="Airflow 1.10", whole_path=True, ignore_case=False)
 SECOND = Generation(name="Airflow 2", whole_path=False, ignore_case=True, unsupported=_NOT_RE2)
 
 
-def load(path: Path, *, config: Config) -> Repo:
+def load(path: Path, *, config: Config, needs_dags: bool = True) -> Repo:
     """The repository at ``path``.
 
     What cannot be read is left out and named in ``Repo.problems``. Raises UsageError when there
-    is no such folder, when it cannot be read, or when Airflow would find no DAG file in it.
+    is no such folder, when it cannot be read, or when Airflow would find no DAG file in it; with
+    ``needs_dags`` false any Python file that names Airflow will do.
     """
     root = _root(path)
     problems: dict[str, str] = {}
@@ -134,7 +135,7 @@ def load(path: Path, *, config: Config) -> Repo:
         _note(problems, lost, _LOST)
     dag_files = tuple(sorted({f for listing in listings.values() for f in listing}))
     _note_broken_zips(root, candidates, problems)
-    if not dag_files:
+    if not dag_files and (needs_dags or not any(_names_airflow(root, f) for f in files)):
         raise _no_dags(path, root, dags, candidates, files)
     return Repo(
         root=root,
@@ -145,6 +146,10 @@ def load(path: Path, *, config: Config) -> Repo:
         dag_files=dag_files,
         problems=problems,
     )
+
+
+def _names_airflow(root: Path, name: str) -> bool:
+    return name.endswith(".py") and b"airflow" in _content(root / name)
 
 
 def list_dag_files(

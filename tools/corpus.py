@@ -150,7 +150,7 @@ def by_plugins(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for repository in repositories(folder):
         try:
-            repo = load(repository, config=load_config(repository, overrides={}))
+            repo = load(repository, config=load_config(repository, overrides={}), needs_dags=False)
         except HarnessError:
             found.setdefault("", []).append(repository)
             continue
@@ -199,7 +199,7 @@ def migrate_all(folder: Path, output: Path, version: str) -> dict[str, Migration
 
 def requirements_of(repository: Path) -> list[str]:
     """The distributions that the requirements of a migrated repository name."""
-    repo = load(repository, config=load_config(repository, overrides={}))
+    repo = load(repository, config=load_config(repository, overrides={}), needs_dags=False)
     if not repo.requirements:
         return []
     text = (repository / repo.requirements).read_text("utf-8", errors="replace")

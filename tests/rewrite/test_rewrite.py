@@ -493,3 +493,14 @@ def test_all_folders_of_dags_are_migrated_where_there_are_several(tmp_path: Path
         (tmp_path / "repo" / team / "dags/d.py").write_text(dag)
     done = migrate_repository(tmp_path / "repo", target="2.11.0", offline=True)
     assert [e.path for e in done.rewrites if e.edits] == ["a/dags/d.py", "b/dags/d.py"]
+
+
+def test_a_repository_of_operators_alone_is_migrated(tmp_path: Path) -> None:
+    (tmp_path / "repo/plugins").mkdir(parents=True)
+    source = "from airflow.hooks.base_hook import BaseHook\n\n\nclass Mine(BaseHook):\n    pass\n"
+    (tmp_path / "repo/plugins/mine.py").write_text(source)
+    done = migrate_repository(tmp_path / "repo", target="2.11.0", offline=True)
+    assert [e.path for e in done.rewrites if e.edits] == ["plugins/mine.py"]
+    (tmp_path / "repo/plugins/mine.py").write_text("import os\n")
+    with pytest.raises(UsageError, match="no DAG file in it"):
+        migrate_repository(tmp_path / "repo", target="2.11.0", offline=True)

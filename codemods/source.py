@@ -483,7 +483,10 @@ class _Reader:
             for name in (_handler_names(h.type) if h.type else {"BaseException"})
         }
         if not caught & _IMPORT_ERRORS:
-            return self._children(node)
+            self._body(node.body)
+            self._visit_all(node.handlers)
+            self._body(node.orelse)
+            return self._body(node.finalbody)
         outer = self.tower, self.in_handler
         tower = Tower(parent=self.tower, in_handler=self.in_handler)
         self.source.towers.append(tower)
@@ -667,6 +670,7 @@ _VISITORS: dict[type[ast.AST], Callable[[_Reader, ast.AST], None]] = {
     ast.While: _Reader._block,  # type: ignore[dict-item]
     ast.With: _Reader._block,  # type: ignore[dict-item]
     ast.AsyncWith: _Reader._block,  # type: ignore[dict-item]
+    ast.match_case: _Reader._block,  # type: ignore[dict-item]
     ast.Name: _Reader._name,  # type: ignore[dict-item]
     ast.Attribute: _Reader._attribute,  # type: ignore[dict-item]
     ast.Call: _Reader._call,  # type: ignore[dict-item]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -112,13 +113,26 @@ def lines(migration: Migration, format_: str, *, diff: bool) -> Iterator[str | b
     if format_ == "json":
         yield msgspec.json.format(msgspec.json.encode(_summary(migration)), indent=2).decode()
     elif diff:
-        yield from (_shown(entry) for entry in migration.rewrites if entry.diff)
+        yield from _diffs(migration)
     else:
         yield from _edits(migration)
 
 
-def _shown(entry: Rewrite) -> str | bytes:
-    text = entry.diff.removesuffix("\n")
+def _diffs(migration: Migration) -> Iterator[str | bytes]:
+    """One of each file: a link inside the repository stays, and what it points to changes."""
+    root = Path(migration.repo).resolve()
+    shown = set()
+    for entry in migration.rewrites:
+        place = (root / entry.path).resolve()
+        path = place.relative_to(root).as_posix() if place.is_relative_to(root) else entry.path
+        if entry.diff and path not in shown:
+            shown.add(path)
+            yield _shown(entry, path)
+
+
+def _shown(entry: Rewrite, path: str) -> str | bytes:
+    names = rf"^(--- a/|\+\+\+ b/){re.escape(entry.path)}$"
+    text = re.sub(names, lambda m: m[1] + path, entry.diff, flags=re.M).removesuffix("\n")
     return text if entry.encoding == "utf-8" else text.encode(entry.encoding, errors="replace")
 
 

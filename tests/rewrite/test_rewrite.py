@@ -321,6 +321,22 @@ def test_write_goes_on_after_a_file_that_fails(tmp_path: Path) -> None:
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "core.quotepath=off"]
 
 
+def test_git_takes_the_diff_of_what_links_point_to(tmp_path: Path) -> None:
+    """A link is no file to git: the diff is that of the file behind it, once."""
+    repo = tmp_path / "repo"
+    (repo / "dags").mkdir(parents=True)
+    (repo / "shared").mkdir()
+    (repo / "shared" / "c.py").write_bytes(OLD + b"# DAG\n")
+    (repo / "dags" / "one.py").symlink_to("../shared/c.py")
+    (repo / "dags" / "more").symlink_to("../shared")
+    subprocess.run([*GIT, "init", "-q"], cwd=repo, check=True)
+    done = migrate_repository(repo, target="2.11.0", offline=True)
+    text = "".join(f"{diff!s}\n" for diff in lines(done, "text", diff=True))
+    assert text.count("+++ b/shared/c.py\n") == text.count("+++ ") == 1
+    subprocess.run([*GIT, "apply"], cwd=repo, input=text.encode(), check=True)
+    assert b"airflow.operators.bash import" in (repo / "shared" / "c.py").read_bytes()
+
+
 def committed(repo: Path, *names: str, ignored: str = "") -> Path:
     """A git repository whose files import BashOperator."""
     for name in names:

@@ -141,19 +141,6 @@ def test_a_shadowed_name_is_not_airflows(newest: dict[str, str]) -> None:
     assert migrate_source(source, pins=newest).text is None
 
 
-def test_days_ago_in_default_args(newest: dict[str, str]) -> None:
-    before = (
-        "from airflow.utils.dates import days_ago\n\n"
-        "args = {'owner': 'a', 'start_date': days_ago(2), 'end_date': days_ago(0)}\n"
-    )
-    after = (
-        "import pendulum\n\n"
-        "args = {'owner': 'a', 'start_date': pendulum.today(\"UTC\").add(days=-2), "
-        "'end_date': pendulum.today(\"UTC\")}\n"
-    )
-    assert migrate_source(before, pins=newest).text == after
-
-
 def test_only_the_first_base_is_reached_by_super(newest: dict[str, str]) -> None:
     source = (
         "from multiprocessing import Process\n"
@@ -256,30 +243,30 @@ def test_positional_arguments_of_a_hook_get_the_names_of_the_target(newest: dict
     assert migration.text.endswith("BigQueryHook(gcp_conn_id='bq', use_legacy_sql=False)\n")
 
 
-def test_default_args_feed_what_an_argument_became(newest: dict[str, str]) -> None:
-    """What the call would gain by default must not win over the user's own default."""
-    before = (
-        "from airflow.operators.postgres_operator import PostgresOperator\n\n"
-        "args = {'postgres_conn_id': 'mine'}\n"
-        "PostgresOperator(task_id='t', sql='select 1', default_args=args)\n"
-    )
-    after = (
-        "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator\n\n"
-        "args = {'conn_id': 'mine'}\n"
-        "SQLExecuteQueryOperator(task_id='t', sql='select 1', default_args=args)\n"
-    )
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            "from airflow.utils.dates import days_ago\n\n"
+            "args = {'owner': 'a', 'start_date': days_ago(2), 'end_date': days_ago(0)}\n",
+            "import pendulum\n\n"
+            "args = {'owner': 'a', 'start_date': pendulum.today(\"UTC\").add(days=-2), "
+            "'end_date': pendulum.today(\"UTC\")}\n",
+            id="days_ago",
+        ),
+        pytest.param(
+            "from airflow.operators.postgres_operator import PostgresOperator\n\n"
+            "args = {'postgres_conn_id': 'mine'}\n"
+            "PostgresOperator(task_id='t', sql='select 1', default_args=args)\n",
+            "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator\n\n"
+            "args = {'conn_id': 'mine'}\n"
+            "SQLExecuteQueryOperator(task_id='t', sql='select 1', default_args=args)\n",
+            id="what the call would gain by default must not win over the user's own",
+        ),
+    ],
+)
+def test_default_args_are_changed(before: str, after: str, newest: dict[str, str]) -> None:
     assert migrate_source(before, pins=newest).text == after
-
-
-def test_default_args_under_their_old_name_are_not_missing(newest: dict[str, str]) -> None:
-    text = (
-        "from airflow.contrib.sensors.pubsub_sensor import PubSubPullSensor\n\n"
-        "args = {'project': 'p', 'subscription': 's'}\n"
-        "PubSubPullSensor(task_id='t', default_args=args)\n"
-    )
-    migration = migrate_source(text, pins=newest)
-    assert migration.notes == ()
-    assert "{'project_id': 'p', 'subscription': 's'}" in (migration.text or "")
 
 
 def test_default_args_that_move_into_another_argument_are_said(newest: dict[str, str]) -> None:

@@ -5,9 +5,9 @@
 Each environment holds its lock: 1.10.15's for the first, one target's for each other. Their files
 are read by ast; nothing in them is run. A name is lost where a module that was there is not, or
 where its text no longer binds the name and has no star import, ``__getattr__`` or ``globals()``
-that could. A row counts from the lowest of the targets' pins that lacks it; of a module that is
-gone nothing below it is a row of its own. Of Airflow itself what the import table knows is left
-out.
+that could. A row counts from the lowest of the targets' pins that lacks it to the next one that
+has it again; of a module that is gone nothing below it is a row of its own. Of Airflow itself what
+the import table knows is left out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "codemods" / "data" / "third_party.txt"
 HEAD = """\
 # Modules and names that a distribution of 1.10.15's constraint set had and later releases lack:
-# from which release on, by the pins of 2.5.1, 2.10.3 and 2.11.0.
+# from which release on, and until which, by the pins of 2.5.1, 2.10.3 and 2.11.0.
 # Made by: python tools/mine_third_party.py (the locks' environments, read by ast)
 """
 _INNER = re.compile(
@@ -97,6 +97,9 @@ def bound(path: Path) -> tuple[frozenset[str], frozenset[str]] | None:
         for node in body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
                 own.add(node.name)
+                # What a function declares global is the module's.
+                inside = (n for n in ast.walk(node) if isinstance(n, ast.Global))
+                taken.update(name for n in inside for name in n.names)
             elif isinstance(node, ast.Import):
                 taken.update(a.asname or a.name.partition(".")[0] for a in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -134,10 +137,24 @@ def lost(old: Mapping[str, Held], new: Mapping[str, Held], brought: set[str]) ->
         if any(".".join(parts[:length]) in gone for length in range(1, len(parts))):
             continue
         if module not in packages:
-            gone.add(module)
-            yield module
+            if not _offered(module, new):
+                gone.add(module)
+                yield module
         elif module.count(".") < DEPTH and held.path and module in new and new[module].path:
             yield from lost_names(module, held, new[module], packages)
+
+
+def _offered(module: str, new: Mapping[str, Held]) -> bool:
+    """Whether a package still has a module of that name, of which the file is called otherwise."""
+    above, _, name = module.rpartition(".")
+    home = new[above].path if above in new else None
+    names = bound(home) if home is not None else None
+    if home is None or names is None:
+        return False
+    text = home.read_text("utf-8", errors="replace")
+    if name not in names[1]:
+        return "__getattr__" in text and re.search(rf"['\"]{name}['\"]", text) is not None
+    return re.search(rf"^(?:async def|def|class) {name}\b", text, re.MULTILINE) is None
 
 
 def lost_names(module: str, old: Held, new: Held, packages: set[str]) -> Iterator[str]:
@@ -166,26 +183,35 @@ def main() -> None:
     bridge, *targets = (Path(word) for word in sys.argv[1:])
     brought = set(lock_pins(default_bridge())) | {CORE}
     old = modules(bridge)
-    since: dict[str, tuple[str, Version]] = {}
+    lacking: dict[str, list[Version]] = {}
+    releases: dict[str, list[Version]] = {}  # of each distribution, one a target
     for target in targets:
         new = modules(target)
-        versions = {held.dist: held.version for held in new.values()}
+        for name, version in {held.dist: held.version for held in new.values()}.items():
+            releases.setdefault(name, []).append(Version(version))
         for path in lost(old, new, brought):
-            dist = old[path].dist if path in old else old[path.rpartition(".")[0]].dist
-            version = Version(versions[dist])
-            if dist == CORE and (_OWN.match(path) or known(path)):
-                continue
-            if path not in since or version < since[path][1]:
-                since[path] = (dist, version)
-    blocks: dict[tuple[str, Version], list[str]] = {}
-    for path, key in since.items():
-        blocks.setdefault(key, []).append(path)
+            dist = _dist(path, old)
+            if dist != CORE or not (_OWN.match(path) or known(path)):
+                lacking.setdefault(path, []).append(releases[dist][-1])
+    blocks: dict[tuple[str, Version, str], list[str]] = {}
+    for path, without in lacking.items():
+        dist, first = _dist(path, old), min(without)
+        if without.count(first) < releases[dist].count(first):
+            continue  # it depends on the Python, not on the release
+        again = [v for v in releases[dist] if v > first and v not in without]
+        until = f",<{min(again)}" if again else ""
+        blocks.setdefault((dist, first, until), []).append(path)
     rows = [HEAD]
-    for (dist, version), paths in sorted(blocks.items()):
-        rows.append(f"\n[{dist}>={version}]\n")
+    for (dist, first, until), paths in sorted(blocks.items()):
+        rows.append(f"\n[{dist}>={first}{until}]\n")
         rows += [f"{path}\n" for path in sorted(paths)]
     TABLE.write_text("".join(rows), "utf-8")
-    print(f"{len(since)} rows")
+    print(sum(map(len, blocks.values())), "rows")
+
+
+def _dist(path: str, old: Mapping[str, Held]) -> str:
+    """The distribution that had a module or a name of one."""
+    return old[path].dist if path in old else old[path.rpartition(".")[0]].dist
 
 
 if __name__ == "__main__":

@@ -42,9 +42,10 @@ RUN_TYPE = (
 
 # 2.x has an index on the name in lower case; of users whose names differ in nothing else the newest
 # is carried, and stands for the others.
-SAME_USER = (
-    "(SELECT max(n.id) FROM ab_user o JOIN ab_user n ON lower(n.username) = lower(o.username)"
-    " WHERE o.id = t.{0})"
+NEWEST_USER = (
+    "LEFT JOIN (SELECT o.id, n.newest FROM ab_user o JOIN (SELECT lower(username) AS name,"
+    " max(id) AS newest FROM ab_user GROUP BY lower(username)) n ON n.name = lower(o.username))"
+    " {0} ON {0}.id = t.{1}"
 )
 
 TABLES = (
@@ -133,12 +134,17 @@ TABLES = (
             Column("fail_login_count", "integer"),
             Column("created_on", "timestamp"),
             Column("changed_on", "timestamp"),
-            *[
-                Column(name, "integer", references="ab_user", expression=SAME_USER.format(name))
-                for name in ("created_by_fk", "changed_by_fk")
-            ],
+            Column("created_by_fk", "integer", references="ab_user", expression="maker.newest"),
+            Column("changed_by_fk", "integer", references="ab_user", expression="changer.newest"),
         ),
-        rejects=(Reject(reason="same-name", when=f"t.id <> {SAME_USER.format('id')}"),),
+        joins=" ".join(
+            (
+                NEWEST_USER.format("own", "id"),
+                NEWEST_USER.format("maker", "created_by_fk"),
+                NEWEST_USER.format("changer", "changed_by_fk"),
+            )
+        ),
+        rejects=(Reject(reason="same-name", when="t.id <> coalesce(own.newest, t.id)"),),
         also_unique=("{0}.email", "lower({0}.username)"),
         secret=("password",),
     ),
@@ -159,9 +165,10 @@ TABLES = (
             ),
             Reject(
                 reason="same-name",
-                when=f"t.user_id IS NOT NULL AND t.user_id <> {SAME_USER.format('user_id')}",
+                when="t.user_id IS NOT NULL AND t.user_id <> coalesce(own.newest, t.user_id)",
             ),
         ),
+        joins=NEWEST_USER.format("own", "user_id"),
         after=("ab_role", "ab_user"),
         merge=("user_id",),
     ),

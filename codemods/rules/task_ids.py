@@ -13,7 +13,7 @@ from codemods.source import Source
 from codemods.target import Target
 from codemods.values import known
 
-ID = "duplicate-task-ids"
+ID = "task-ids"
 _GROUP = "TaskGroup"
 
 

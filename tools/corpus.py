@@ -50,12 +50,13 @@ _WORD = re.compile(r"[A-Za-z_]\w{3,}")
 _COMMON = frozenset(
     re.findall(
         r"\w+",
-        """airflow error attributeerror importerror typeerror valueerror airflowexception import
-        from module modulenotfounderror name missing required positional argument arguments keyword
-        object type cannot invalid attribute task_id notrequired which nothing asks been unexpected
-        deprecated please class with this that __init__ operator value instead have removed future
-        version will given were passed used provider google amazon providers operators deprecation
-        removedinairflow3warning airflowproviderdeprecationwarning deprecationwarning""",
+        """airflow apache error attributeerror importerror typeerror valueerror airflowexception
+        import from module modulenotfounderror name missing required positional argument
+        arguments keyword object type cannot invalid attribute task_id notrequired which nothing
+        asks been unexpected deprecated please class with this that __init__ operator value
+        instead have removed future version will given were passed used provider google amazon
+        providers operators deprecation removedinairflow3warning
+        airflowproviderdeprecationwarning deprecationwarning""",
     )
 )
 
@@ -244,7 +245,8 @@ def speaks_of(note: RewriteNote, why: str) -> bool:
 
 
 def _words(text: str) -> set[str]:
-    return {word.lower() for word in _WORD.findall(text.replace("-", "_"))}
+    both = f"{text} {text.replace('-', '_')}"  # a distribution's name, and the words in it
+    return {word.lower() for word in _WORD.findall(both)}
 
 
 def on_line(lines: Sequence[int], note: RewriteNote, seen: Seen) -> bool:

@@ -183,30 +183,37 @@ def main() -> None:
     bridge, *targets = (Path(word) for word in sys.argv[1:])
     brought = set(lock_pins(default_bridge())) | {CORE}
     old = modules(bridge)
-    lacking: dict[str, list[Version]] = {}
-    releases: dict[str, list[Version]] = {}  # of each distribution, one a target
-    for target in targets:
-        new = modules(target)
-        for name, version in {held.dist: held.version for held in new.values()}.items():
-            releases.setdefault(name, []).append(Version(version))
+    found = [modules(target) for target in targets]
+    since: dict[str, Version] = {}
+    for new in found:
+        versions = {held.dist: Version(held.version) for held in new.values()}
         for path in lost(old, new, brought):
-            dist = _dist(path, old)
-            if dist != CORE or not (_OWN.match(path) or known(path)):
-                lacking.setdefault(path, []).append(releases[dist][-1])
+            version = versions[_dist(path, old)]
+            if _dist(path, old) != CORE or not (_OWN.match(path) or known(path)):
+                since[path] = min(version, since.get(path, version))
     blocks: dict[tuple[str, Version, str], list[str]] = {}
-    for path, without in lacking.items():
-        dist, first = _dist(path, old), min(without)
-        if without.count(first) < releases[dist].count(first):
-            continue  # it depends on the Python, not on the release
-        again = [v for v in releases[dist] if v > first and v not in without]
-        until = f",<{min(again)}" if again else ""
-        blocks.setdefault((dist, first, until), []).append(path)
+    for path, first in since.items():
+        have = (_release(path, new, was_module=path in old) for new in found)
+        again = [version for version in have if version and version >= first]
+        if first not in again:  # else it depends on the Python, not on the release
+            until = f",<{min(again)}" if again else ""
+            blocks.setdefault((_dist(path, old), first, until), []).append(path)
     rows = [HEAD]
     for (dist, first, until), paths in sorted(blocks.items()):
         rows.append(f"\n[{dist}>={first}{until}]\n")
         rows += [f"{path}\n" for path in sorted(paths)]
     TABLE.write_text("".join(rows), "utf-8")
     print(sum(map(len, blocks.values())), "rows")
+
+
+def _release(path: str, new: Mapping[str, Held], *, was_module: bool) -> Version | None:
+    """The release of an environment that has a module or a name of one; None where it has not."""
+    module, _, name = path.rpartition(".")
+    home = new.get(path) or new.get(module)
+    names = bound(home.path) if home is not None and home.path is not None else None
+    binds = names is not None and name in names[1]
+    there = path in new or (_offered(path, new) if was_module else binds)
+    return Version(home.version) if home is not None and there else None
 
 
 def _dist(path: str, old: Mapping[str, Held]) -> str:

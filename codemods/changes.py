@@ -164,7 +164,7 @@ class Step:
 Change = Step | Note
 
 
-_WIDTH = 100  # of a line that is written anew
+WIDTH = 100  # of a line that is written anew
 
 # -- expressions -----------------------------------------------------------------------------
 
@@ -225,7 +225,7 @@ def _between_new(gaps: Sequence[Space]) -> tuple[Space, Space]:
 
 def _broken(code: str, indent: str, taken: int) -> str:
     """The code of a value on a line of its own: one item a line where it is longer than that."""
-    if len(indent) + taken + len(code) <= _WIDTH or "\n" in code:
+    if len(indent) + taken + len(code) <= WIDTH or "\n" in code:
         return code
     node = ast.parse(code, mode="eval").body
     while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.keywords:

@@ -9,10 +9,18 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from codemods.changes import AddImport, EditCall, NewImport, Operation, Rebind, Replace, vanished
+from codemods.changes import (
+    WIDTH,
+    AddImport,
+    EditCall,
+    NewImport,
+    Operation,
+    Rebind,
+    Replace,
+    vanished,
+)
 from codemods.source import Binding, Source
 
-_WIDTH = 100
 _NAME = re.compile(r"[^\W\d]\w*")
 _DIRECTIVES = ("noqa", "pylint", "type:", "isort", "pragma")
 
@@ -62,7 +70,7 @@ def _from(
     """A ``from`` import with the comments of its names; a row of its own for each if need be."""
     line = f"from {module} import {', '.join(name for name, _, _ in rows)}"
     said = any(above or behind for _, above, behind in rows) or first or last
-    if not said and len(indent) + len(line) <= _WIDTH:
+    if not said and len(indent) + len(line) <= WIDTH:
         return line
     if len(rows) == 1 and not (first or last):
         _, above, behind = rows[0]
@@ -156,7 +164,7 @@ def _joined(code: str, names: Sequence[str]) -> str | None:
     added[-1] = added[-1].with_changes(comma=last.comma)
     node = node.with_changes(names=[*others, last.with_changes(comma=comma), *added])
     joined = cst.Module([]).code_for_node(node)
-    return joined if max(map(len, joined.split("\n"))) <= _WIDTH else None
+    return joined if max(map(len, joined.split("\n"))) <= WIDTH else None
 
 
 def _new_code(op: Operation) -> str:

@@ -26,7 +26,7 @@ PROBE = Path(harness.probes.__file__).parent / "readback.py"
 
 # Importing Airflow takes seconds; a million rows of which none is printed takes longer.
 LIMITS = Limits(start=600.0, silence=600.0)
-LOGS = 100
+LOGS = 400
 
 
 class ReadbackFailed(HarnessError):

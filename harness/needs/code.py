@@ -65,14 +65,6 @@ class Module:
                 direct = direct and not isinstance(parent, Function)
             node = parent
 
-    def enclosing_class(self, node: ast.AST) -> ast.ClassDef | None:
-        """The class whose body, or whose methods' bodies, hold ``node``."""
-        parent: ast.AST | None = node
-        while (parent := self.parents.get(parent) if parent else None) is not None:
-            if isinstance(parent, ast.ClassDef):
-                return parent
-        return None
-
     def binding(self, name: ast.Name) -> tuple[Scope, list[ast.Name]] | None:
         """The scope that binds this name, and the places in it that do (none = a parameter)."""
         if name.id not in self.bound:

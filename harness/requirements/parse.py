@@ -99,7 +99,6 @@ class Line:
     extras: tuple[str, ...] = ()
     marker: str = ""
     url: str = ""
-    editable: bool = False
     hashes: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     value: str = ""
@@ -176,7 +175,7 @@ def _option_line(options: tuple[Option, ...]) -> dict[str, Any]:
     first = min(options, key=lambda option: _RANK.index(_FLAGS[option.flag][1]))
     kind = _FLAGS[first.flag][1]
     if kind == "requirement":
-        return {**_requirement(first.value), "editable": True}
+        return _requirement(first.value)
     return {"kind": kind, "value": first.value}
 
 

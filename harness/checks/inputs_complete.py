@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.checks.causes import Kind, Scene, diagnose, input_fix
+from harness.checks.diagnosis import diagnose
+from harness.checks.fixes import input_fix
 from harness.checks.load_rules import (
     MISSING_CONNECTION,
     MISSING_ENVIRONMENT_VARIABLE,
@@ -15,6 +16,7 @@ from harness.checks.load_rules import (
 from harness.checks.loads import failed_side
 from harness.checks.network import network_fix
 from harness.checks.places import listed, original_line
+from harness.checks.scene import Kind, Scene
 from harness.model import (
     Check,
     Config,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.checks.causes import Kind, Scene, diagnose
+from harness.checks.diagnosis import diagnose
+from harness.checks.scene import Kind, Scene
 from harness.model import FileObservation, Observation, Pair, Side, Unjudged
 
 

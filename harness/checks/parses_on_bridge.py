@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from harness.checks.causes import Kind, Scene, diagnose, rules_for
+from harness.checks.diagnosis import diagnose, rules_for
 from harness.checks.load_rules import BROKEN_ON_BRIDGE, UNREADABLE_FILE
 from harness.checks.loads import failed_side, files_of, unobserved
 from harness.checks.places import evidence
+from harness.checks.scene import Kind, Scene
 from harness.model import (
     Check,
     Finding,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.checks.causes import Kind, Scene, diagnose, rules_for
+from harness.checks.diagnosis import diagnose, rules_for
 from harness.checks.load_rules import BROKEN_ON_TARGET
 from harness.checks.loads import failed_side, files_of, unobserved
 from harness.checks.places import evidence
+from harness.checks.scene import Kind, Scene
 from harness.model import Check, FileObservation, Judged, Judgement, Pair, Severity, Side, Unjudged
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from harness.checks.causes import Kind, Scene, diagnose, rules_for
+from harness.checks.diagnosis import diagnose, rules_for
 from harness.checks.loads import failed_side
 from harness.checks.places import error_evidence, listed
+from harness.checks.scene import Kind, Scene
 from harness.model import (
     Check,
     ErrorObservation,

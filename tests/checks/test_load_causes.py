@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from pairs import PATH, broken, dag, pair, seen, side
 
-from harness.checks.causes import CAUSES, FALLBACK, Diagnosis, Kind, Scene, diagnose, rules_for
+from harness.checks.causes import CAUSES
+from harness.checks.diagnosis import FALLBACK, diagnose, rules_for
 from harness.checks.modules import distribution_for, provider_for, repository_folders
+from harness.checks.scene import Diagnosis, Kind, Scene
 from harness.model import (
     AwsConfig,
     Config,

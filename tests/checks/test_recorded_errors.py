@@ -14,7 +14,8 @@ import msgspec
 import pytest
 from pairs import dag, pair, seen, side
 
-from harness.checks.causes import Scene, diagnose
+from harness.checks.diagnosis import diagnose
+from harness.checks.scene import Scene
 from harness.model import FileObservation, Need, Side
 
 ROWS = json.loads(Path(__file__).with_name("recorded_errors.json").read_text(encoding="utf-8"))

@@ -158,7 +158,7 @@ def test_outcome_and_place(name: str, seen: Callable[[str], FileObservation]) ->
 
 
 def test_timeouts_end_in_time(seen: Callable[[str], FileObservation]) -> None:
-    assert all(15 <= seen(f"{name}.py").seconds < 25 for name in ("loops", "sleeps", "stops"))
+    assert all(15 <= seen(f"{name}.py").seconds < 60 for name in ("loops", "sleeps", "stops"))
 
 
 def test_memory_is_bounded(seen: Callable[[str], FileObservation]) -> None:

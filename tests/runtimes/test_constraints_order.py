@@ -97,7 +97,7 @@ def test_a_silent_server_does_not_hold_us_up(
         row = replace(target, constraints_url=f"http://127.0.0.1:{silent.server_port}/x")
         began = time.monotonic()
         assert find_constraints(row, cache=tmp_path).origin == "reconstructed"
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
 
 
 def test_offline_asks_nobody(

@@ -80,8 +80,8 @@ def alive(folder: Path) -> list[int]:
 
 
 def left(folder: Path) -> list[int]:
-    """Those that still run a second from now; one that was killed may take a moment to go."""
-    deadline = time.monotonic() + 1
+    """Those that still run ten seconds from now; one that was killed may take a moment to go."""
+    deadline = time.monotonic() + 10
     while alive(folder) and time.monotonic() < deadline:
         time.sleep(0.005)
     return alive(folder)

@@ -23,6 +23,7 @@ from codemods.source import Source
 from codemods.symbols import key_of
 from codemods.target import Target, target_for
 from codemods.templates import rewrite_template
+from codemods.web_interface import Folded, folded
 
 __all__ = [
     "RULES",
@@ -129,7 +130,8 @@ def _without_airflow(text: str, asked: _Asked) -> Migration:
 
 def _migrate(text: str, asked: _Asked) -> Migration:
     try:
-        source = Source(text, asked.path)
+        less = folded(text, asked.path)
+        source = Source(less.text if less else text, asked.path)
     except SyntaxError as error:
         return Migration(error=old.what_is_wrong(text, error))
     except (RecursionError, MemoryError):
@@ -138,6 +140,25 @@ def _migrate(text: str, asked: _Asked) -> Migration:
         return Migration(error=f"line 1: {error}")
     source.words |= asked.shared
     source.own = asked.own
+    if less is None:
+        return _rewritten(source, asked)
+    source.orphans = less.orphans
+    return _with_branches(less, _rewritten(source, asked))
+
+
+def _with_branches(less: Folded, done: Migration) -> Migration:
+    """What became of a text without its branches, told of the text that has them."""
+    if done.error:
+        return done
+    moved = [replace(edit, line=less.lines[edit.line - 1]) for edit in done.edits]
+    notes = tuple(replace(note, line=less.lines[note.line - 1]) for note in done.notes)
+    edits = sorted((*less.edits, *moved), key=lambda e: (e.line, e.rule, e.message))
+    text = less.text if done.text is None else done.text
+    return replace(done, text=text, edits=tuple(edits), notes=notes)
+
+
+def _rewritten(source: Source, asked: _Asked) -> Migration:
+    """The text of a reading after all rules."""
     steps: list[Step] = []
     notes: list[Note] = []
     for rule in RULES:
@@ -171,7 +192,7 @@ def _migrate(text: str, asked: _Asked) -> Migration:
         Edit(rule=s.rule, line=s.line, message=s.message, safe=s.safe)
         for s in sorted(steps, key=lambda s: (s.line, s.rule, s.message))
     )
-    if new == text:
+    if new == source.text:
         return Migration(notes=tuple(notes))
     left = tuple(_still_true(notes, new, asked))
     return Migration(text=new, edits=edits, notes=left, needs=_needs(operations))

@@ -169,6 +169,7 @@ class Source:
         self.blocks: dict[ast.stmt, int] = {}  # imports → which block of statements holds them
         self.found: dict[str, tuple[Change, ...]] = {}  # what several rules share
         self.own: OwnClasses = {}  # classes that other files of the repository define
+        self.orphans: frozenset[str] = frozenset()  # imports that went without their uses
         self._loads: list[tuple[tuple[ast.expr, ...], str, Scope]] = []
         self._all_calls: list[ast.Call] = []
         _Reader(self).read()

@@ -15,6 +15,7 @@ from codemods.rules._text import lines, sentence
 from codemods.rules.arguments import calls_by_path, settle
 from codemods.source import Binding, Source, Use
 from codemods.target import Target
+from codemods.web_interface import goes
 
 ID = "moved-import"
 REMOVED = "removed-import"
@@ -95,7 +96,7 @@ class _Moves:
         for binding in self.source.bindings:
             if binding.path.startswith(".") or not binding.path.startswith("airflow"):
                 continue
-            if not self._dead_branch(binding):
+            if not self._dead_branch(binding) and not goes(self.source, binding):
                 yield from self._binding(binding)
         yield from self._strings()
         yield from self._texts()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
@@ -30,6 +31,8 @@ _REPLACED = {"admin_views": "appbuilder_views", "menu_links": "appbuilder_menu_i
 _LINKS = ("flask_admin.base.MenuLink", "flask_admin.menu.MenuLink")
 _VIEWS = ("flask_admin.BaseView", "flask_admin.base.BaseView")
 _EXPOSE = ("flask_admin.expose", "flask_admin.base.expose")
+# What Flask-Admin asks of its views (BaseView, 1.5.4) and Flask-AppBuilder does not.
+_ADMINS = {"create_blueprint", "inaccessible_callback", "is_accessible", "is_visible"}
 
 
 class _Plugin:
@@ -57,6 +60,7 @@ class _Plugin:
                 continue
             if new in left:
                 steps.append(self._drop(old, f"2.x reads {new} instead of {{}}"))
+                steps += self._left_over(value)
                 continue
             changes = self._converted(old, new, value)
             if changes is None:
@@ -95,6 +99,31 @@ class _Plugin:
             operations = (DropStatement(node=statement, keeps_imports=keeps),)
         line = statement.lineno if statement is not None else self.node.lineno
         return self._step(line, message.format(kind), operations)
+
+    def _left_over(self, value: ast.expr) -> Iterator[Step]:
+        """The views that nothing but ``admin_views`` named, and their Flask-Admin classes."""
+        names = value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
+        for name in (n.id for n in names if isinstance(n, ast.Name)):
+            made = [
+                n
+                for n in self.source.tree.body
+                if isinstance(n, ast.Assign)
+                and [t.id for t in n.targets if isinstance(t, ast.Name)] == [name]
+            ]
+            if len(made) != 1 or self._mentions(name) != 2:
+                continue
+            yield self._gone(made[0], f"{name} was a view of Flask-Admin's")
+            call = made[0].value
+            of = self.source.segment(call.func) if isinstance(call, ast.Call) else ""
+            cls = next((n for n, s in self.source.classes if n.name == of), None)
+            if cls is not None and self._mentions(of) == 2 and self._is_view(cls):
+                yield self._gone(cls, f"{of} was a view of Flask-Admin's")
+
+    def _mentions(self, name: str) -> int:
+        return len(re.findall(rf"\b{re.escape(name)}\b", self.source.text))
+
+    def _gone(self, node: ast.stmt, message: str) -> Step:
+        return self._step(node.lineno, message, (DropStatement(node=node),))
 
     def _unused(self) -> bool:
         """Whether nothing else in the file names the class."""
@@ -173,11 +202,10 @@ class _Plugin:
         name = call.func.id
         cls = next((n for n, s in self.source.classes if n.name == name), None)
         given = self._items(call, ("name", "category"))
-        if cls is None or given is None or "name" not in given or len(cls.bases) != 1:
+        if cls is None or given is None or "name" not in given or not self._is_view(cls):
             return None
         uses = [c for c in self.source.plain_calls if getattr(c.func, "id", "") == name]
-        page = self._page(cls)
-        if page is None or len(uses) != 1 or self.source.path_of(cls.bases[0]) not in _VIEWS:
+        if self._page(cls) is None or len(uses) != 1:
             return None
         parts = [f'"name": {given["name"]}']
         if "category" in given:
@@ -185,27 +213,29 @@ class _Plugin:
         parts.append(f'"view": {name}()')
         operations: list[Operation] = [Replace(node=call, code="{" + ", ".join(parts) + "}")]
         operations += self._appbuilder(cls)
-        for node in ast.walk(page):
+        for node in ast.walk(cls):
             if isinstance(node, ast.Attribute) and node.attr == "render":
                 code = f"{self.source.segment(node.value)}.render_template"
                 operations.append(Replace(node=node, code=code))
         return operations
 
+    def _is_view(self, cls: ast.ClassDef) -> bool:
+        return any(self.source.path_of(base) in _VIEWS for base in cls.bases)
+
     def _page(self, cls: ast.ClassDef) -> ast.FunctionDef | None:
-        """The one method of a view, when it stands for "/" and the view has nothing else."""
+        """The method of a view that stands for "/"; None where it has what is Flask-Admin's."""
         methods = [n for n in cls.body if not isinstance(n, ast.Pass) and not _docstring(n)]
-        if len(methods) != 1 or not isinstance(methods[0], ast.FunctionDef):
-            return None
-        method = methods[0]
-        if len(method.decorator_list) != 1:
-            return None
-        call = method.decorator_list[0]
-        at = call.args[0] if isinstance(call, ast.Call) and call.args else None
-        exposed = isinstance(call, ast.Call) and self.source.path_of(call.func) in _EXPOSE
-        rooted = isinstance(at, ast.Constant) and at.value == "/"
-        # default_view of flask_appbuilder.BaseView is "list": the page keeps its name only then,
-        # or when the class gets a line that says so.
-        return method if exposed and rooted else None
+        page = None
+        for method in methods:
+            if not isinstance(method, ast.FunctionDef) or method.name in _ADMINS:
+                return None
+            for call in method.decorator_list:
+                if not isinstance(call, ast.Call) or self.source.path_of(call.func) not in _EXPOSE:
+                    continue
+                at = call.args[0] if call.args else None
+                if at is None or (isinstance(at, ast.Constant) and at.value == "/"):
+                    page = method
+        return page
 
     def _appbuilder(self, cls: ast.ClassDef) -> Iterator[Operation]:
         for binding in self.source.bindings:
@@ -216,6 +246,8 @@ class _Plugin:
                 )
                 yield Rebind(binding=binding, imports=(new,))
         page = self._page(cls)
+        # default_view of flask_appbuilder.BaseView is "list": the page keeps its name only then,
+        # or when the class gets a line that says so.
         if page is not None and page.name != "list":
             first = cls.body[0]
             begin = self.source.span(first)[0]
@@ -327,6 +359,10 @@ RULE = Rule(
                 "    def quota(self):",
                 "        return self.render('quota.html', used=1)",
                 "",
+                "    @expose('/all', methods=['GET'])",
+                "    def everything(self):",
+                "        return self.render('all.html')",
+                "",
                 "",
                 "view = Quota(category='Company', name='Quota')",
                 "",
@@ -347,6 +383,10 @@ RULE = Rule(
                 "    def quota(self):",
                 "        return self.render_template('quota.html', used=1)",
                 "",
+                "    @expose('/all', methods=['GET'])",
+                "    def everything(self):",
+                "        return self.render_template('all.html')",
+                "",
                 "",
                 'view = {"name": \'Quota\', "category": \'Company\', "view": Quota()}',
                 "",
@@ -354,6 +394,38 @@ RULE = Rule(
                 "class Company(AirflowPlugin):",
                 "    name = 'company'",
                 "    appbuilder_views = [view]",
+            ),
+        ),
+        Example(
+            before=lines(
+                _IMPORTS[0],
+                "import flask_admin",
+                "from company.views import Pages, new",
+                "",
+                "",
+                "# for 1.10",
+                "class Old(flask_admin.BaseView, Pages):",
+                "    @flask_admin.expose('/')",
+                "    def index(self):",
+                "        return self.render('page.html')",
+                "",
+                "",
+                "old = Old(url='/company', name='Company')",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    admin_views = [old]",
+                "    appbuilder_views = [new, Pages]",
+            ),
+            after=lines(
+                _IMPORTS[0],
+                "from company.views import Pages, new",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    appbuilder_views = [new, Pages]",
             ),
         ),
         Example(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from codemods.constructors import baseline
@@ -25,6 +25,64 @@ class Construction:
     def reaching(self) -> list[ast.keyword]:
         """The keywords that get as far as the constructor."""
         return [k for k in self.node.keywords if k.arg not in self.own]
+
+
+Holder = ast.Dict | ast.Call
+Item = tuple[ast.expr | ast.keyword, str, ast.expr]  # place, name, value
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Filling:
+    """A statement that puts values under names into a dict."""
+
+    statement: ast.Assign | ast.Expr
+    items: tuple[Item, ...]
+    holder: Holder | None = None  # what ``update`` is given
+
+
+def items_of(holder: Holder) -> Iterator[Item]:
+    """What a dict display, or the keywords of a call, hold under names in sight."""
+    if isinstance(holder, ast.Call):
+        yield from ((k, k.arg, k.value) for k in holder.keywords if k.arg)
+        return
+    for key, value in zip(holder.keys, holder.values, strict=True):
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield key, key.value, value
+
+
+def fillings(nodes: Iterable[ast.AST], name: str) -> Iterator[Filling]:
+    """``d["x"] = 1``, ``d.setdefault("x", 1)``, ``d.update(x=1)`` and ``d.update({"x": 1})``."""
+    for node in nodes:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            key = key_of(node.targets[0], name)
+            if key is not None:
+                yield Filling(statement=node, items=((*key, node.value),))
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            call = node.value
+            key = key_of(call, name)
+            method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+            if key is not None and method == "setdefault" and len(call.args) == 2:
+                yield Filling(statement=node, items=((*key, call.args[1]),))
+            elif method == "update" and ast.unparse(call.func) == f"{name}.update":
+                holder = next((a for a in call.args if isinstance(a, ast.Dict)), call)
+                yield Filling(statement=node, items=tuple(items_of(holder)), holder=holder)
+
+
+def key_of(node: ast.AST, name: str) -> tuple[ast.expr, str] | None:
+    """The text that ``d["x"]``, ``d.get("x")``, ``d.pop("x", None)`` and ``"x" in d`` name."""
+    found: tuple[ast.expr, ast.expr] | None = None
+    if isinstance(node, ast.Subscript):
+        found = node.value, node.slice
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+        found = node.func.value, node.args[0]
+    elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+        found = node.comparators[0], node.left
+    if found is None or not (isinstance(found[0], ast.Name) and found[0].id == name):
+        return None
+    key = found[1]
+    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+        return key, key.value
+    return None
 
 
 def constructions(source: Source) -> Iterator[Construction]:
@@ -88,9 +146,15 @@ def takes(init: ast.FunctionDef) -> frozenset[str] | None:
 
 
 def _named(function: ast.FunctionDef | ast.Lambda) -> frozenset[str]:
-    """What a function may take for itself: its parameters, and kwargs.pop("name")."""
+    """What a function may take for itself: its parameters, and kwargs.pop("name").
+
+    What it puts into its kwargs is no more of its own than what it is given there.
+    """
     a = function.args
-    texts = (n.value for n in ast.walk(function) if isinstance(n, ast.Constant))
+    filled = fillings(ast.walk(function), a.kwarg.arg) if a.kwarg is not None else ()
+    put = {id(place) for filling in filled for place, _, _ in filling.items}
+    constants = (n for n in ast.walk(function) if isinstance(n, ast.Constant))
+    texts = (n.value for n in constants if id(n) not in put)
     names = {x.arg for x in [*a.posonlyargs, *a.args, *a.kwonlyargs]}
     return frozenset(names | {text for text in texts if isinstance(text, str)})
 

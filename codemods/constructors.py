@@ -260,6 +260,11 @@ class Constructors:
             defaults=defaults,
         )
 
+    def home(self, path: str) -> str:
+        """Where the class that ``path`` names is defined."""
+        line = self._line(path)
+        return self.home(line.partition(_SAME)[2]) if _SAME in line else path
+
     def additions(self, path: str) -> tuple[Addition, ...]:
         """What calls of the class at ``path`` gain when they lack it."""
         found = []

@@ -22,6 +22,8 @@ _RUN = "airflow.models.dagrun.DagRun"
 _INSTANCE = "airflow.models.taskinstance.TaskInstance"
 _CONNECTION = "airflow.models.connection.Connection"
 _POOL = "airflow.models.pool.Pool"
+_MODEL = "airflow.models.dag.DagModel"
+_JOB = "airflow.jobs.base_job.BaseJob"
 _LOGGED = "airflow.utils.log.logging_mixin.LoggingMixin"
 # What 1.10 gives to callables, templates and execute().
 _CONTEXT = {
@@ -110,6 +112,24 @@ ROWS: Mapping[str, Mapping[str, _Row]] = {
         "debug_info": _Row(since="2.0", advice="Log what you need of it, never the password"),
     },
     _POOL: {"used_slots": _Row(since="2.0", new="running_slots")},
+    _MODEL: {
+        "last_scheduler_run": _Row(since="2.0.2", new="last_parsed_time"),
+        "get_dag": _Row(
+            since="2.0", advice="Ask DagBag(read_dags_from_db=True).get_dag(model.dag_id)"
+        ),
+        "create_dagrun": _Row(
+            since="2.0",
+            advice="Ask DagBag(read_dags_from_db=True).get_dag(model.dag_id), and it for the run",
+        ),
+    },
+    "airflow.models.taskfail.TaskFail": {
+        "execution_date": _Row(since="2.3", advice="Use TaskFail.run_id, or its dag_run's date"),
+    },
+    _JOB: {
+        "reset_state_for_orphaned_tasks": _Row(since="2.0", advice="The scheduler's job does it"),
+        "run": _Row(since="2.6", advice="Use run_job(job=..., execute_callable=...)"),
+        "heartbeat_callback": _Row(since="2.6", advice="It is the job runner's"),
+    },
     _LOGGED: {"logger": _Row(since="2.0", new="log")},
 }
 _NAMES = frozenset(name for rows in ROWS.values() for name in rows)
@@ -146,8 +166,10 @@ class _Reader:
                     self.within[id(node)] = cls
 
     def lineage(self, path: str) -> tuple[str, ...]:
-        signature = baseline().signature(path) if path else None
-        return signature.lineage if signature is not None else ()
+        if not path:
+            return ()
+        signature = baseline().signature(path)
+        return signature.lineage if signature is not None else (baseline().home(path),)
 
     def inherits(self, cls: ast.ClassDef) -> str:
         """The 1.10 path of the class of Airflow's that a class of the text comes from."""
@@ -288,6 +310,18 @@ RULE = Rule(
                 "    def execute(self, context):",
                 "        self.log.info(self.dag.max_active_tasks)",
                 "        return context['ti'].get_previous_ti()",
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow.models import DagModel, DagRun",
+                "",
+                "columns = [DagRun.execution_date, DagModel.last_scheduler_run]",
+            ),
+            after=lines(
+                "from airflow.models import DagModel, DagRun",
+                "",
+                "columns = [DagRun.execution_date, DagModel.last_parsed_time]",
             ),
         ),
         Example(

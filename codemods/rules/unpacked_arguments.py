@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions
-from codemods.changes import Change, EditCall, EditDict, Operation, Step
+from codemods.calls import (
+    Construction,
+    Filling,
+    Holder,
+    Item,
+    constructions,
+    fillings,
+    items_of,
+    key_of,
+)
+from codemods.changes import Change, DropStatement, EditCall, EditDict, Operation, Replace, Step
 from codemods.constructors import DROP
 from codemods.rules._dag import dags
 from codemods.rules._text import lines
 from codemods.rules.arguments import calls_by_path, map_arguments, settle
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import known
+from codemods.values import known, quoted
 
 ID = "unpacked-arguments"
 
 
-_Holder = ast.Dict | ast.Call
-
-
 def _holders(
     source: Source, value: ast.expr, by: frozenset[str] = frozenset()
-) -> Iterator[tuple[_Holder, frozenset[str]]]:
+) -> Iterator[tuple[Holder, frozenset[str]]]:
     """The dict displays and calls of ``dict`` that a value stands for, and the names that lead
     there: variables, functions that return one, and what a display unpacks."""
     shown = known(value, source)
@@ -50,19 +57,9 @@ def _returned(source: Source, name: str) -> ast.expr | None:
     return returns[0].value if len(functions) == len(returns) == 1 else None
 
 
-def _items(holder: _Holder) -> Iterator[tuple[ast.expr | ast.keyword, str, ast.expr]]:
-    """(place, name, value) of each argument that a dict holds under a name in sight."""
-    if isinstance(holder, ast.Call):
-        yield from ((k, k.arg, k.value) for k in holder.keywords if k.arg)
-        return
-    for key, value in zip(holder.keys, holder.values, strict=True):
-        if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            yield key, key.value, value
-
-
-def _unpacked(source: Source) -> dict[int, tuple[_Holder, list[Construction], set[str]]]:
+def _unpacked(source: Source) -> dict[int, tuple[Holder, list[Construction], set[str]]]:
     """The dicts that calls take their arguments out of, with those calls and how they get there."""
-    found: dict[int, tuple[_Holder, list[Construction], set[str]]] = {}
+    found: dict[int, tuple[Holder, list[Construction], set[str]]] = {}
     for made in constructions(source):
         for keyword in made.node.keywords:
             if keyword.arg is None and made.path.startswith("airflow."):
@@ -73,13 +70,19 @@ def _unpacked(source: Source) -> dict[int, tuple[_Holder, list[Construction], se
     return found
 
 
-def _only(source: Source, node: _Holder, calls: list[Construction], names: set[str]) -> bool:
-    """Whether nothing but these calls uses the dict."""
+def _only(source: Source, node: Holder, calls: list[Construction], names: set[str]) -> bool:
+    """Whether nothing but these calls uses the dict, and what puts more into it."""
+    nodes = list(ast.walk(source.tree))
     uses = sum(
-        isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load)
-        for n in ast.walk(source.tree)
+        isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load) for n in nodes
     )
-    return uses <= len(calls) and all(id(k.holder) != id(node) for k in source.default_keys)
+    filled = [f for name in names for f in fillings(nodes, name)]
+    put = {id(place) for f in filled for place, _, _ in f.items}
+    keys = [k for name in names for n in nodes if (k := key_of(n, name)) is not None]
+    read = {text for place, text in keys if id(place) not in put}
+    held = {name for _, name, _ in items_of(node)}
+    alone = uses - len(filled) <= len(calls) and not read & held
+    return alone and all(id(k.holder) != id(node) for k in source.default_keys)
 
 
 def _outcome(source: Source, target: Target, made: Construction, key: str, value: ast.expr) -> str:
@@ -121,41 +124,143 @@ def _out_of_sight(source: Source, target: Target) -> Iterator[Change]:
                 )
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Filled:
+    """A dict that a function, or the module, fills step by step and gives to calls by ``**``."""
+
+    scope: ast.Module | ast.FunctionDef
+    name: str
+    calls: list[Construction]
+
+    @property
+    def fillings(self) -> list[Filling]:
+        return list(fillings(ast.walk(self.scope), self.name))
+
+    @property
+    def read(self) -> frozenset[str]:
+        """The keys that are asked for."""
+        put = {id(place) for f in self.fillings for place, _, _ in f.items}
+        keys = [k for n in ast.walk(self.scope) if (k := key_of(n, self.name)) is not None]
+        return frozenset(text for place, text in keys if id(place) not in put)
+
+    @property
+    def shared(self) -> bool:
+        """Whether something else may see the dict."""
+        nodes = list(ast.walk(self.scope))
+        named = [n for n in nodes if isinstance(n, ast.Name) and n.id == self.name]
+        keyed = {id(n) for n in nodes if key_of(n, self.name) is not None}
+        updated = {id(f.statement) for f in self.fillings if f.holder is not None}
+        loads = sum(isinstance(n.ctx, ast.Load) for n in named)
+        return loads > len(keyed) + len(updated) + len(self.calls)
+
+
+def _filled(source: Source) -> Iterator[_Filled]:
+    within: dict[int, ast.Module | ast.FunctionDef] = {}  # a call → the function around it
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Module | ast.FunctionDef):
+            within |= {id(n): node for n in ast.walk(node) if isinstance(n, ast.Call)}
+    found: dict[tuple[int, str], _Filled] = {}
+    for made in constructions(source):
+        for keyword in made.node.keywords:
+            value = keyword.value
+            if keyword.arg is None and isinstance(value, ast.Name) and _airflow(made):
+                scope = within[id(made.node)]
+                new = _Filled(scope=scope, name=value.id, calls=[])
+                found.setdefault((id(scope), value.id), new).calls.append(made)
+    yield from found.values()
+
+
+def _airflow(made: Construction) -> bool:
+    return made.path.startswith("airflow.")
+
+
+def _alone(scope: ast.AST, statement: ast.stmt) -> bool:
+    """Whether a statement is all that its block holds."""
+    blocks = (
+        getattr(n, part, None) for n in ast.walk(scope) for part in ("body", "orelse", "finalbody")
+    )
+    return any(isinstance(b, list) and len(b) == 1 and b[0] is statement for b in blocks)
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _out_of_sight(source, target)
+    kept: set[str] = set()  # what a dict of these names holds keeps its names
     for node, calls, names in _unpacked(source).values():
-        rename: dict[str, str] = {}
-        drop: set[str] = set()
         only = _only(source, node, calls, names)
-        for place, name, value in _items(node):
-            outcomes = {_outcome(source, target, made, name, value) for made in calls}
-            new = sorted(outcomes - {name})
-            if not new:
+        kept |= set() if only else names
+        rename, drop, notes = _settled(source, target, calls, list(items_of(node)), only)
+        yield from notes
+        if rename or drop:
+            yield _step(node.lineno, rename, drop, _edit(node, rename, frozenset(drop)))
+    for filled in _filled(source):
+        for filling in filled.fillings:
+            read = any(name in filled.read for _, name, _ in filling.items)
+            only = not read and not filled.shared and filled.name not in kept
+            items = list(filling.items)
+            rename, drop, notes = _settled(source, target, filled.calls, items, only)
+            yield from notes
+            if not (rename or drop):
                 continue
-            if len(outcomes) > 1 or not only or new[0].startswith("!"):
-                said = [n[1:] if n.startswith("!") else f"it is {n} now" for n in new if n != DROP]
-                yield Note.at(
+            place = items[0][0]
+            operation: Operation
+            if len(drop) == len(items) and not _alone(filled.scope, filling.statement):
+                operation = DropStatement(node=filling.statement)
+            elif filling.holder is not None:
+                operation = _edit(filling.holder, rename, frozenset(drop))
+            elif rename and isinstance(place, ast.expr):
+                code = quoted(rename[items[0][1]])
+                operation = Replace(node=place, code=_as(source.segment(place), code))
+            else:
+                continue
+            yield _step(filling.statement.lineno, rename, drop, operation)
+
+
+def _as(before: str, code: str) -> str:
+    """A literal in the quotes of another."""
+    return code.replace('"', "'") if before.endswith("'") else code
+
+
+def _settled(
+    source: Source, target: Target, calls: list[Construction], items: list[Item], only: bool
+) -> tuple[dict[str, str], set[str], list[Note]]:
+    """What is renamed, what is dropped, and what a person has to look at."""
+    rename: dict[str, str] = {}
+    drop: set[str] = set()
+    notes: list[Note] = []
+    for place, name, value in items:
+        outcomes = {_outcome(source, target, made, name, value) for made in calls}
+        new = sorted(outcomes - {name})
+        if not new:
+            continue
+        if len(outcomes) > 1 or not only or new[0].startswith("!"):
+            said = [n[1:] if n.startswith("!") else f"it is {n} now" for n in new if n != DROP]
+            notes.append(
+                Note.at(
                     place,
                     rule=ID,
                     message=f"{name} reaches a class by ** that does not take it on the target",
                     fix="; ".join(said) or "Drop it, or give it to those that take it",
                 )
-            elif new[0] == DROP:
-                drop.add(name)
-            else:
-                rename[name] = new[0]
-        if rename or drop:
-            said = [f"{o} is {n}" for o, n in rename.items()]
-            said += [f"{o} is dropped" for o in sorted(drop)]
-            yield Step(
-                rule=ID,
-                line=node.lineno,
-                message="arguments given by **: " + "; ".join(said),
-                operations=(_edit(node, rename, frozenset(drop)),),
             )
+        elif new[0] == DROP:
+            drop.add(name)
+        else:
+            rename[name] = new[0]
+    return rename, drop, notes
 
 
-def _edit(node: _Holder, rename: dict[str, str], drop: frozenset[str]) -> Operation:
+def _step(line: int, rename: dict[str, str], drop: set[str], operation: Operation) -> Step:
+    said = [f"{o} is {n}" for o, n in rename.items()]
+    said += [f"{o} is dropped" for o in sorted(drop)]
+    return Step(
+        rule=ID,
+        line=line,
+        message="arguments given by **: " + "; ".join(said),
+        operations=(operation,),
+    )
+
+
+def _edit(node: Holder, rename: dict[str, str], drop: frozenset[str]) -> Operation:
     if isinstance(node, ast.Call):
         return EditCall(node=node, rename=rename, drop=drop)
     return EditDict(node=node, rename=rename, drop=drop)
@@ -217,6 +322,33 @@ RULE = Rule(
         ),
         Example(
             before=lines(
+                _BASH.replace("bash ", "bash_operator "),
+                "",
+                "",
+                "class Mine(BashOperator):",
+                "    def __init__(self, **kwargs):",
+                "        kwargs['provide_context'] = True",
+                "        kwargs.setdefault('xcom_push', True)",
+                "        super().__init__(**kwargs)",
+                "",
+                "",
+                "Mine(task_id='t', bash_command='true', xcom_push=False)",
+            ),
+            after=lines(
+                _BASH,
+                "",
+                "",
+                "class Mine(BashOperator):",
+                "    def __init__(self, **kwargs):",
+                "        kwargs.setdefault('do_xcom_push', True)",
+                "        super().__init__(**kwargs)",
+                "",
+                "",
+                "Mine(task_id='t', bash_command='true', do_xcom_push=False)",
+            ),
+        ),
+        Example(
+            before=lines(
                 "from airflow import DAG",
                 "",
                 "",
@@ -244,6 +376,14 @@ RULE = Rule(
     keeps=(
         lines(_BASH, "", "common = {'retries': 1}", "BashOperator(task_id='t', **common)"),
         lines(_BASH, "", "common = {'xcom_push': True}", "mine(**common)"),
+        lines(
+            _BASH,
+            "",
+            "",
+            "def make(**kwargs):",
+            "    kwargs['retries'] = 1",
+            "    return BashOperator(**kwargs)",
+        ),
         lines("# airflow", "from mylib import Bash", "", "Bash(**{'xcom_push': True})"),
         lines(
             "from airflow import DAG",

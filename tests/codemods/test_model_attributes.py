@@ -19,6 +19,7 @@ HOMES = {
     "airflow.models.dagrun": "DagRun",
     "airflow.models.connection": "Connection",
     "airflow.models.pool": "Pool",
+    "airflow.models.taskfail": "TaskFail",
     "airflow.utils.log.logging_mixin": "LoggingMixin",
 }
 # What no reader of a class sees: a helper inside a method, and what others set.

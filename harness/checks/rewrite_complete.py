@@ -18,7 +18,7 @@ from harness.model import (
     Severity,
     Side,
 )
-from harness.requirements.rewrite import CONSTRAINT
+from harness.requirements.rewrite import CONSTRAINT, UNASKED
 from harness.requirements.rewrite import RULES as REQUIREMENT_RULES
 
 NOT_REWRITTEN = Rule(
@@ -95,6 +95,6 @@ CHECK = Check(
     why="Not all that breaks does so while a DAG is parsed: an argument whose meaning changed or a "
     "callable that reads what is no longer there fails when the task runs. Each codemod names "
     "such places under its own id.",
-    rules=(NOT_REWRITTEN, *REQUIREMENT_RULES),
+    rules=(NOT_REWRITTEN, *REQUIREMENT_RULES, UNASKED),
     judge=judge,
 )

@@ -73,6 +73,15 @@ OBSOLETE_RULE = Rule(
     example="enum34",
     keeps='dataclasses ; python_version < "3.7"',
 )
+UNASKED = Rule(
+    id="requirements-unasked-module",
+    title="What the code imports is required",
+    why="MWAA has what its image and the requirements bring. A module that was only there on "
+    "someone's machine, or on the servers of 1.10, is not found, and the file does not load.",
+    fix="Require the distribution that has the module, or delete the import.",
+    example="import networkx",
+    keeps="try:\n    import networkx\nexcept ImportError:\n    networkx = None",
+)
 RULES: tuple[Rule, ...] = (CONSTRAINT, AIRFLOW, BACKPORT, PROVIDER, PIN, OBSOLETE_RULE)
 
 

@@ -40,20 +40,20 @@ def needed(
     ``pins`` are those of the target, ``brought`` what the environment of 1.10 had. What the image
     has, what the repository has itself and what nobody brought before is none of it.
     """
-    own = frozenset(_own_modules(repo))
+    own = frozenset(own_modules(repo))
     found: dict[str, str] = {}
     mentioned = {path: tuple(_mentioned(data)) for path, data in sources.items()}
     used = {part for names in mentioned.values() for name in names for part in name.split(".")}
     for path in sorted(sources):
         names = mentioned[path]
-        if not _runs_here(path, sources[path], used):
+        if not runs_here(path, sources[path], used):
             continue
         for macro, dist in _MACROS:
             if dist in pins and macro.search(sources[path]):
                 found.setdefault(dist, f"its macros are used by {path}, came with Airflow 1.10")
         if not any(_wanted(n, own, target, pins, brought) for n in names):
             continue
-        for dotted in dict.fromkeys(_imports(sources[path])):
+        for dotted in dict.fromkeys(name for _, name in imports(sources[path])):
             if dotted.startswith(PROVIDERS):
                 for dist, why in _providers(dotted, pins):
                     found.setdefault(dist, f"{why} in {path}")
@@ -62,7 +62,7 @@ def needed(
     return {d: why for d, why in found.items() if d not in target.preinstalled}
 
 
-def _runs_here(path: str, data: bytes, used: set[str]) -> bool:
+def runs_here(path: str, data: bytes, used: set[str]) -> bool:
     """Whether Airflow runs the file: no test, and no script that only another machine runs."""
     place = PurePosixPath(path)
     if {"test", "tests"} & set(place.parts) or re.match(r"test_|conftest\.py", place.name):
@@ -138,8 +138,9 @@ def _mentioned(data: bytes) -> Iterator[str]:
                 yield words[0]
 
 
-def _imports(data: bytes) -> Iterator[str]:
-    """What a source imports absolutely, but for imports whose absence it survives."""
+def imports(data: bytes) -> Iterator[tuple[int, str]]:
+    """(line, path) of what a source imports absolutely, but for imports whose absence it
+    survives."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -163,9 +164,9 @@ def _imports(data: bytes) -> Iterator[str]:
         if id(node) in guarded:
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
 def _survives(handler: ast.ExceptHandler) -> bool:
@@ -173,7 +174,7 @@ def _survives(handler: ast.ExceptHandler) -> bool:
     return bool(re.search(r"\b(?:ImportError|ModuleNotFoundError|Exception)\b", caught))
 
 
-def _own_modules(repo: Repo) -> Iterator[str]:
+def own_modules(repo: Repo) -> Iterator[str]:
     """The names at the top of a folder that is on ``sys.path`` (or may be)."""
     folders = [PurePosixPath(f) for f in (repo.dags, repo.plugins or repo.dags, ".")]
     for path in map(PurePosixPath, repo.files):

@@ -30,6 +30,7 @@ from harness.model import (
     Constraints,
     Repo,
     Rewrite,
+    RewriteNote,
     Rewritten,
     Target,
 )
@@ -39,6 +40,7 @@ from harness.requirements.sources import disk_tree, gather
 from harness.rewrite.plugins import lay_out, read_plugins
 from harness.rewrite.providers import needed
 from harness.rewrite.templates import rewrite_templates
+from harness.rewrite.unasked import unasked
 from harness.rewrite.worker import Job, Migrated, Settings, migrate_all
 from harness.targets import default_bridge, lock_pins
 
@@ -87,7 +89,9 @@ def rewrite(
         brought={**lock_pins(bridge), **bridge.preinstalled},
     )
     needs = tuple(sorted({*sources.needs, *reasons}))
-    return _rewrite_requirements(replace(sources, needs=needs), target, constraints, reasons)
+    done = _rewrite_requirements(replace(sources, needs=needs), target, constraints, reasons)
+    # A check loads the files, which tells more.
+    return _with_unasked(done, config, target) if beside else done
 
 
 def target_pins(target: Target, constraints: Constraints) -> Mapping[str, str]:
@@ -135,6 +139,26 @@ def _rewrite_requirements(
         if after != before or changed.notes:
             found.append(_requirements_entry(name, before, after, changed))
     return replace(rewritten, repo=repo, rewrites=(*rewritten.rewrites, *found))
+
+
+def _with_unasked(rewritten: Rewritten, config: Config, target: Target) -> Rewritten:
+    """With a note on each module that the code imports and nothing brings."""
+    repo = rewritten.repo
+    path = repo.requirements or NEW_REQUIREMENTS
+    files, _ = gather(requirements_text(repo), disk_tree(repo, path=path))
+    required = {line.name for f in files if not f.constraints for line in f.lines} - {""}
+    sources = {job.name: job.data for job in _sources(repo, config)}
+    found: dict[str, list[RewriteNote]] = {}
+    for name, note in unasked(repo, sources, required, target):
+        found.setdefault(name, []).append(note)
+    entries = []
+    for entry in rewritten.rewrites:
+        more = () if entry.deleted else found.pop(entry.moved_to or entry.path, ())
+        before = dict(enumerate(entry.lines))
+        notes = [*entry.notes, *(replace(n, line=before.get(n.line, n.line)) for n in more)]
+        entries.append(replace(entry, notes=tuple(sorted(notes, key=lambda n: n.line))))
+    entries += [Rewrite(path=name, notes=tuple(notes)) for name, notes in sorted(found.items())]
+    return replace(rewritten, rewrites=tuple(entries))
 
 
 def _requirements_entry(

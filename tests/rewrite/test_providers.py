@@ -8,18 +8,23 @@ import pytest
 
 from harness.model import Repo
 from harness.rewrite.providers import needed
+from harness.rewrite.unasked import unasked
 from harness.targets import default_bridge, get_target, lock_pins
 
 BRIDGE = default_bridge()
 BROUGHT = {**lock_pins(BRIDGE), **BRIDGE.preinstalled}
 
 
-def needs(code: str, target: str = "2.11.0", path: str = "dags/d.py", **others: str) -> set[str]:
+def made(code: str, path: str = "dags/d.py", **others: str) -> tuple[Repo, dict[str, bytes]]:
     files = {path: f"# airflow\n{code}\n", **{f"dags/{n}.py": t for n, t in others.items()}}
-    row = get_target(target)
     paths = {"requirements": None, "startup": None, "airflow_cfg": None, "plugins": None}
     repo = Repo(root=Path("r"), dags="dags", files=tuple(files), dag_files=(), **paths)
-    sources = {name: text.encode() for name, text in files.items()}
+    return repo, {name: text.encode() for name, text in files.items()}
+
+
+def needs(code: str, target: str = "2.11.0", path: str = "dags/d.py", **others: str) -> set[str]:
+    repo, sources = made(code, path, **others)
+    row = get_target(target)
     return set(needed(repo, sources, target=row, pins=lock_pins(row), brought=BROUGHT))
 
 
@@ -80,3 +85,28 @@ def test_tests_need_nothing_of_the_environment(path: str) -> None:
 def test_a_script_that_no_dag_imports_runs_elsewhere() -> None:
     assert needs("", job="import pandas") == set()
     assert needs("from job import run", job="import pandas") == {"pandas"}
+
+
+@pytest.mark.parametrize(
+    ("code", "required", "wanted"),
+    [
+        ("import networkx", [], {"networkx"}),
+        ("def f():\n    from ldap3.core import x", ["requests"], {"ldap3"}),
+        ("import ldap3, helper, os", ["ldap3"], set()),
+        ("import yaml, airflow.models", [], set()),
+        ("from dateutil import tz\nimport numpy", ["pandas"], set()),  # pandas brings them
+        ("import absl.logging", ["absl-py"], set()),
+        ("import networkx", ["a-private-one"], {"networkx"}),
+        ("try:\n    import networkx\nexcept ImportError:\n    networkx = None", [], set()),
+    ],
+)
+@pytest.mark.parametrize("target", ["2.5.1", "2.11.0"])
+def test_a_module_that_nothing_brings_is_named(
+    code: str, required: list[str], wanted: set[str], target: str
+) -> None:
+    repo, sources = made(code, helper="")
+    found = list(unasked(repo, sources, required, get_target(target)))
+    assert {note.message.partition(" ")[0] for _, note in found} == wanted
+    for path, note in found:
+        assert (path, note.line) == ("dags/d.py", 3 if "def" in code else 2)
+        assert ("a-private-one" in note.fix) == ("a-private-one" in required)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from codemods.constructors import baseline
 from codemods.hops import all_hops
@@ -85,9 +86,20 @@ def key_of(node: ast.AST, name: str) -> tuple[ast.expr, str] | None:
     return None
 
 
-def constructions(source: Source) -> Iterator[Construction]:
+@lru_cache(maxsize=1)  # many rules ask in turn about one text
+def constructions(source: Source) -> tuple[Construction, ...]:
     """Direct calls and those by another name, ``partial``, calls of the text's own subclasses and
     of its functions that hand their ``**kwargs`` on, and ``super().__init__``."""
+    return (
+        *_direct(source),
+        *_by_other_names(source),
+        *_subclasses(source),
+        *_makers(source),
+        *_from_other_files(source),
+    )
+
+
+def _direct(source: Source) -> Iterator[Construction]:
     for call in source.calls:
         if call.path == "functools.partial" and call.node.args:
             path = source.path_of(call.node.args[0])
@@ -96,10 +108,6 @@ def constructions(source: Source) -> Iterator[Construction]:
                 yield Construction(node=call.node, path=path, use=use, first=1)
         else:
             yield Construction(node=call.node, path=call.path, use=call.use)
-    yield from _by_other_names(source)
-    yield from _subclasses(source)
-    yield from _makers(source)
-    yield from _from_other_files(source)
 
 
 def _base(source: Source, node: ast.ClassDef) -> tuple[str, Use] | None:

@@ -2,10 +2,92 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import re
 import tokenize
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from difflib import Match, SequenceMatcher
+from itertools import pairwise
+
+# Gaps with more lines than this, none of them unique, are not searched for every repeated line.
+LARGE = 2000
+
+
+class Matcher(SequenceMatcher[str]):
+    """difflib's, but for how lines are matched: those that stand once in both texts first, then
+    what lies between them. A file in which one line stands thousands of times takes difflib
+    minutes; and a repeated line no longer holds together what does not belong together.
+    """
+
+    def __init__(self, before: Sequence[str], after: Sequence[str]) -> None:
+        super().__init__(None, before, after)
+        self.found = _joined(_matches(before, after), len(before), len(after))
+
+    def get_matching_blocks(self) -> list[Match]:
+        return self.found
+
+
+def _joined(matches: Iterator[Match], before: int, after: int) -> list[Match]:
+    """Without a seam between neighbours, and with the empty match that ends difflib's lists."""
+    joined: list[Match] = []
+    for match in matches:
+        last = joined[-1] if joined else Match(0, 0, 0)
+        if joined and (last.a + last.size, last.b + last.size) == (match.a, match.b):
+            joined[-1] = last._replace(size=last.size + match.size)
+        elif match.size:
+            joined.append(match)
+    return [*joined, Match(before, after, 0)]
+
+
+def _matches(
+    before: Sequence[str], after: Sequence[str], a: int = 0, b: int = 0
+) -> Iterator[Match]:
+    """Runs of equal lines in order; ``a`` and ``b`` are where the two stand in the whole texts."""
+    most = min(len(before), len(after))
+    head = next((n for n in range(most) if before[n] != after[n]), most)
+    rest = most - head
+    tail = next((n for n in range(rest) if before[-1 - n] != after[-1 - n]), rest)
+    yield Match(a, b, head)
+    inside = before[head : len(before) - tail], after[head : len(after) - tail]
+    a, b = a + head, b + head
+    marks = [(-1, -1), *_anchors(*inside), (len(inside[0]), len(inside[1]))]
+    if len(marks) > 2:
+        for (left, right), (to_left, to_right) in pairwise(marks):
+            if left >= 0:
+                yield Match(a + left, b + right, 1)
+            gap = inside[0][left + 1 : to_left], inside[1][right + 1 : to_right]
+            yield from _matches(*gap, a + left + 1, b + right + 1)
+    elif all(inside):
+        many = max(map(len, inside)) > LARGE
+        for match in SequenceMatcher(None, *inside, autojunk=many).get_matching_blocks():
+            yield Match(a + match.a, b + match.b, match.size)
+    yield Match(a + len(inside[0]), b + len(inside[1]), tail)
+
+
+def _anchors(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int]]:
+    """Where lines stand that both have once: the longest series that rises on both sides."""
+    once, also = ({x for x, n in Counter(side).items() if n == 1} for side in (before, after))
+    there = {line: n for n, line in enumerate(after) if line in once and line in also}
+    ends: list[int] = []  # the least last place of a series of each length
+    last: list[tuple[int, int]] = []
+    way: dict[tuple[int, int], tuple[int, int] | None] = {}
+    for n, line in enumerate(before):
+        place = there.get(line)
+        if place is None:
+            continue
+        length = bisect_left(ends, place)
+        pair = n, place
+        way[pair] = last[length - 1] if length else None
+        ends[length : length + 1] = [place]
+        last[length : length + 1] = [pair]
+    series: list[tuple[int, int]] = []
+    step = last[-1] if last else None
+    while step is not None:
+        series.append(step)
+        step = way[step]
+    return series[::-1]
 
 
 def unified_diff(path: str, before: str, after: str) -> str:
@@ -28,8 +110,7 @@ def file_diff(old: str, new: str, before: bytes, after: bytes) -> str:
     hunks, alike = "", 100
     if before != after:
         hunks = _hunks(texts[0], texts[1], f"a/{old}", f"b/{new}")
-        matcher = difflib.SequenceMatcher(None, _lines(texts[0]), _lines(texts[1]), autojunk=False)
-        alike = round(100 * matcher.ratio())
+        alike = round(100 * Matcher(_lines(texts[0]), _lines(texts[1])).ratio())
     return (
         f"diff --git a/{old} b/{new}\nsimilarity index {alike}%\n"
         f"rename from {old}\nrename to {new}\n{hunks}"
@@ -41,9 +122,8 @@ def line_origins(before: str, after: str) -> tuple[int, ...]:
 
     Lines that were put in belong to the line they replaced or follow.
     """
-    matcher = difflib.SequenceMatcher(None, _lines(before), _lines(after), autojunk=False)
     origins = [0]
-    for _, start, stop, first, last in matcher.get_opcodes():
+    for _, start, stop, first, last in Matcher(_lines(before), _lines(after)).get_opcodes():
         for offset in range(last - first):
             line = min(start + offset, stop - 1) if stop > start else start - 1
             origins.append(max(line, 0) + 1)
@@ -51,10 +131,26 @@ def line_origins(before: str, after: str) -> tuple[int, ...]:
 
 
 def _hunks(before: str, after: str, old: str, new: str) -> str:
+    left, right = _rows(before), _rows(after)
     lines = []
-    for line in difflib.unified_diff(_rows(before), _rows(after), old, new):
-        lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
-    return "".join(lines)
+    for group in Matcher(left, right).get_grouped_opcodes():
+        (_, start, _, first, _), (_, _, stop, _, last) = group[0], group[-1]
+        lines.append(f"@@ -{_span(start, stop)} +{_span(first, last)} @@\n")
+        for tag, start, stop, first, last in group:
+            if tag == "equal":
+                lines += [f" {line}" for line in left[start:stop]]
+                continue
+            lines += [f"-{line}" for line in left[start:stop]]
+            lines += [f"+{line}" for line in right[first:last]]
+    whole = (x if x.endswith("\n") else f"{x}\n\\ No newline at end of file\n" for x in lines)
+    return "".join([f"--- {old}\n+++ {new}\n", *whole]) if lines else ""
+
+
+def _span(start: int, stop: int) -> str:
+    """Lines as a hunk's head counts them: from the line before where there are none."""
+    if stop - start == 1:
+        return f"{stop}"
+    return f"{start + (stop > start)},{stop - start}"
 
 
 def encoding_of(data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import cast
 
 from codemods.base import Example, Rule
@@ -171,7 +172,7 @@ class _Templates:
     def _function(self, node: ast.FunctionDef) -> Iterator[Change]:
         holders = {node.args.kwarg.arg} if node.args.kwarg else set()
         holders |= {a.arg for a in node.args.args if a.arg in ("context", "ctx")}
-        given = self._given_otherwise()
+        given = self._given_otherwise
         for inner in ast.walk(node):
             key = self._key(inner, holders)
             if key is None or not isinstance(key.value, str):
@@ -189,6 +190,7 @@ class _Templates:
             if found is not None and argument.arg not in given:
                 yield from self._argument(node, argument, found)
 
+    @cached_property
     def _given_otherwise(self) -> set[str]:
         """Names that ``op_kwargs`` and the like give."""
         found: set[str] = set()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.diffs import line_origins, unified_diff
+from harness.diffs import Matcher, line_origins, unified_diff
 from harness.errors import Interrupted, UsageError
 from harness.files import write_atomically
 from harness.migrate import lines
@@ -170,6 +170,28 @@ def test_every_new_line_has_an_origin_inside_the_old_text(before: str, after: st
 def test_an_unchanged_text_keeps_its_line_numbers(text: str) -> None:
     assert line_origins(text, text) == tuple(range(text.count("\n") + 1))
     assert unified_diff("a.py", text, text) == ""
+
+
+LINES = st.lists(st.sampled_from([*"abcdefgh", "", "dag=dag,"]), max_size=30)
+
+
+@given(before=LINES, after=LINES)
+def test_what_is_matched_is_equal_and_in_order(before: list[str], after: list[str]) -> None:
+    rebuilt: list[str] = []
+    for tag, start, stop, first, last in Matcher(before, after).get_opcodes():
+        rebuilt += before[start:stop] if tag == "equal" else after[first:last]
+        assert (tag == "equal") == (before[start:stop] == after[first:last])
+    assert rebuilt == after
+
+
+def test_a_line_that_stands_thousands_of_times_costs_nothing() -> None:
+    before = "".join(f"t = Old(\n    task_id='t{n}',\n    dag=dag,\n)\n" for n in range(5000))
+    after = before.replace("Old", "New").replace(
+        "    task_id='t3000'", "    # here\n    task_id='t3000'"
+    )
+    origins = line_origins(before, after)
+    assert origins[12001:12005] == (12001, 12001, 12002, 12003)
+    assert unified_diff("a.py", before, after).count("\n+") == 5001 + 1
 
 
 def test_origins_point_at_the_line_that_was_replaced() -> None:

@@ -8,14 +8,17 @@ ARG PYTHON=3.12
 ARG BASE_IMAGE=python:${PYTHON}-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
-# Some fifteen distributions of the bridge's time have no wheel for Linux, nor have a few later ones.
-RUN apt-get update \
- && apt-get install --yes --no-install-recommends gcc g++ libc6-dev \
- && rm -rf /var/lib/apt/lists/*
-COPY uv /usr/local/bin/uv
-COPY requirements.txt constraints.txt /build/
-RUN uv pip install --python /usr/local/bin/python3 --prefix /install --no-cache --compile-bytecode \
-      --requirement /build/requirements.txt --constraint /build/constraints.txt
+COPY uv requirements.txt constraints.txt /build/
+# Some distributions of the bridge's time have no wheel for Linux and need a compiler. Most rows do
+# without: it is fetched when the first attempt fails, and what that one had downloaded is used.
+RUN install() { \
+      /build/uv pip install --python /usr/local/bin/python3 --prefix /install --cache-dir /tmp/uv \
+        --compile-bytecode --requirement /build/requirements.txt --constraint /build/constraints.txt; \
+    } \
+ && { install || { apt-get update \
+      && apt-get install --yes --no-install-recommends gcc g++ libc6-dev \
+      && rm -rf /var/lib/apt/lists/* && install; }; } \
+ && rm -rf /tmp/uv
 
 FROM ${BASE_IMAGE}
 ARG AIRFLOW_VERSION

@@ -2,9 +2,8 @@
 ARG BASE_IMAGE=python:3.12-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
-COPY uv /usr/local/bin/uv
-COPY requirements.txt /build/
-RUN uv pip install --python /usr/local/bin/python3 --prefix /install --no-cache --compile-bytecode \
+COPY uv requirements.txt /build/
+RUN /build/uv pip install --python /usr/local/bin/python3 --prefix /install --no-cache --compile-bytecode \
       --requirement /build/requirements.txt
 
 FROM ${BASE_IMAGE}

@@ -91,7 +91,10 @@ def fields(line: bytes) -> List[bytes]:
 
 
 def _integer(value: Any) -> bytes:
-    return str(int(value)).encode("ascii")
+    number = int(value)
+    if isinstance(value, float) and number != value:
+        raise ValueError("not an integer: " + repr(value))
+    return str(number).encode("ascii")
 
 
 def _float(value: Any) -> bytes:
@@ -110,8 +113,14 @@ def _single(value: Any) -> bytes:
     return _float(value)
 
 
+# What drivers give for a boolean: a number, a BIT, or the text of one.
+_BOOLEANS = {0: b"f", 1: b"t", b"\0": b"f", b"\1": b"t", b"0": b"f", b"1": b"t"}
+
+
 def _boolean(value: Any) -> bytes:
-    return b"t" if value not in (0, "0", False, b"\x00", "false", "f") else b"f"
+    if value not in _BOOLEANS:
+        raise ValueError("not a boolean: " + repr(value))
+    return _BOOLEANS[value]
 
 
 def _text(value: Any) -> bytes:
@@ -123,6 +132,8 @@ def _text(value: Any) -> bytes:
 def _bytes(value: Any) -> bytes:
     if isinstance(value, str):
         value = value.encode("utf-8")
+    elif not isinstance(value, (bytes, bytearray)):
+        raise TypeError("not bytes: " + repr(value))
     return b"\\\\x" + bytes(value).hex().encode("ascii")
 
 
@@ -133,6 +144,8 @@ def _moment(value: Any, zone: str) -> bytes:
         value = parse_moment(value)
     elif isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
+    if not isinstance(value, datetime):
+        raise TypeError("not a time: " + repr(value))
     if value.tzinfo is not None:
         value = value.astimezone(timezone.utc).replace(tzinfo=None)
     text = value.strftime("%H:%M:%S")

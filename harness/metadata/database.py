@@ -5,12 +5,35 @@ This module travels: it also runs in Airflow's own Python (3.7 and later) as par
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from harness.metadata.problems import MetadataError
 
 LOCK = 0x6D776161
 """The number of the advisory lock that two imports into one database compete for."""
+
+
+Misfit = Callable[[List[bytes], Mapping[int, str]], bytes]
+"""A row's fields and, for those that are not of their column's type (they are there as text), what
+is wrong by their position; gives the line that stands for the row, or b""."""
+
+
+def as_they_are(values: List[bytes], wrong: Mapping[int, str]) -> bytes:
+    """A row in which a value may be of any type."""
+    return b"\t".join(values) + b"\n"
+
+
+def sql_list(names: Iterable[str]) -> str:
+    """SQL for a choice of names, none of which has a quote."""
+    return "(" + ", ".join(f"'{name}'" for name in names) + ")"
+
+
+def columns_by_table(pairs: Iterable[Tuple[str, str]]) -> Dict[str, Tuple[str, ...]]:
+    """Table → its columns, out of pairs of the two."""
+    found: Dict[str, Tuple[str, ...]] = {}
+    for table, column in pairs:
+        found[table] = (*found.get(table, ()), column)
+    return found
 
 
 class Database:
@@ -87,6 +110,10 @@ class Database:
         """Table → its columns, in their order."""
         raise NotImplementedError
 
+    def views(self, names: Iterable[str]) -> Dict[str, Tuple[str, ...]]:
+        """What of these names is read like a table and shows rows kept elsewhere → its columns."""
+        raise NotImplementedError
+
     def elsewhere(self) -> str:
         """A hint at where Airflow's tables are, if they are in this database but out of sight."""
         return ""
@@ -99,8 +126,18 @@ class Database:
         """Whether its texts may hold NUL or no UTF-8; from now on they come as they are."""
         return True
 
-    def copy_out(self, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
-        """Give the rows of ``select`` to ``write`` as blocks of whole lines of COPY text."""
+    def copy_out(
+        self,
+        select: str,
+        types: Sequence[str],
+        write: Callable[[bytes], Any],
+        misfit: Misfit = as_they_are,
+    ) -> None:
+        """Give the rows of ``select`` to ``write`` as blocks of whole lines of COPY text.
+
+        Where a database takes values that are not of their column's type, ``misfit`` is asked
+        about each row that has some.
+        """
         raise NotImplementedError
 
     def copy_in(

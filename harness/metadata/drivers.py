@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple
 
 from harness.metadata.copytext import ENCODERS, NULL, driver_value, fields, lines_of
-from harness.metadata.database import Database
-from harness.metadata.problems import MetadataError
+from harness.metadata.database import Database, Misfit, as_they_are, columns_by_table, sql_list
 
 BATCH = 2000
 
@@ -43,13 +42,15 @@ class SQLite(Database):
             self.connection.execute("COMMIT")
 
     def catalogue(self) -> Dict[str, Tuple[str, ...]]:
-        tables = self.rows(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            " ORDER BY name"
-        )
+        return self._relations("type = 'table' AND name NOT LIKE 'sqlite_%'")
+
+    def views(self, names: Iterable[str]) -> Dict[str, Tuple[str, ...]]:
+        return self._relations(f"type = 'view' AND name IN {sql_list(names)}")
+
+    def _relations(self, which: str) -> Dict[str, Tuple[str, ...]]:
         return {
-            table: tuple(row[1] for row in self.rows(f"PRAGMA table_info({self.name(table)})"))
-            for (table,) in tables
+            name: tuple(row[1] for row in self.rows(f"PRAGMA table_info({self.name(name)})"))
+            for (name,) in self.rows(f"SELECT name FROM sqlite_master WHERE {which} ORDER BY name")
         }
 
     def snapshot(self) -> None:
@@ -58,8 +59,14 @@ class SQLite(Database):
         # The snapshot starts with the first read.
         self.rows("SELECT count(*) FROM sqlite_master")
 
-    def copy_out(self, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
-        _encode(self.connection.cursor(), select, types, write)
+    def copy_out(
+        self,
+        select: str,
+        types: Sequence[str],
+        write: Callable[[bytes], Any],
+        misfit: Misfit = as_they_are,
+    ) -> None:
+        _encode(self.connection.cursor(), select, types, write, misfit)
 
     def copy_in(
         self, table: str, columns: Sequence[str], types: Sequence[str], lines: Iterable[bytes]
@@ -110,33 +117,55 @@ class MySQL(Database):
         self.execute("SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'")
 
     def catalogue(self) -> Dict[str, Tuple[str, ...]]:
-        found: Dict[str, Tuple[str, ...]] = {}
-        for table, column in self.rows(
-            "SELECT c.table_name, c.column_name FROM information_schema.columns c"
-            " JOIN information_schema.tables t ON t.table_schema = c.table_schema"
-            " AND t.table_name = c.table_name WHERE c.table_schema = database()"
-            " AND t.table_type = 'BASE TABLE' ORDER BY c.table_name, c.ordinal_position"
-        ):
-            found[table] = (*found.get(table, ()), column)
-        return found
+        return self._relations("t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')")
+
+    def views(self, names: Iterable[str]) -> Dict[str, Tuple[str, ...]]:
+        return self._relations(f"t.table_type = 'VIEW' AND t.table_name IN {sql_list(names)}")
+
+    def _relations(self, which: str) -> Dict[str, Tuple[str, ...]]:
+        return columns_by_table(
+            self.rows(
+                "SELECT c.table_name, c.column_name FROM information_schema.columns c"
+                " JOIN information_schema.tables t ON t.table_schema = c.table_schema"
+                " AND t.table_name = c.table_name WHERE c.table_schema = database()"
+                f" AND {which} ORDER BY c.table_name, c.ordinal_position"
+            )
+        )
 
     def snapshot(self) -> None:
         self.commit()
         self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         self.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
-    def copy_out(self, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
+    def copy_out(
+        self,
+        select: str,
+        types: Sequence[str],
+        write: Callable[[bytes], Any],
+        misfit: Misfit = as_they_are,
+    ) -> None:
         import pymysql.cursors
 
         cursor = self.connection.cursor(pymysql.cursors.SSCursor)
-        _encode(cursor, select, ["single" if kind == "float" else kind for kind in types], write)
+        kinds = ["single" if kind == "float" else kind for kind in types]
+        _encode(cursor, select, kinds, write, misfit)
 
     def column(self, name: str, type_: str) -> str:
         # A FLOAT is written with six digits, whatever it holds; a DOUBLE with all of them.
         return super().column(name, type_) + (" + 0E0" if type_ == "float" else "")
 
 
-def _encode(cursor: Any, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
+# What an encoder raises for a value that is not of its type.
+WRONG = (ValueError, TypeError, OverflowError)
+
+
+def _encode(
+    cursor: Any,
+    select: str,
+    types: Sequence[str],
+    write: Callable[[bytes], Any],
+    misfit: Misfit,
+) -> None:
     encoders = [ENCODERS[kind] for kind in types]
     try:
         cursor.execute(select)
@@ -154,30 +183,28 @@ def _encode(cursor: Any, select: str, types: Sequence[str], write: Callable[[byt
                                 for value, encode in zip(row, encoders)
                             ]
                         )
+                        + b"\n"
                     )
-                except (ValueError, TypeError) as error:
-                    raise _not_of_its_type(cursor, row, encoders, error) from None
-            write(b"\n".join(lines) + b"\n")
+                except WRONG:
+                    lines.append(misfit(*_apart(row, encoders)))
+            write(b"".join(lines))
     finally:
         cursor.close()
 
 
-def _not_of_its_type(
-    cursor: Any, row: Sequence[Any], encoders: Sequence[Any], error: Exception
-) -> MetadataError:
-    """Which value it is that cannot be written as its column's type."""
-    names = [column[0] for column in cursor.description]
-    wrong = names[0]
-    for name, value, encode in zip(names, row, encoders):
+def _apart(
+    row: Sequence[Any], encoders: Sequence[Callable[[Any], bytes]]
+) -> Tuple[List[bytes], Dict[int, str]]:
+    """The fields of a row with values of wrong types, and what is wrong by position."""
+    values: List[bytes] = []
+    wrong: Dict[int, str] = {}
+    for position, (value, encode) in enumerate(zip(row, encoders)):
         try:
-            encode(value)
-        except (ValueError, TypeError):
-            wrong = name
-            break
-    return MetadataError(
-        f"The row with {names[0]} {row[0]!r} cannot be exported: {wrong}: {error}.",
-        hint="Its value is not of its column's type: mend it, or delete the row.",
-    )
+            values.append(NULL if value is None else encode(value))
+        except WRONG as error:
+            wrong[position] = str(error)
+            values.append(ENCODERS["text"](value))
+    return values, wrong
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[List[bytes]]:

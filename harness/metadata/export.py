@@ -27,7 +27,7 @@ from harness.metadata.bundle import (
     manifest_bytes,
     table_file,
 )
-from harness.metadata.copytext import field_text, fields, lines_of, unescape
+from harness.metadata.copytext import fields, lines_of, unescape
 from harness.metadata.database import Database
 from harness.metadata.options import ExportOptions
 from harness.metadata.outgoing import (
@@ -72,7 +72,7 @@ def export(
     """
     wanted = chosen(options.tables)
     with database_errors(f"export from {database.where}"):
-        catalogue = database.catalogue()
+        catalogue = _catalogue(database)
         revision = database.revision()
         _check_source(database, catalogue)
         work = ExportWork(database, store, options, fernet, seal, decoder, catalogue, progress)
@@ -136,6 +136,11 @@ def chosen(names: Sequence[str]) -> Tuple[Table, ...]:
             hint=f"Tables: {', '.join(sorted(known))}",
         )
     return tuple(table for table in TABLES if not names or table.name in names)
+
+
+def _catalogue(database: Database) -> Dict[str, Tuple[str, ...]]:
+    """Every table of the source, and of its views those that stand for a table of Airflow's."""
+    return {**database.views(table.name for table in TABLES), **database.catalogue()}
 
 
 def _check_source(database: Database, catalogue: Mapping[str, Tuple[str, ...]]) -> None:
@@ -263,7 +268,7 @@ def _export_table(work: ExportWork, table: Table) -> TableEntry:
         writer = TableWriter(work.store, table_file(table.name), header, work.options.chunk_rows)
     try:
         sink = sink_of(work, table, columns, tally, _shown(work, table, writer.write, total))
-        database.copy_out(select, [column.type for column in columns], sink.write)
+        database.copy_out(select, [column.type for column in columns], sink.write, sink.misfit)
         sink.finish()
         rest = total - left_out - writer.rows - sum(tally.listed.values())
         if rest:
@@ -315,7 +320,7 @@ def _select(work: ExportWork, table: Table, inside: str) -> str:
 
 def selects(database: Database) -> Dict[str, str]:
     """Table → the SQL that an export reads it with, to compare it with the server's own tools."""
-    catalogue = database.catalogue()
+    catalogue = _catalogue(database)
     nothing = Fernet("", "")
     work = ExportWork(database, None, ExportOptions(), nothing, None, None, catalogue, no_steps)
     return {
@@ -408,7 +413,7 @@ def _ranges(work: ExportWork, table: Table, source: str) -> Dict[str, Tuple[str,
     block = io.BytesIO()
     types = [kinds[name] for name in names for _ in range(2)]
     work.database.copy_out(f"SELECT {', '.join(ends)} {source}", types, block.write)
-    texts = [field_text(value) for value in fields(block.getvalue())]
+    texts = [listed_text(value) for value in fields(block.getvalue())]
     return {
         name: (low, high)
         for name, low, high in zip(names, texts[::2], texts[1::2])

@@ -20,7 +20,7 @@ from harness.metadata.copytext import (
     lines_of,
     unescape,
 )
-from harness.metadata.database import Database
+from harness.metadata.database import Database, as_they_are
 from harness.metadata.options import ExportOptions
 from harness.metadata.problems import MetadataError
 from harness.metadata.schema import Column, Table
@@ -30,6 +30,7 @@ from harness.metadata.values import Decoder, json_value
 UNDECODABLE = "undecodable"
 WRONG_KEY = "undecryptable"
 NOT_TEXT = "not-text"
+WRONG_TYPE = "wrong-type"
 MEMO = 4096
 PENDING_ROWS = 500
 PENDING_BYTES = 4 << 20
@@ -133,6 +134,16 @@ class _Sink:
     def write(self, block: bytes) -> None:
         """Some rows."""
         self.out(block)
+
+    def misfit(self, values: List[bytes], wrong: Mapping[int, str]) -> bytes:
+        """A row's line without its values of wrong types; none when these are part of its key."""
+        names = [self.names[position] for position in wrong]
+        more = {"column": ", ".join(names), "why": "; ".join(wrong.values())}
+        if set(names) & {*self.table.key, *self.table.source_key}:
+            self.list_row(WRONG_TYPE, values, **more)
+            return b""
+        self.list_value(WRONG_TYPE, values, **more)
+        return as_they_are([NULL if n in wrong else value for n, value in enumerate(values)], {})
 
     def finish(self) -> None:
         """There are no more."""

@@ -10,7 +10,27 @@ from typing import Any, Callable, Dict, Iterable, Sequence, Tuple
 from urllib.parse import quote
 
 from harness.metadata.copytext import BLOCK
-from harness.metadata.database import LOCK, Database
+from harness.metadata.database import (
+    LOCK,
+    Database,
+    Misfit,
+    as_they_are,
+    columns_by_table,
+    sql_list,
+)
+
+TABLE = "c.relkind IN ('r', 'p')"
+# A partition, or a table whose rows are another table's, too.
+OTHERS_ROWS = "EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhrelid = c.oid)"
+
+# Nothing where a column is what Airflow made of it; else an enum, a citext, a time without a zone.
+CASTS = {
+    "text": "text",
+    "boolean": "boolean",
+    "float": "float8",
+    "timestamp": "timestamp",
+    "timestamptz": "timestamptz",
+}
 
 
 class _Reader:
@@ -83,20 +103,30 @@ class PostgreSQL(Database):
         self.commit()
 
     def catalogue(self) -> Dict[str, Tuple[str, ...]]:
-        found: Dict[str, Tuple[str, ...]] = {}
-        for table, column in self.rows(
-            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
-            " WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped"
-            " AND pg_table_is_visible(c.oid) AND c.relnamespace <> 'pg_catalog'::regnamespace"
-            " ORDER BY c.relname, a.attnum"
-        ):
-            found[table] = (*found.get(table, ()), column)
-        return found
+        return self._relations(f"{TABLE} AND NOT {OTHERS_ROWS}")
+
+    def views(self, names: Iterable[str]) -> Dict[str, Tuple[str, ...]]:
+        shown = f"(c.relkind IN ('v', 'm', 'f') OR {TABLE} AND {OTHERS_ROWS})"
+        return self._relations(f"{shown} AND c.relname IN {sql_list(names)}")
+
+    def _relations(self, which: str) -> Dict[str, Tuple[str, ...]]:
+        return columns_by_table(
+            self.rows(
+                "SELECT c.relname, a.attname FROM pg_class c"
+                f" JOIN pg_attribute a ON a.attrelid = c.oid WHERE {which}"
+                " AND a.attnum > 0 AND NOT a.attisdropped AND pg_table_is_visible(c.oid)"
+                " AND c.relnamespace <> 'pg_catalog'::regnamespace ORDER BY c.relname, a.attnum"
+            )
+        )
+
+    def column(self, name: str, type_: str) -> str:
+        plain = super().column(name, type_)
+        return f"CAST({plain} AS {CASTS[type_]})" if type_ in CASTS else plain
 
     def elsewhere(self) -> str:
         schemas = self.rows(
             "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.relname = 'dag_run' AND c.relkind = 'r'"
+            " WHERE c.relname = 'dag_run'"
         )
         return "".join(
             f"Its schema {name} has one: end the URL in ?options="
@@ -114,7 +144,13 @@ class PostgreSQL(Database):
         self.execute("SET client_encoding = 'SQL_ASCII'")
         return True
 
-    def copy_out(self, select: str, types: Sequence[str], write: Callable[[bytes], Any]) -> None:
+    def copy_out(
+        self,
+        select: str,
+        types: Sequence[str],
+        write: Callable[[bytes], Any],
+        misfit: Misfit = as_they_are,
+    ) -> None:
         cursor = self.connection.cursor()
         try:
             # The buffer is C, so that a row costs no call of ours.

@@ -210,12 +210,107 @@ def test_what_sqlite_does_not_check_is_refused_row_by_row(
     with psycopg.connect(url) as target:
         instances = "SELECT dag_id, task_id FROM task_instance ORDER BY dag_id"
         assert target.execute(instances).fetchall() == [("d\ufffdd", "t"), ("fine", "t")]
+    there.close()
 
-    there.execute("INSERT INTO log (event, dttm) VALUES ('late', 'yesterday')")
+
+def test_values_that_are_not_of_their_columns_type_are_listed(
+    airflow: Callable[[str], Airflow], database: Callable[[str], str], tmp_path: Path
+) -> None:
+    old, place = tmp_path / "old.db", tmp_path / "bundle"
+    folder = airflow(BRIDGE).environment.path.parent
+    shutil.copy(next(folder.rglob("template.db")), old)
+    there = sqlite3.connect(old)
+    day = "2021-01-01 00:00:00.000000"
+    there.executemany(
+        "INSERT INTO dag_run (dag_id, execution_date, run_id, end_date, conf)"
+        " VALUES (?, ?, 'r', ?, ?)",
+        [("fine", day, day, None), ("kept", day, "yesterday", 5), ("gone", b"\xff", day, None)],
+    )
+    there.executemany("INSERT INTO log (event, dttm) VALUES (?, ?)", [("a", 1.5), ("b", day)])
+    there.execute(
+        "INSERT INTO task_instance (dag_id, task_id, execution_date, pool, try_number, pid)"
+        " VALUES ('kept', 't', ?, 'p', 1.5, 9e999)",
+        (day,),
+    )
+    there.execute("ALTER TABLE sla_miss RENAME TO kept_elsewhere")
+    there.execute("CREATE VIEW sla_miss AS SELECT * FROM kept_elsewhere")
+    there.execute("CREATE VIEW report AS SELECT * FROM no_such_table")
+    there.execute("INSERT INTO kept_elsewhere (task_id, dag_id, execution_date) VALUES (1, 2, ?)",
+                  (day,))  # fmt: skip
     there.commit()
     there.close()
-    with pytest.raises(MetadataError, match=r"row with id \d+ .* dttm: not a time: 'yesterday'"):
-        exported(f"sqlite:///{old}", str(tmp_path / "never"), airflow(BRIDGE).python)
+    manifest = exported(f"sqlite:///{old}", str(place), airflow(BRIDGE).python)
+    assert manifest.unknown_tables == {"kept_elsewhere": 1}
+    found = {entry.name: (entry.rows, dict(entry.listed), dict(entry.values))
+             for entry in manifest.tables if entry.source_rows}  # fmt: skip
+    assert found["dag_run"] == (2, {"wrong-type": 1}, {"wrong-type": 1})
+    assert found["task_instance"] == (1, {}, {"wrong-type": 1})
+    assert found["sla_miss"] == (1, {}, {})
+    runs = {row["key"]["dag_id"]: row for row in listed(place, "dag_run")}
+    assert runs["gone"]["row"]["execution_date"] == "\\xff"
+    assert (runs["kept"]["column"], runs["kept"]["row"]["conf"]) == ("end_date, conf", "5")
+    assert runs["kept"]["why"] == "not a time: 'yesterday'; not bytes: 5"
+    assert [row["why"] for row in listed(place, "log")] == ["not a time: 1.5"]
+    url = database(TARGET)
+    imported(url, str(place), TARGET)
+    assert verified(url, str(place), TARGET).ok
+    with psycopg.connect(url) as target:
+        ended = "SELECT dag_id, end_date IS NULL, conf FROM dag_run ORDER BY dag_id"
+        assert target.execute(ended).fetchall() == [("fine", False, None), ("kept", True, None)]
+
+
+# A source that was split up, renamed and retyped, and is Airflow's all the same.
+RESHAPED = (
+    "ALTER TABLE log RENAME TO log_kept",
+    "CREATE VIEW log AS SELECT * FROM log_kept",
+    "ALTER TABLE sla_miss RENAME TO sla_miss_kept",
+    "CREATE MATERIALIZED VIEW sla_miss AS SELECT * FROM sla_miss_kept",
+    "CREATE TABLE task_fail_2020 () INHERITS (task_fail)",
+    "INSERT INTO task_fail_2020 SELECT * FROM task_fail LIMIT 1",
+    "UPDATE task_fail_2020 SET id = 1000000",
+    "ALTER TABLE job RENAME TO job_kept",
+    "CREATE TABLE job (LIKE job_kept INCLUDING DEFAULTS) PARTITION BY HASH (id)",
+    "CREATE TABLE job_0 PARTITION OF job FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+    "CREATE TABLE job_1 PARTITION OF job FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+    "INSERT INTO job SELECT * FROM job_kept",
+    "CREATE SCHEMA elsewhere",
+    "ALTER TABLE variable SET SCHEMA elsewhere",
+    "ALTER TABLE connection SET UNLOGGED",
+    "DO $$ BEGIN EXECUTE (SELECT format('CREATE TYPE outcome AS ENUM (%s)',"
+    " string_agg(DISTINCT quote_literal(state), ',')) FROM task_instance); END $$",
+    "ALTER TABLE task_instance ALTER state TYPE outcome USING state::outcome",
+    "CREATE DOMAIN named AS text",
+    "ALTER TABLE dag ALTER fileloc TYPE named, ALTER last_expired TYPE timestamp",
+    "ALTER TABLE dag_run ADD long int GENERATED ALWAYS AS (length(run_id)) STORED,"
+    " ALTER start_date TYPE timestamp, ALTER external_trigger TYPE int USING external_trigger::int",
+    "ALTER TABLE xcom ALTER id TYPE bigint",
+    "ALTER TABLE dag DROP COLUMN schedule_interval",
+    "CREATE VIEW report AS SELECT 1 / (SELECT 0) AS broken",
+)
+
+
+def test_a_source_is_read_whatever_its_tables_are_made_of(
+    old_database: str,
+    airflow: Callable[[str], Airflow],
+    database: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    plain, place, python = str(tmp_path / "plain"), str(tmp_path / "bundle"), airflow(BRIDGE).python
+    before = exported(old_database, plain, python)
+    with psycopg.connect(old_database) as there:
+        there.execute("SET timezone = 'UTC'")
+        for statement in RESHAPED:
+            there.execute(statement)  # type: ignore[call-overload]
+    manifest = exported(old_database + "?options=-csearch_path%3Dpublic,elsewhere", place, python)
+    counts = {entry.name: (entry.rows, dict(entry.listed)) for entry in before.tables}
+    rows, listed_ = counts["task_fail"]
+    counts["task_fail"] = (rows + 1, listed_)
+    assert {e.name: (e.rows, dict(e.listed)) for e in manifest.tables} == counts
+    assert set(manifest.unknown_tables) == {"log_kept", "sla_miss_kept", "job_kept"}
+    assert manifest.unknown_columns == ("dag_run.long",)
+    url = database(TARGET)
+    imported(url, place, TARGET)
+    assert verified(url, place, TARGET).ok
 
 
 def test_another_schema_and_a_user_who_may_only_read(

@@ -11,6 +11,7 @@ This module travels: it also runs in Airflow's own Python (3.7 and later) as par
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from datetime import date, datetime, timedelta, timezone
@@ -91,10 +92,10 @@ def fields(line: bytes) -> List[bytes]:
 
 
 def _integer(value: Any) -> bytes:
-    number = int(value)
-    if isinstance(value, float) and number != value:
-        raise ValueError("not an integer: " + repr(value))
-    return str(number).encode("ascii")
+    if isinstance(value, float):
+        # SQLite keeps all of a duration, for which PostgreSQL has whole seconds.
+        value = math.floor(value + 0.5)
+    return str(int(value)).encode("ascii")
 
 
 def _float(value: Any) -> bytes:

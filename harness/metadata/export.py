@@ -201,18 +201,18 @@ def _check_secrets(work: ExportWork, wanted: Sequence[Table]) -> None:
 
 def _encrypted(work: ExportWork, table: Table, column: Column) -> List[Tuple[str, bytes]]:
     """The name and the ciphertext of every value that the source's key has closed."""
-    quoted = work.database.name
+    name, token = work.database.name(table.source_key[-1]), work.database.name(column.name)
     found: List[Tuple[str, bytes]] = []
 
     def take(block: bytes) -> None:
         for line in lines_of(block):
-            name, token = fields(line)
-            found.append((listed_text(name) or "", unescape(token) or b""))
+            who, closed = fields(line)
+            found.append((listed_text(who) or "", unescape(closed) or b""))
 
     work.database.copy_out(
-        f"SELECT {quoted(table.source_key[-1])}, {quoted(column.name)} FROM {quoted(table.name)}"
-        f" WHERE {quoted(column.name)} IS NOT NULL AND {quoted(column.name)} <> ''"
-        f" AND {quoted(column.flag)}",
+        f"SELECT {name}, {token} FROM {work.database.name(table.name)} t"
+        f" WHERE {token} IS NOT NULL AND {token} <> ''"
+        f" AND {work.database.column(column.flag, 'boolean')}",
         ["text", "text"],
         take,
     )
@@ -346,6 +346,12 @@ def _inside(work: ExportWork, table: Table) -> str:
 def _check_sum(entry: TableEntry) -> None:
     """Every row is accounted for, or there is no bundle."""
     counted = entry.rows + sum(entry.listed.values()) + entry.left_out
+    if counted > entry.source_rows:
+        raise TargetProblem(
+            f"{entry.name}: {entry.source_rows} rows point to {counted} rows of other tables: some "
+            "rows of dag, dag_run, task_instance or ab_user are there more than once.",
+            hint="Airflow's own unique constraints are missing there. Delete the doubles.",
+        )
     if counted != entry.source_rows:
         raise MetadataError(
             f"{entry.name}: {entry.source_rows} rows were read, but {entry.rows} carried + "
@@ -409,7 +415,8 @@ def _ranges(work: ExportWork, table: Table, source: str) -> Dict[str, Tuple[str,
     names = [name for name in (table.identity, table.when) if name]
     if not names:
         return {}
-    ends = [f"{end}(t.{work.database.name(name)})" for name in names for end in ("min", "max")]
+    columns = [work.database.column(name, kinds[name]) for name in names]
+    ends = [f"{end}({column})" for column in columns for end in ("min", "max")]
     block = io.BytesIO()
     types = [kinds[name] for name in names for _ in range(2)]
     work.database.copy_out(f"SELECT {', '.join(ends)} {source}", types, block.write)

@@ -23,13 +23,14 @@ TABLE = "c.relkind IN ('r', 'p')"
 # A partition, or a table whose rows are another table's, too.
 OTHERS_ROWS = "EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhrelid = c.oid)"
 
-# Nothing where a column is what Airflow made of it; else an enum, a citext, a time without a zone.
+# Nothing where a column is what Airflow made of it; else an enum, a numeric, a time without a zone.
 CASTS = {
-    "text": "text",
-    "boolean": "boolean",
-    "float": "float8",
-    "timestamp": "timestamp",
-    "timestamptz": "timestamptz",
+    "text": "CAST({} AS text)",
+    "integer": "CAST({} AS bigint)",
+    "float": "CAST({} AS float8)",
+    "boolean": "CAST(CAST({} AS text) AS boolean)",  # out of a smallint, too
+    "timestamp": "CAST({} AS timestamp)",
+    "timestamptz": "CAST({} AS timestamptz)",
 }
 
 
@@ -38,20 +39,21 @@ class _Reader:
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self.lines = iter(lines)
-        self.rest = b""
+        self.rest = memoryview(b"")
 
     def read(self, size: int = 65536) -> bytes:
-        parts = [self.rest]
-        length = len(self.rest)
-        while length < size:
-            line = next(self.lines, None)
-            if line is None:
-                break
-            parts.append(line)
-            length += len(line)
-        block = b"".join(parts)
-        self.rest = block[size:]
-        return block[:size]
+        if not self.rest:
+            parts, length = [], 0
+            while length < size:
+                line = next(self.lines, None)
+                if line is None:
+                    break
+                parts.append(line)
+                length += len(line)
+            self.rest = memoryview(b"".join(parts))
+        # A view, since a value may be many times as long as what is asked for.
+        block, self.rest = self.rest[:size], self.rest[size:]
+        return bytes(block)
 
     def readline(self, size: int = 65536) -> bytes:  # the driver wants it to be there
         return self.read(size)
@@ -120,8 +122,7 @@ class PostgreSQL(Database):
         )
 
     def column(self, name: str, type_: str) -> str:
-        plain = super().column(name, type_)
-        return f"CAST({plain} AS {CASTS[type_]})" if type_ in CASTS else plain
+        return CASTS.get(type_, "{}").format(super().column(name, type_))
 
     def elsewhere(self) -> str:
         schemas = self.rows(

@@ -282,7 +282,10 @@ RESHAPED = (
     "CREATE DOMAIN named AS text",
     "ALTER TABLE dag ALTER fileloc TYPE named, ALTER last_expired TYPE timestamp",
     "ALTER TABLE dag_run ADD long int GENERATED ALWAYS AS (length(run_id)) STORED,"
-    " ALTER start_date TYPE timestamp, ALTER external_trigger TYPE int USING external_trigger::int",
+    " ALTER start_date TYPE timestamp, ALTER external_trigger TYPE smallint"
+    " USING external_trigger::int",
+    "ALTER TABLE elsewhere.variable ALTER is_encrypted TYPE smallint USING is_encrypted::int",
+    "ALTER TABLE slot_pool ALTER id TYPE numeric(12, 2)",
     "ALTER TABLE xcom ALTER id TYPE bigint",
     "ALTER TABLE dag DROP COLUMN schedule_interval",
     "CREATE VIEW report AS SELECT 1 / (SELECT 0) AS broken",

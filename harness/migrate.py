@@ -17,8 +17,8 @@ from harness.files import write_atomically
 from harness.model import Config, Repo, Rewrite, Rewritten, Target
 from harness.plugins_zip import pack, unpack
 from harness.processes import run
-from harness.repo import copy_tree, load
-from harness.rewrite.repository import requirements_text, rewrite
+from harness.repo import copy_tree, load, requirements_text
+from harness.rewrite.repository import rewrite
 from harness.runtimes.constraints import find_constraints
 from harness.scratch import scratch
 from harness.targets import default_target, get_target

@@ -1,10 +1,14 @@
-"""The main job as a chain of values: Path → Repo → Rewritten → Observations → Pair → Report."""
+"""The main job as a chain of values: Path → Repo → Rewritten → Observations → Pair → Report.
+
+The first side is up as soon as it can be: what is not needed for that is imported where it is
+needed, while a side is coming up.
+"""
 
 from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -15,12 +19,8 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.aws.emulator import Emulator
 from harness.cache import cache_folder
-from harness.checks import checks
-from harness.checks.judge import chosen, judge, verdict
 from harness.config import load_config
 from harness.errors import HarnessError, UsageError
-from harness.explain import page
-from harness.extras import needed_extras
 from harness.model import (
     REPORT_SCHEMA,
     ArchiveMember,
@@ -32,6 +32,7 @@ from harness.model import (
     FileRewrite,
     FileRow,
     Finding,
+    Ignored,
     Need,
     Observation,
     Pair,
@@ -47,15 +48,19 @@ from harness.model import (
 from harness.needs.find import find_needs
 from harness.plugins_zip import unpack
 from harness.processes import Stopped, allow_start, stop_all
-from harness.repo import copy_tree, load
+from harness.repo import copy_tree, load, requirements_text
 from harness.requirements.install import requirements_for_side
-from harness.requirements.resolve import resolve
-from harness.rewrite.repository import requirements_text, rewrite, target_pins
 from harness.runtimes.base import OnProgress, Progress, Request, Runtime, no_progress
 from harness.runtimes.venv import VenvRuntime
 from harness.scratch import scratch
 from harness.seeds import Seeds, seed_environment
-from harness.targets import default_bridge, default_target, get_target, load_targets
+from harness.targets import (
+    default_bridge,
+    default_target,
+    get_target,
+    load_targets,
+    target_pins,
+)
 
 METADATA = "metadata-survives"
 """The check that costs a journey of its own, and is therefore made only when it is asked for."""
@@ -103,6 +108,11 @@ class Job:
     extras: tuple[AssumedExtra, ...] = ()
     emulator: Emulator | None = None
 
+    @property
+    def carries_metadata(self) -> bool:
+        """Whether a journey of the metadata is asked for."""
+        return METADATA in self.options.only or (self.config.metadata and not self.options.only)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
@@ -126,9 +136,7 @@ def prepare(options: Options) -> Job:
     repo = load(options.path, config=config)
     bridge = _row(options.bridge or config.bridge or default_bridge().airflow, Side.BRIDGE)
     wanted = options.targets or config.targets or (default_target().airflow,)
-    chosen(options.only)
-    for entry in config.ignored:
-        page(entry.rule)  # a rule that does not exist would be ignored without effect
+    _look_up(options.only, config.ignored)
     needs = find_needs(repo)
     return Job(
         options=options,
@@ -142,7 +150,22 @@ def prepare(options: Options) -> Job:
     )
 
 
+def _look_up(only: Collection[str], ignored: Collection[Ignored]) -> None:
+    """UsageError for a check or an ignored rule that does not exist: it would have no effect."""
+    if only:
+        from harness.checks.judge import chosen
+
+        chosen(only)
+    if ignored:
+        from harness.explain import page
+
+        for entry in ignored:
+            page(entry.rule)
+
+
 def _extras(repo: Repo, bridge: Target, config: Config) -> tuple[AssumedExtra, ...]:
+    from harness.extras import needed_extras
+
     lines = requirements_for_side(
         requirements_text(repo), target=bridge, repo=repo, extra=config.requirements
     )
@@ -177,13 +200,14 @@ def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progr
             pool.submit(_see_target, job, row, runtime, workspace, on_progress)
             for row in job.targets
         ]
+        pool.submit(_import_checks)  # when one side is done; they are wanted when all are
         _wait([bridge, *targets])
         seen = bridge.result()
         pairs = [
             (_pair(job, row, seen, side.result()), side.result())
             for row, side in zip(job.targets, targets, strict=True)
         ]
-        if METADATA in asked(job):
+        if job.carries_metadata:
             journeys = [
                 pool.submit(carried, job, row, seen.observation, workspace, on_progress)
                 for row in job.targets
@@ -215,6 +239,8 @@ def resolve_requirements(
 
     Raises UsageError when there is no requirements file.
     """
+    from harness.requirements.resolve import resolve
+
     config = load_config(path, overrides={})
     repo = load(path, config=config)
     row = get_target(target or next(iter(config.targets), "") or default_target().airflow)
@@ -254,6 +280,8 @@ def _see_bridge(job: Job, runtime: Runtime, workspace: Path, on_progress: OnProg
 def _see_target(
     job: Job, row: Target, runtime: Runtime, workspace: Path, on_progress: OnProgress
 ) -> Seen:
+    from harness.rewrite.repository import rewrite
+
     step = partial(_announce, on_progress, Side.TARGET)
     began = time.perf_counter()
     step(f"copying for {row.airflow}")
@@ -332,6 +360,8 @@ def _resolution(
     text = requirements_text(copy)
     if not text.strip() and not job.config.requirements:
         return None
+    from harness.requirements.resolve import resolve
+
     return resolve(
         text,
         side=side,
@@ -409,6 +439,12 @@ def bridge_seen(
 # -------------------------------------------------------------------------------------- judging
 
 
+def _import_checks() -> None:
+    from harness.checks.judge import chosen
+
+    chosen(())
+
+
 def _pair(job: Job, row: Target, bridge: Seen, target: Seen) -> Pair:
     return Pair(
         repo=job.repo,
@@ -450,6 +486,8 @@ def _archives(repo: Repo) -> Iterator[tuple[str, tuple[ArchiveMember, ...]]]:
 
 
 def _report(job: Job, pairs: Iterable[tuple[Pair, Seen]], bridge: Seen, started: float) -> Report:
+    from harness.checks.judge import judge, verdict
+
     results: list[CheckResult] = []
     findings: list[Finding] = []
     rows: list[FileRow] = []
@@ -487,9 +525,11 @@ def _report(job: Job, pairs: Iterable[tuple[Pair, Seen]], bridge: Seen, started:
 
 def asked(job: Job) -> tuple[str, ...]:
     """The checks of this job: those that were named, else all but the one that is asked for."""
+    from harness.checks import checks
+
     if job.options.only:
         return job.options.only
-    return tuple(check.id for check in checks() if check.id != METADATA or job.config.metadata)
+    return tuple(check.id for check in checks() if check.id != METADATA or job.carries_metadata)
 
 
 def _file_rewrite(version: str, entry: Rewrite) -> FileRewrite:

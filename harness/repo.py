@@ -23,9 +23,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from pathspec.patterns.gitignore import GitIgnorePatternError
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
 from harness.errors import HarnessError, SeveralFolders, UsageError
 from harness.model import Config, Repo
 from harness.plugins_zip import problem_of
@@ -146,6 +143,13 @@ def load(path: Path, *, config: Config, needs_dags: bool = True) -> Repo:
         dag_files=dag_files,
         problems=problems,
     )
+
+
+def requirements_text(repo: Repo) -> str:
+    """The requirements file, or "" when there is none."""
+    if not repo.requirements:
+        return ""
+    return (repo.root / repo.requirements).read_bytes().decode("utf-8", errors="replace")
 
 
 def _names_airflow(root: Path, name: str) -> bool:
@@ -562,6 +566,10 @@ def _glob_rule(pattern: str, prefix: str, place: str, problems: dict[str, str]) 
     """As Airflow reads a glob: one without an inner slash is matched against the name alone."""
     if pattern.strip() == "/":
         return None
+    # Here: few repositories have such a pattern, and all would wait for the import.
+    from pathspec.patterns.gitignore import GitIgnorePatternError
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
     try:
         compiled = GitIgnoreSpecPattern(pattern)
     except GitIgnorePatternError as error:

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from harness.errors import UsageError
-from harness.model import Target
+from harness.model import Constraints, Target
 
 DATA = Path(__file__).parent / "data"
 
@@ -83,6 +83,12 @@ def lock_path(target: Target) -> Path:
 def lock_pins(target: Target) -> Mapping[str, str]:
     """The pins of a row's reconstructed constraint file: canonical name → version."""
     return MappingProxyType(parse_pins(lock_path(target).read_text(encoding="utf-8")))
+
+
+def target_pins(target: Target, constraints: Constraints) -> Mapping[str, str]:
+    """Canonical name → version of what the target has or would get; the image's own pins win."""
+    core = {"apache-airflow": target.airflow}
+    return {**lock_pins(target), **constraints.pins, **target.preinstalled, **core}
 
 
 def image_requirements(target: Target, constraints: Mapping[str, str]) -> tuple[str, ...]:

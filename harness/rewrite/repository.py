@@ -34,6 +34,7 @@ from harness.model import (
     Rewritten,
     Target,
 )
+from harness.repo import requirements_text
 from harness.requirements.parse import parse
 from harness.requirements.rewrite import RequirementsRewrite, rewrite_requirements
 from harness.requirements.sources import disk_tree, gather
@@ -42,7 +43,7 @@ from harness.rewrite.providers import needed
 from harness.rewrite.templates import rewrite_templates
 from harness.rewrite.unasked import unasked
 from harness.rewrite.worker import Job, Migrated, Settings, migrate_all
-from harness.targets import default_bridge, lock_pins
+from harness.targets import default_bridge, lock_pins, target_pins
 
 # For fewer files the start of one more worker costs more than it saves.
 FILES_A_WORKER = 16
@@ -92,19 +93,6 @@ def rewrite(
     done = _rewrite_requirements(replace(sources, needs=needs), target, constraints, reasons)
     # A check loads the files, which tells more.
     return _with_unasked(done, config, target) if beside else done
-
-
-def target_pins(target: Target, constraints: Constraints) -> Mapping[str, str]:
-    """Canonical name → version of what the target has or would get; the image's own pins win."""
-    core = {"apache-airflow": target.airflow}
-    return {**lock_pins(target), **constraints.pins, **target.preinstalled, **core}
-
-
-def requirements_text(repo: Repo) -> str:
-    """The requirements file, or "" when there is none."""
-    if not repo.requirements:
-        return ""
-    return (repo.root / repo.requirements).read_bytes().decode("utf-8", errors="replace")
 
 
 def _rewrite_requirements(

@@ -6,10 +6,7 @@ import contextlib
 import hashlib
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -69,6 +66,11 @@ def find_constraints(
 
 def fetch(url: str) -> str:
     """The text behind an http(s) URL; ``Unreachable`` says why there is none."""
+    # Here: most runs have the file in their cache, and this takes longer to import than to read it.
+    import urllib.error
+    import urllib.request
+    from http.client import HTTPException
+
     try:
         with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as response:  # noqa: S310 – http(s)
             body: bytes = response.read()

@@ -16,9 +16,9 @@ import pytest
 
 from codemods.rules.third_party import _table
 from harness.model import Config, Constraints, FileObservation, Repo, RewriteNote, Side
-from harness.repo import copy_tree, load
+from harness.repo import copy_tree, load, requirements_text
 from harness.requirements.install import requirements_for_side
-from harness.rewrite.repository import requirements_text, rewrite
+from harness.rewrite.repository import rewrite
 from harness.runtimes.base import Request, no_progress
 from harness.runtimes.venv import VenvRuntime
 from harness.targets import get_target

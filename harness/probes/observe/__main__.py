@@ -22,4 +22,8 @@ def load():
 
 
 if __name__ == "__main__":
-    importlib.import_module(load().__name__ + ".main").main(*sys.argv[1:])
+    # Compiled once for each Python, if it may be kept here. Of the run nothing is imported yet.
+    sys.dont_write_bytecode = False
+    probe = importlib.import_module(load().__name__ + ".main")
+    sys.dont_write_bytecode = True
+    probe.main(*sys.argv[1:])

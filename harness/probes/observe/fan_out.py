@@ -43,6 +43,7 @@ def preload(names):
 def prepare_to_fork(mebibytes):
     """Make forks cheap, and take down what they start from."""
     getattr(gc, "freeze", lambda: None)()  # from 3.7 on: keeps children from copying pages
+    gc.enable()
     return memory_limits(mebibytes)
 
 
@@ -86,7 +87,6 @@ def fan_out(airflow, payload, emit, close):
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     active, swept, wanted = {}, clock(), collections.Counter()
     preload(airflow_imports(payload["repo_root"], payload["files"]))
-    gc.collect()
     limits = prepare_to_fork(payload["memory"])
 
     def next_file(queue):

@@ -71,9 +71,10 @@ class Source(ast.NodeVisitor):
         self.units = collections.defaultdict(Unit)
         self.unit, self.parameters, self.in_class = self.units[""], frozenset(), False
         self.foreign, self.bound = {}, set()  # names: of libraries' things; of all others
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(tree))
+        for node in nodes:
             self.bind(node, is_own)
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Assign):
                 self.alias(node.targets, node.value)
             elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):

@@ -1,6 +1,7 @@
 """Observe what a payload asks for; see the top of this package."""
 
 import fcntl
+import gc
 import io
 import json
 import os
@@ -13,7 +14,7 @@ from .lookups import watch_environment, watch_lookups
 from .names import PATHS
 from .network import Network, guard_network
 from .processes import PR_SET_CHILD_SUBREAPER, die_with, prctl, send
-from .safely import clock, to_json
+from .safely import clock, exit_now, to_json
 from .warned import watch_warnings
 
 
@@ -39,7 +40,7 @@ def tame_output():
 
 
 def main(payload_file, result_path):
-    """Observe what the payload asks for."""
+    """Observe what the payload asks for. Never comes back."""
     began = clock()
     with open(payload_file, encoding="utf-8") as file:
         payload = json.load(file)
@@ -72,6 +73,7 @@ def main(payload_file, result_path):
     guard_network(Network(payload["allowed_hosts"]))
     os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT"] = "0"  # ours is kept from outside
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")  # boto: what is refused stays refused
+    gc.disable()  # nearly all that is made while Airflow is imported stays
     airflow = import_airflow(payload["plugins_folder"])
     emit_record(
         "start",
@@ -83,3 +85,6 @@ def main(payload_file, result_path):
     emit_record("plugins", **airflow.plugins)
     fan_out(airflow, payload, emit, [descriptor])
     emit_record("end", seconds=round(clock() - began, 4))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    exit_now(0)  # to take Airflow down in an orderly way takes a while, and helps nobody

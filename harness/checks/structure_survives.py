@@ -127,7 +127,7 @@ def _attributes(
 ) -> Iterator[Finding]:
     for row in rows:
         before, after = getattr(old, row.name), getattr(new, row.name)
-        if not comparison.same(normal(row, before), normal(row, after)):
+        if before != after and not comparison.same(normal(row, before), normal(row, after)):
             yield place.finding(row.rule, row.name, before, after)
 
 

@@ -86,10 +86,11 @@ def describe_fields(thing, table):
     """The values of ``table``'s fields, each from the first attribute that is there."""
     fields = {}
     for field, attributes in table.items():
-        values = (read(thing, attribute, ABSENT) for attribute in attributes)
-        value = next((value for value in values if value is not ABSENT), ABSENT)
-        if value is not ABSENT:
-            fields[field] = plain(value)
+        for attribute in attributes:
+            value = read(thing, attribute, ABSENT)
+            if value is not ABSENT:
+                fields[field] = plain(value)
+                break
     return fields
 
 

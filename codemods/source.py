@@ -83,6 +83,11 @@ class Binding:
         """Whether this is ``import a.b.c``, which binds only ``a``."""
         return isinstance(self.statement, ast.Import) and self.alias.asname is None
 
+    @property
+    def airflow(self) -> bool:
+        """Whether it is Airflow's; ``airflow_pipelines`` is somebody else's."""
+        return self.path.partition(".")[0] == "airflow"
+
 
 @dataclass(eq=False, kw_only=True)
 class Use:

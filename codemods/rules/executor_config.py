@@ -54,7 +54,7 @@ Parts = tuple[str | ast.expr, ...]
 
 def _find(source: Source, _: Target) -> Iterator[Change]:
     near = next(
-        (b for b in source.bindings if b.path.startswith("airflow") and b.scope is source.module),
+        (b for b in source.bindings if b.airflow and b.scope is source.module),
         None,
     )
     for node, _scope in source.dicts:

@@ -94,9 +94,11 @@ class _Moves:
 
     def find(self) -> Iterator[Change]:
         for binding in self.source.bindings:
-            if binding.path.startswith(".") or not binding.path.startswith("airflow"):
-                continue
-            if not self._dead_branch(binding) and not goes(self.source, binding):
+            if (
+                binding.airflow
+                and not self._dead_branch(binding)
+                and not goes(self.source, binding)
+            ):
                 yield from self._binding(binding)
         yield from self._strings()
         yield from self._texts()
@@ -122,7 +124,7 @@ class _Moves:
         """
         tower, in_handler = binding.tower, binding.in_handler
         while tower is not None:
-            tried = [b for b in tower.body if b.path.startswith("airflow")]
+            tried = [b for b in tower.body if b.airflow]
             fails = any(map(self._gone, tried))
             other_way = in_handler or tower.handlers or tower.settled
             if tried and fails != in_handler and other_way:

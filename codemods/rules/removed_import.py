@@ -65,6 +65,7 @@ RULE = Rule(
             "    DagRunOrder = None",
         ),
         lines("from airflow.models import DagRun"),
+        lines("from airflow_company.operators.carte import CarteOperator", "", "CarteOperator()"),
         lines("from airflow.hooks.filesystem import FSHook", "", "FSHook()"),
         lines("from airflow.operators.weekday import BranchDayOfWeekOperator"),
     ),

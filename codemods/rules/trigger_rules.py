@@ -31,9 +31,7 @@ def _values(source: Source) -> Iterator[ast.expr]:
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
-    if not target.has("apache-airflow>=2.2") or not any(
-        b.path.startswith("airflow") for b in source.bindings
-    ):
+    if not target.has("apache-airflow>=2.2") or not any(b.airflow for b in source.bindings):
         return
     for value in _values(source):
         if isinstance(value, ast.Constant) and value.value in _VALUES:

@@ -30,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     writes its groups where pytest 9.2 does not look, and all of them fall apart in silence."""
     # Whoever runs the tests may have a pair of his own up, and `down --all` is tested.
     os.environ.setdefault(SCOPE_VARIABLE, f"tests-{os.getpid()}")
+    # It would stay until the tests' process ends; its own tests start one where they need it.
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     if config.getoption("dist", "no") == "loadgroup" and not hasattr(pytest.Item, "_nodeid"):
         raise pytest.UsageError(
             f"pytest {pytest.__version__} does not keep the groups of pytest-xdist 3.8 together:"

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.aws.emulator import Emulator
-from harness.containers.engine import connect, explaining, no_reaper, sweep_gone, sweep_run
+from harness.containers.engine import connect, explaining, no_reaper, sweep_run
 from harness.containers.readiness import PageAnswers
+from harness.containers.reaper import begin
 
 
 @contextlib.contextmanager
@@ -26,7 +27,7 @@ def contained(
     engine = connect()
     with contextlib.ExitStack() as stack:
         stack.callback(engine.close)
-        sweep_gone(engine)
+        begin(engine)
         container = (
             DockerContainer(image)
             .with_envs(**(env or {}))

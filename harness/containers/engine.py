@@ -394,8 +394,8 @@ def _gone_already() -> Iterator[None]:
 
 
 def no_reaper() -> None:
-    """Testcontainers' own reaper would be given the engine's socket and a port beyond the
-    loopback, and would take a pair down that is to outlive us. Our sweep does its work."""
+    """Testcontainers would start its reaper with a port beyond the loopback, and for a pair, too,
+    that is to outlive us. Where one is wanted, ``reaper`` starts it."""
     from testcontainers.core.config import testcontainers_config
 
     testcontainers_config.ryuk_disabled = True

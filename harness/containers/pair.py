@@ -48,6 +48,7 @@ from harness.containers.readiness import (
     published,
     unhealthy,
 )
+from harness.containers.reaper import begin
 from harness.model import Config, Repo, Side, Target
 from harness.repo import copy_tree, load
 from harness.rewrite.repository import rewrite
@@ -189,7 +190,8 @@ def _of_pair(name: str) -> dict[str, str]:
 
 
 def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tuple[Member, ...]:
-    sweep_gone(engine)
+    # Ryuk would take down a pair that is to outlive us.
+    (sweep_gone if kept else begin)(engine)
     rows = _rows(asked)
     images = _images(engine, asked, rows, on_step)
     if kept:

@@ -19,7 +19,7 @@ import msgspec
 from harness.aws.emulator import SHIM, Emulator
 from harness.cache import cache_folder
 from harness.containers.emulated import SHIM_INSIDE, emulated_inside
-from harness.containers.engine import Engine, connect, sweep_gone
+from harness.containers.engine import Engine, connect
 from harness.containers.images import Image, need_image, provide_image
 from harness.containers.installed import Installed, install_requirements
 from harness.containers.learn import RUN_FOLDER, Inside, environment_inside, learn
@@ -34,6 +34,7 @@ from harness.containers.once import (
     streamed,
     with_channel,
 )
+from harness.containers.reaper import begin
 from harness.errors import HarnessError
 from harness.launch import NO_NETWORK
 from harness.model import Config, Constraints, Observation, Side, Target
@@ -159,7 +160,7 @@ class DockerRuntime:
         """What was left by runs that were killed goes before anything new is made."""
         with self._sweeping:
             if not self._swept:
-                sweep_gone(self.engine)
+                begin(self.engine)
                 self._swept = True
 
     def _provide(

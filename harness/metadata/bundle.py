@@ -21,7 +21,7 @@ import json
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from harness.metadata.copytext import BLOCK, lines_of
 from harness.metadata.options import CHUNK_ROWS
@@ -95,7 +95,7 @@ class Manifest:
     tables: Tuple[TableEntry, ...]
     since: str = ""
     seal: Mapping[str, Any] = field(default_factory=dict)
-    unknown_tables: Mapping[str, int] = field(default_factory=dict)
+    unknown_tables: Mapping[str, Optional[int]] = field(default_factory=dict)
     unknown_columns: Tuple[str, ...] = ()
     signature: str = ""
     format: str = FORMAT

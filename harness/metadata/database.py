@@ -53,7 +53,15 @@ class Database:
 
     def column(self, name: str, type_: str) -> str:
         """SQL for a column of the table ``t``, as exactly as the database has it."""
-        return f"t.{self.name(name)}"
+        return self.typed(f"t.{self.name(name)}", type_)
+
+    def typed(self, sql: str, type_: str) -> str:
+        """SQL for a value of that type."""
+        return sql
+
+    def readable(self, table: str) -> bool:
+        """Whether this user may read a table that is none of Airflow's."""
+        return True
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> List[Tuple[Any, ...]]:
         """All rows of a query whose answer is small."""

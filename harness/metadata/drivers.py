@@ -150,9 +150,9 @@ class MySQL(Database):
         kinds = ["single" if kind == "float" else kind for kind in types]
         _encode(cursor, select, kinds, write, misfit)
 
-    def column(self, name: str, type_: str) -> str:
+    def typed(self, sql: str, type_: str) -> str:
         # A FLOAT is written with six digits, whatever it holds; a DOUBLE with all of them.
-        return super().column(name, type_) + (" + 0E0" if type_ == "float" else "")
+        return f"{sql} + 0E0" if type_ == "float" else sql
 
 
 # What an encoder raises for a value that is not of its type.

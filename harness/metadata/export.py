@@ -227,7 +227,8 @@ def expression(database: Database, column: Column, present: Sequence[str]) -> st
     if column.expression:
         own = f"t.{column.name}"
         missing = own in column.expression and column.name not in present
-        return column.expression.replace(own, "NULL") if missing else column.expression
+        sql = column.expression.replace(own, "NULL") if missing else column.expression
+        return database.typed(sql, column.type)
     if column.name not in present:
         return "NULL"
     return database.column(column.name, column.type)
@@ -428,10 +429,13 @@ def _ranges(work: ExportWork, table: Table, source: str) -> Dict[str, Tuple[str,
     }
 
 
-def _unknown_tables(work: ExportWork) -> Dict[str, int]:
-    known = {table.name for table in TABLES}
+def _unknown_tables(work: ExportWork) -> Dict[str, Optional[int]]:
+    """Tables that are not Airflow's, with their rows where this user may count them."""
+    known, database = {table.name for table in TABLES}, work.database
     return {
-        name: int(work.database.value(f"SELECT count(*) FROM {work.database.name(name)}"))
+        name: int(database.value(f"SELECT count(*) FROM {database.name(name)}"))
+        if database.readable(name)
+        else None
         for name in work.catalogue
         if name not in known
     }

@@ -121,8 +121,11 @@ class PostgreSQL(Database):
             )
         )
 
-    def column(self, name: str, type_: str) -> str:
-        return CASTS.get(type_, "{}").format(super().column(name, type_))
+    def typed(self, sql: str, type_: str) -> str:
+        return CASTS.get(type_, "{}").format(sql)
+
+    def readable(self, table: str) -> bool:
+        return bool(self.value("SELECT has_table_privilege(?, 'SELECT')", (self.name(table),)))
 
     def elsewhere(self) -> str:
         schemas = self.rows(

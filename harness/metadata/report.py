@@ -36,14 +36,14 @@ def export_lines(manifest: Manifest, where: str, dry_run: bool) -> Iterator[str]
         f"{verb}: Airflow {manifest.airflow or 'of revision ' + manifest.revision} on "
         f"{manifest.dialect} → {where}"
     )
-    rows = [["table", "rows", "carried", "listed", "left out", "notes"]]
+    grid = [["table", "rows", "carried", "listed", "left out", "notes"]]
     for entry in manifest.tables:
         if not entry.source_rows:
             continue
         notes = [_counts(entry.transformed), _counts(entry.listed), entry.why_not]
         if entry.values:
             notes.append("values listed: " + _counts(entry.values))
-        rows.append(
+        grid.append(
             [
                 entry.name,
                 str(entry.source_rows),
@@ -53,9 +53,10 @@ def export_lines(manifest: Manifest, where: str, dry_run: bool) -> Iterator[str]
                 "; ".join(note for note in notes if note),
             ]
         )
-    yield from _grid(rows)
+    yield from _grid(grid)
     for name, count in sorted(manifest.unknown_tables.items()):
-        yield f"{name}: {count} rows of a table that is not Airflow's; not carried"
+        rows = "rows that you may not read" if count is None else f"{count} rows"
+        yield f"{name}: {rows} of a table that is not Airflow's; not carried"
     for name in manifest.unknown_columns:
         yield f"{name}: a column that Airflow 1.10 does not have; not carried"
 

@@ -329,6 +329,7 @@ def test_another_schema_and_a_user_who_may_only_read(
         there.execute('ALTER SCHEMA public RENAME TO "Air Flow"')
         there.execute('GRANT USAGE ON SCHEMA "Air Flow" TO "Read Only"')
         there.execute('GRANT SELECT ON ALL TABLES IN SCHEMA "Air Flow" TO "Read Only"')
+        there.execute('CREATE TABLE "Air Flow"."not yours" (a integer)')
     with psycopg.connect(target) as there:
         there.execute('ALTER SCHEMA public RENAME TO "Air Flow"')
     user, host = quote("Read Only"), old_database.rpartition("@")[2]
@@ -339,7 +340,8 @@ def test_another_schema_and_a_user_who_may_only_read(
             exported(url, place, python)
         assert problem.value.hint is not None
         query = problem.value.hint.rpartition(" ")[2]
-        exported(f"{url}{query}&sslmode=prefer", place, python)
+        manifest = exported(f"{url}{query}&sslmode=prefer", place, python)
+        assert manifest.unknown_tables == {"not yours": None}
         with pytest.raises(TargetProblem, match="no slot_pool; no variable"):
             imported(target, place, TARGET)
         imported(f"{target}{query}", place, TARGET)

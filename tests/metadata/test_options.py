@@ -104,7 +104,7 @@ def test_secrets_that_no_key_opens_are_listed_when_that_is_asked_for(
 
 @pytest.mark.parametrize(
     ("revision", "version"),
-    [("da3f683c3a5a", "1.10.12"), ("7939bcff74ba", ""), ("9635ae0956e7", "")],
+    [("da3f683c3a5a", "1.10.12"), ("7939bcff74ba", ""), ("9635ae0956e7", ""), ("cc1e65623dc7", "")],
 )
 def test_older_sources_are_carried(
     revision: str, version: str, old_database: str, airflow: Callable[[str], Airflow],
@@ -113,11 +113,11 @@ def test_older_sources_are_carried(
     bridge, place = airflow(BRIDGE), str(tmp_path / "bundle")
     script = tmp_path / "downgrade.py"
     script.write_text(DOWNGRADE)
-    with opened(old_database) as there:  # which older ones have no room for
+    with opened(old_database) as there:  # what older ones have no room for
         there.execute("UPDATE connection SET password = NULL WHERE length(password) > 400")
         there.commit()
     must(bridge.script(script, revision, url=old_database))
-    if revision == "9635ae0956e7":  # before pools had to have a name
+    if revision in ("9635ae0956e7", "cc1e65623dc7"):  # before pools had to have a name
         with opened(old_database) as there:
             assert there.execute("UPDATE task_instance SET pool = NULL") > 100
             there.commit()

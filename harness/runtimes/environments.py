@@ -34,7 +34,7 @@ from harness.model import Constraints, Target
 from harness.processes import check_running, run
 from harness.runtimes.interpreters import Interpreter
 from harness.runtimes.surroundings import Place, airflow_environment
-from harness.runtimes.uv import UvFailed, last_lines, uv
+from harness.runtimes.uv import UvFailed, in_short, last_lines, uv
 from harness.targets import image_requirements
 
 # Raise it when the way environments are made changes; older ones are then not used any more.
@@ -324,7 +324,7 @@ def install_what_can(
             if error.kind not in ("unsolvable", "build", ""):
                 raise
             if len(group) == 1:
-                refused[group[0]] = error.output
+                refused[group[0]] = in_short(error)
                 return []
             middle = len(group) // 2
             left = installed(group[:middle], with_)

@@ -82,6 +82,25 @@ class UvFailed(HarnessError):
         super().__init__(f"{task} failed:\n{output}", hint=hint)
 
 
+# What a failed build says of itself, the telling one first.
+_BUILD_ERRORS = (
+    r"^.*?(fatal error: .+)$",
+    r"^\s*((?:\w+\.)*\w*(?:Error|Exception): .+)$",
+    r"^\s*(error: .+)$",
+)
+_BUILT = re.compile(r"^\s*hint: `([^`]+)` \(v([^)]+)\) was included", re.MULTILINE)
+
+
+def in_short(error: UvFailed) -> str:
+    """Why something was not installed, without the traceback of a build."""
+    built = _BUILT.search(error.output)
+    said = [re.findall(pattern, error.output, re.MULTILINE) for pattern in _BUILD_ERRORS]
+    errors = next((found for found in said if found), None)
+    if error.kind != "build" or built is None or errors is None:
+        return error.output
+    return f"{built[1]} {built[2]} does not build ({errors[-1].strip()})"
+
+
 @cache
 def uv_binary() -> str:
     """The uv of our own dependency, whatever is on PATH."""

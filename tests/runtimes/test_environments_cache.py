@@ -25,7 +25,7 @@ from harness.runtimes.environments import (
     ready_or_made,
 )
 from harness.runtimes.interpreters import Interpreter
-from harness.runtimes.uv import UvFailed
+from harness.runtimes.uv import UvFailed, in_short
 from harness.targets import load_targets
 
 Provide = Callable[..., Environment]
@@ -215,6 +215,20 @@ def test_an_index_that_cannot_be_reached(
     assert caught.value.kind == "network"
     assert "UV_DEFAULT_INDEX" in caught.value.hint
     assert not list(index.folder.parent.glob("cache/environments/*/READY"))
+
+
+def test_a_build_that_failed_is_said_in_one_line() -> None:
+    said = """  cause: The build backend returned an error
+  cause: Call to `setuptools.build_meta:__legacy__.get_requires_for_build_wheel` failed
+    Traceback (most recent call last):
+      File "setup_posix.py", line 28, in mysql_config
+        raise EnvironmentError("%s not found" % (mysql_config.path,))
+    OSError: mysql_config not found
+    hint: `mysqlclient` (v1.3.14) was included because `apache-airflow[mysql]` depends on it"""
+    failed = UvFailed("Installing", said)
+    assert in_short(failed) == "mysqlclient 1.3.14 does not build (OSError: mysql_config not found)"
+    other = UvFailed("Installing", "No solution found when resolving dependencies")
+    assert in_short(other) == other.output
 
 
 @pytest.mark.usefixtures("image_there")

@@ -117,6 +117,7 @@ class Rebind:
 
     binding: Binding
     imports: tuple[NewImport, ...]
+    needs: frozenset[str] = frozenset()  # distributions that no import of these shows
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

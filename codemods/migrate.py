@@ -287,4 +287,5 @@ def _needs(operations: list[Operation]) -> tuple[str, ...]:
         for new in (op.imports if isinstance(op, Rebind) else (op.new,))
     ]
     found = {distribution_of(new.module) for new in imports}
+    found |= {name for op in operations if isinstance(op, Rebind) for name in op.needs}
     return tuple(sorted(found - {"", CORE}))

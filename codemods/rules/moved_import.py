@@ -6,11 +6,19 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from codemods.base import Example, Note, Place, Rule
 from codemods.changes import Change, NewImport, Rebind, Replace, Step
 from codemods.class_paths import path_end
-from codemods.hops import Resolution, all_hops, core_modules, family_advice
+from codemods.hops import (
+    CORE,
+    Resolution,
+    all_hops,
+    core_modules,
+    distribution_of,
+    family_advice,
+)
 from codemods.rules._text import lines, sentence
 from codemods.rules.arguments import calls_by_path, settle
 from codemods.source import Binding, Source, Use
@@ -19,6 +27,8 @@ from codemods.web_interface import goes
 
 ID = "moved-import"
 REMOVED = "removed-import"
+# Its operators find the hook by the connection's type, among what is installed.
+_COMMON_SQL = "airflow.providers.common.sql."
 _FROM = re.compile(
     r"^[ \t]*from[ \t]+(airflow[\w.]*)[ \t]+import[ \t]+(\([^)]*\)?|[^\n#;]+)", re.MULTILINE
 )
@@ -91,6 +101,7 @@ class _Moves:
         self.source = source
         self.target = target
         self.calls = calls_by_path(source)
+        self.hooks: set[str] = set()  # of the binding at hand: whose connections it uses
 
     def find(self) -> Iterator[Change]:
         for binding in self.source.bindings:
@@ -99,12 +110,16 @@ class _Moves:
                 and not self._dead_branch(binding)
                 and not goes(self.source, binding)
             ):
+                self.hooks = set()
                 yield from self._binding(binding)
         yield from self._strings()
         yield from self._texts()
 
     def _end(self, path: str) -> Resolution:
-        return settle(self.target, self.source, path, self.calls.get(path, []))
+        end = settle(self.target, self.source, path, self.calls.get(path, []))
+        if end.replaced and end.path.startswith(_COMMON_SQL):
+            self.hooks |= {distribution_of(hop.new) for hop in end.hops} - {CORE}
+        return end
 
     # -- which branch counts -----------------------------------------------------------------
 
@@ -233,8 +248,12 @@ class _Moves:
             and name not in source.module.others
         )
 
-    def _step(self, line: int, old: str, new: str, *operations: Rebind | Replace) -> Step:
-        return Step(rule=ID, line=line, message=_message(old, new), operations=operations)
+    def _step(
+        self, line: int, old: str, new: str, first: Rebind | Replace, *others: Replace
+    ) -> Step:
+        if isinstance(first, Rebind):
+            first = replace(first, needs=frozenset(self.hooks))
+        return Step(rule=ID, line=line, message=_message(old, new), operations=(first, *others))
 
     # -- modules -----------------------------------------------------------------------------
 

@@ -282,7 +282,7 @@ def _needed(
     added, edits, notes = [], [], []
     for name in (need for need in needs if need not in {*asked, *target.preinstalled}):
         pin = f"=={pins[name]}" if name in pins else ""
-        why = reasons.get(name, "imported by the rewritten DAGs")
+        why = reasons.get(name, "needed by the rewritten DAGs")
         added.append(f"{name}{pin}  # {why}; {lacks} MWAA's image")
         edits.append(_edit(PROVIDER, last or 1, f"{name} is added: {why}."))
         if not pin:

@@ -593,6 +593,12 @@ def test_needs_are_the_distributions_of_new_imports(newest: dict[str, str]) -> N
         "apache-airflow-providers-amazon",
         "apache-airflow-providers-http",
     )
+    # SQLExecuteQueryOperator looks for the hook of its connection's type.
+    source = text("from airflow.operators.mysql_operator import MySqlOperator as M", "M(sql='q')")
+    assert migrate_source(source, pins=newest).needs == (
+        "apache-airflow-providers-common-sql",
+        "apache-airflow-providers-mysql",
+    )
 
 
 PLUGINS = {"airflow.operators.my_plugin.MyOperator": "my_operators.MyOperator"}

@@ -37,7 +37,7 @@ from harness.containers.once import END, pack_files
 from harness.model import Constraints, Target
 from harness.processes import check_running
 from harness.runtimes.environments import constraints_text, image_lines, locked
-from harness.runtimes.uv import uv
+from harness.runtimes.uv import UvFailed, uv
 from harness.targets import DATA
 
 # Raise it when the way images are made changes in what is not hashed.
@@ -324,11 +324,12 @@ def build(
         for message in _interruptible(stream):
             said += [message["stream"]] if "stream" in message else []
             if "error" in message:
-                kind, hint = kind_of(f"{message['error']} {''.join(said[-40:])}")
+                end = tail("".join(said))
+                kind, hint = kind_of(f"{message['error']} {end}")
                 raise (kind if kind is not EngineError else BuildFailed)(
-                    f"Building the image of {what} failed: {message['error'].strip()}\n"
-                    + tail("".join(said)),
+                    f"Building the image of {what} failed: {message['error'].strip()}\n{end}",
                     hint=hint
+                    or UvFailed("", end).hint
                     or "The lines above are the build's; `docker build` of the same file in"
                     " compose/ shows all.",
                 )

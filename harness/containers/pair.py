@@ -175,7 +175,7 @@ def logs(engine: Engine, service: str, *, name: str = "", lines: int = 200) -> I
     if not chosen:
         there = ", ".join(sorted(each.labels[SERVICE_LABEL] for each in found))
         raise EngineError(
-            f"There is no service {service!r} in the pair." if service else "The pair is not up.",
+            f"There is no service {service!r} in the pair." if there else "The pair is not up.",
             hint=f"There are: {there}." if there else "`mwaa-harness up` starts it.",
         )
     for container in sorted(chosen, key=lambda each: each.attrs["Created"]):

@@ -321,7 +321,7 @@ def install_what_can(
         try:
             install((*options, *with_, *group))
         except UvFailed as error:
-            if error.kind not in ("unsolvable", "build", ""):
+            if error.kind not in ("unsolvable", "metadata", "build", ""):
                 raise
             if len(group) == 1:
                 refused[group[0]] = in_short(error)

@@ -57,6 +57,13 @@ TROUBLES: tuple[tuple[str, str, str], ...] = (
         "The package index refuses access: check its credentials in UV_DEFAULT_INDEX or ~/.netrc.",
     ),
     (
+        "metadata",
+        r"has invalid metadata|Metadata for `.+` .*could not be parsed",
+        "That release describes itself in a way that uv refuses, as apache-airflow 1.10.12 does:"
+        " name another one (`--bridge 1.10.15`), or an image that has it (`--runtime docker"
+        " --bridge-image`).",
+    ),
+    (
         "unsolvable",
         r"No solution found|not found in the package registry",
         "These requirements and constraints cannot be installed together.",

@@ -126,12 +126,14 @@ def test_what_cannot_be_installed_is_left_out_and_said(make: Provide, index: Ind
     for name in ("good", "fine", "nice"):
         index.add(name)
     index.add("bad", requires=["nowhere"])
-    own = make("good", "--find-links .", "fine", "bad", "good==7", "absent>1", "nice", "--pre")
+    index.add("odd", requires=["good (>=0.45fine>=1)"])
+    lines = ("good", "--find-links .", "fine", "bad", "good==7", "absent>1", "odd", "nice", "--pre")
+    own = make(*lines)
     assert {"good", "fine", "nice"} <= own.packages.keys()
-    assert set(own.refused) == {"bad", "good==7", "absent>1"}
+    assert set(own.refused) == {"bad", "good==7", "absent>1", "odd"}
     assert "nowhere" in own.refused["bad"]
-    again = make("good", "--find-links .", "fine", "bad", "good==7", "absent>1", "nice", "--pre")
-    assert again.refused == own.refused
+    assert UvFailed("Installing", own.refused["odd"]).kind == "metadata"
+    assert make(*lines).refused == own.refused
 
 
 @pytest.mark.usefixtures("image_there")

@@ -18,6 +18,7 @@ from harness.model import Config, Repo, Rewrite, Rewritten, Target
 from harness.plugins_zip import pack, unpack
 from harness.processes import run
 from harness.repo import copy_tree, load, requirements_text
+from harness.report.base import plural
 from harness.rewrite.repository import rewrite
 from harness.runtimes.constraints import find_constraints
 from harness.scratch import scratch
@@ -296,4 +297,5 @@ def _edits(migration: Migration) -> Iterator[str]:
             yield f"{entry.path}:{edit.line}: {edit.rule}: {edit.message}"
     changed = sum(bool(entry.diff) for entry in migration.rewrites)
     notes = sum(len(entry.notes) for entry in migration.rewrites)
-    yield f"{edits} edits in {changed} files for Airflow {migration.target}; {notes} left to do"
+    made = f"{plural(edits, 'edit')} in {plural(changed, 'file')}"
+    yield f"{made} for Airflow {migration.target}; {notes} left to do"

@@ -37,6 +37,8 @@ def path_end(target: Target, value: str) -> End:
             return End(path=value, by=resolution, advice=resolution.removed.advice)
         if resolution.moved:
             return End(path=".".join([resolution.path, *parts[length:]]), by=resolution)
+        if resolution.warns:
+            return End(path=value, by=resolution)
         if resolution.hops:
             break
     return End(path=value)

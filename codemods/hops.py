@@ -27,6 +27,7 @@ from codemods.base import Removed
 
 CORE = "apache-airflow"
 STAYS = "="
+_NOTHING = "the target has nothing in its place: write what you need of it yourself"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +214,10 @@ class Hops:
             hops.append(row)
             if not row.new:
                 advice = row.advice or family_advice(at) or family_advice(path)
-                advice = advice or "the target has nothing in its place"
+                advice = (
+                    advice
+                    or "the target has nothing in its place: write what you need of it yourself"
+                )
                 return Resolution(
                     start=path, path=at, hops=tuple(hops), removed=Removed(advice=advice)
                 )

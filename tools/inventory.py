@@ -1,22 +1,23 @@
-"""Every public class and function of Airflow 1.10.15, and what becomes of it on each target.
+"""Every public name of Airflow 1.10.15, and what becomes of it on each target.
 
     python tools/inventory.py [--cache DIR]
 
-The inventory is read out of the wheel of 1.10.15, apart from the import table and from how the
-miner reads it. Each symbol is written down in every spelling of an import, migrated, and what the
-result means is looked up in the target's pinned wheels. Prints what is wrong, and writes the
-numbers to ``codemods/data/inventory.txt``, out of which the docs take them.
+Each name that a module of 1.10.15 defines or takes from another module of Airflow is written down
+in every spelling of an import, migrated, and what the result means is looked up in the target's
+pinned wheels: it has to be there, and neither its import nor (of a class or function) its use may
+warn, or a finding has to say what to do. Prints what is wrong, and writes the numbers of classes
+and functions to ``codemods/data/inventory.txt``, out of which the docs take them.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import builtins
 import re
 import sys
-import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +25,11 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from codemods import migrate_source
 from codemods.source import Source
+from tools.mine_imports import PRIVATE
 from tools.mine_wheels import (
     BASELINE,
     CORE,
+    Home,
     World,
     default_cache,
     fetch,
@@ -38,12 +41,12 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "harness" / "data" / "locks"
 NUMBERS = ROOT / "codemods" / "data" / "inventory.txt"
 TARGETS = ("2.5.1", "2.10.3", "2.11.0")
-REMOVED = {"removed-import", "kubernetes-arguments"}
 _NO_ADVICE = re.compile(r"nothing in its place|1\.10\.15 has no module|was never public", re.I)
-# What no DAG or plugin can import: vendored code, examples, migrations.
-_LEFT_OUT = re.compile(
-    r"airflow/(?:_vendor|example_dags|contrib/example_dags|migrations|config_templates)/|/tests?/"
-)
+_USE = "\n\ndef use(it: {0}) -> {0}:\n    return isinstance(it, {0})\n"
+_HERE = "\n\nclass Mine({0}):\n    pass\n\n\n{0}()\n"
+# What each name is written in, and what only a name where it is defined.
+PLAIN = ("from", "module")
+FURTHER = ("as", "import", "module as", "text", "inside", "star", "tried", "here")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,76 +59,96 @@ class Verdict:
     detail: str = ""
 
 
-def _public(body: list[ast.stmt]) -> Iterator[str]:
-    for node in body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            if not node.name.startswith("_"):
-                yield node.name
-        elif isinstance(node, ast.If):
-            yield from _public([*node.body, *node.orelse])
-        elif isinstance(node, ast.Try):
-            yield from _public([*node.body, *(s for h in node.handlers for s in h.body)])
-
-
-def inventory(wheel: Path) -> list[str]:
-    """Dotted paths of the classes and functions that the modules of a wheel define."""
-    found: dict[str, None] = {}
-    with zipfile.ZipFile(wheel) as archive:
-        for entry in sorted(archive.namelist()):
-            if not re.match(r"airflow/.*\.py$", entry) or _LEFT_OUT.search(entry):
+def inventory(baseline: World) -> dict[str, Home]:
+    """Path → the definition behind it, of each name that a module has of Airflow's own."""
+    found: dict[str, Home] = {}
+    for module in baseline.modules:
+        for name in baseline.names(module):
+            path, home = f"{module}.{name}", baseline.find(module, name)
+            if home is None or name.startswith("_") or not home.module.startswith("airflow"):
                 continue
-            module = entry.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            tree = ast.parse(archive.read(entry))
-            found |= dict.fromkeys(f"{module}.{name}" for name in _public(tree.body))
-    return list(found)
+            if name not in PRIVATE or defined(path, home):
+                found[path] = home
+    return found
+
+
+def defined(path: str, home: Home) -> bool:
+    """Whether a path is where a class or function is defined."""
+    return home.path == path and home.definition.kind != "value"
 
 
 def spellings(path: str) -> Iterator[tuple[str, str]]:
     """(name, text) of each way to import and use one symbol."""
     module, _, name = path.rpartition(".")
     package, _, last = module.rpartition(".")
-    use = "\n\ndef use(it: {0}) -> {0}:\n    return isinstance(it, {0})\n"
-    yield "from", f"from {module} import {name}\n" + use.format(name)
-    yield "as", f"from {module} import {name} as Other\n" + use.format("Other")
-    yield "import", f"import {module}\n" + use.format(path)
+    plain = f"from {module} import {name}\n"
+    yield "from", plain + _USE.format(name)
+    yield "as", f"from {module} import {name} as Other\n" + _USE.format("Other")
+    yield "import", f"import {module}\n" + _USE.format(path)
     if package:
-        yield "module", f"from {package} import {last}\n" + use.format(f"{last}.{name}")
-        yield "module as", f"import {module} as other\n" + use.format(f"other.{name}")
-    yield "inside", f"def f():\n    from {module} import {name}\n\n    return {name}\n"
+        yield "module", f"from {package} import {last}\n" + _USE.format(f"{last}.{name}")
+        yield "module as", f"import {module} as other\n" + _USE.format(f"other.{name}")
+        yield "text", f'from unittest import mock\n\nmock.patch("{path}")\n'
+    yield "inside", f"def f():\n    {plain}\n    return {name}\n"
+    yield "star", f"from {module} import *\n" + _USE.format(name)
+    yield "tried", f"try:\n    {plain}except ImportError:\n    pass\n" + _USE.format(name)
+    yield "here", plain + _HERE.format(name)
 
 
-def _meanings(text: str) -> set[str]:
-    """The Airflow paths that the names of a text mean in the end."""
-    source = Source(text)
-    return {
-        use.path
-        for binding in source.bindings
-        for use in binding.uses
-        if use.path.startswith("airflow.")
-    }
+def _meanings(source: Source) -> set[str]:
+    """The Airflow paths that the names and the strings of a text mean in the end."""
+    used = (use.path for binding in source.bindings for use in binding.uses)
+    said = (str(node.value) for node in source.strings)
+    return {path for path in (*used, *said) if path.startswith("airflow.")}
 
 
-def judge(path: str, pins: Mapping[str, str], world: World) -> Iterator[Verdict]:
-    """What becomes of a symbol in each spelling, by the wheels of the target."""
+def _flaws(source: Source) -> Iterator[str]:
+    """Names that nothing binds, and imports that nothing needs or that stand there twice."""
+    nodes = list(ast.walk(source.tree))
+    loaded = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    bound = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    bound |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    bound |= {n.name for n in nodes if isinstance(n, ast.ClassDef | ast.FunctionDef)}
+    imported = [(b.name, b.alias.name) for b in source.bindings]
+    names = {name for name, _ in imported}
+    if "*" not in names:
+        yield from (f"{n} is not bound" for n in loaded - bound - names - set(dir(builtins)))
+    yield from (f"{name} is not used" for name in names - loaded - {"*"})
+    yield from (f"{path} is imported twice" for (_, path), n in Counter(imported).items() if n > 1)
+
+
+def _trouble(path: str, world: World, *, made: bool) -> str:
+    """What is wrong with a path on the target: it is not there, or it warns."""
+    if path in world.modules:
+        return "warns" if world.warns(path) else ""
+    owner, _, name = path.rpartition(".")
+    home = world.find(owner, name)
+    if home is None:
+        held = world.find(*owner.rpartition(".")[::2])
+        return "" if held is not None and held.definition.kind == "value" else "is not there"
+    return "warns" if home.shim or (made and home.definition.deprecated) else ""
+
+
+def judge(
+    path: str, home: Home, pins: Mapping[str, str], world: World, further: Collection[str] = FURTHER
+) -> Iterator[Verdict]:
+    """What becomes of a name in each spelling, by the wheels of the target."""
+    wanted = {*PLAIN, *further} if defined(path, home) else PLAIN
     for spelling, text in spellings(path):
+        if spelling not in wanted:
+            continue
         migration = migrate_source(text, pins=pins)
-        gone = [n for n in migration.notes if n.rule in REMOVED]
-        if migration.error is not None:
-            yield Verdict(path=path, spelling=spelling, outcome="wrong", detail=migration.error)
-        elif gone:
-            bare = [n.fix for n in gone if _NO_ADVICE.search(n.fix)]
-            outcome = "wrong" if bare else "reported"
-            why = "; ".join(bare)
-            yield Verdict(path=path, spelling=spelling, outcome=outcome, detail=why)
-        else:
-            new = migration.text or text
-            missing = [
-                p
-                for p in _meanings(new)
-                if world.find(*p.rpartition(".")[::2]) is None and p not in world.modules
-            ]
-            outcome = "wrong" if missing else "moved" if migration.text else "same"
-            yield Verdict(path=path, spelling=spelling, outcome=outcome, detail=", ".join(missing))
+        source = Source(migration.text or text)
+        wrong = [migration.error] if migration.error is not None else []
+        wrong += _flaws(source)
+        if home.definition.kind != "value":
+            wrong += [n.fix for n in migration.notes if _NO_ADVICE.search(n.fix)]
+        if not migration.notes:
+            found = {p: _trouble(p, world, made=spelling == "here") for p in _meanings(source)}
+            wrong += [f"{p} {trouble}" for p, trouble in found.items() if trouble]
+        right = "reported" if migration.notes else "moved" if migration.text else "same"
+        outcome = "wrong" if wrong else right
+        yield Verdict(path=path, spelling=spelling, outcome=outcome, detail="; ".join(wrong))
 
 
 def target(version: str, cache: Path) -> tuple[dict[str, str], World]:
@@ -142,20 +165,21 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=default_cache())
     cache = parser.parse_args().cache
     fetch({CORE: BASELINE}, cache)
-    paths = inventory(local_wheels(cache)[CORE, BASELINE])
+    paths = inventory(World({CORE: BASELINE}, local_wheels(cache)))
+    count = sum(defined(*row) for row in paths.items())
     lines = ["# Generated by tools/inventory.py: target, symbols, same path, moved, reported."]
     wrong = 0
     for version in TARGETS:
         pins, world = target(version, cache)
         counts: Counter[str] = Counter()
-        for path in paths:
-            for verdict in judge(path, pins, world):
-                counts[verdict.outcome] += verdict.spelling == "from"
+        for path, home in paths.items():
+            for verdict in judge(path, home, pins, world):
+                counts[verdict.outcome] += defined(path, home) and verdict.spelling == "from"
                 if verdict.outcome == "wrong":
                     wrong += 1
                     print(version, verdict.spelling, path, verdict.detail)
         numbers = " ".join(str(counts[k]) for k in ("same", "moved", "reported"))
-        lines.append(f"{version} {len(paths)} {numbers}")
+        lines.append(f"{version} {count} {numbers}")
     NUMBERS.write_text("\n".join(lines) + "\n", "utf-8")
     print("\n".join(lines[1:]), f"{wrong} wrong", sep="\n")
     return bool(wrong)

@@ -35,12 +35,12 @@ REPLACED = "~"  # before a successor whose constructor is another one
 # Where DAG and plugin authors import from; the rest of 1.10 is Airflow's own inside.
 _PUBLIC = re.compile(
     r"airflow(?:$|\.(?:contrib|operators|sensors|hooks|macros|models|utils|executors|exceptions"
-    r"|configuration|settings|secrets|kubernetes|lineage|plugins_manager|stats|logging_config"
+    r"|config_templates|configuration|settings|secrets|kubernetes|lineage|plugins_manager|stats|logging_config"
     r"|security|task|ti_deps|jobs|api|sentry|dag|version|typing_compat|serialization|bin|www"
     r"|www_rbac|default_login)(?:\.|$))"
 )
 # Module-level names that are nobody's interface.
-_PRIVATE = {"log", "logger", "PY3", "PY37", "airflow_importer", "AirflowImporter"}
+PRIVATE = {"log", "logger", "PY3", "PY37", "airflow_importer", "AirflowImporter"}
 # Where the names that a 1.10 module happens to have are still found; not what only annotates or
 # served Python 2.
 _LASTING = {"airflow", "boto3", "botocore", "dateutil", "jinja2", "pendulum", "requests"}
@@ -65,20 +65,18 @@ def names(world: World, *, providers: bool) -> Iterator[str]:
         in_provider = module.name.startswith("airflow.providers.")
         if in_provider != providers or not (in_provider or _PUBLIC.match(module.name)):
             continue
-        for name, definition in module.defs.items():
-            if name.startswith("_") or name in _PRIVATE:
+        for name in world.names(module.name):
+            if name.startswith("_") or name in PRIVATE:
                 continue
-            if not (providers or INSIDE.match(module.name)) or definition.kind != "value":
-                yield f"{module.name}.{name}"
-        if in_provider or INSIDE.match(module.name):
-            continue
-        for name in module.imports:
-            if name.startswith("_") or name in _PRIVATE:
-                continue
-            home = world.find(module.name, name)
-            # People import what a module happens to have: timedelta, a session class.
-            if home is not None and home.module and home.module.partition(".")[0] in _LASTING:
-                yield f"{module.name}.{name}"
+            if name in module.defs:
+                if not in_provider or module.defs[name].kind != "value":
+                    yield f"{module.name}.{name}"
+            elif not in_provider:
+                home = world.find(module.name, name)
+                # People import what a module happens to have: timedelta, a session class.
+                lasting = {"airflow"} if INSIDE.match(module.name) else _LASTING
+                if home is not None and home.module.partition(".")[0] in lasting:
+                    yield f"{module.name}.{name}"
 
 
 def _words(dotted: str) -> set[str]:
@@ -188,7 +186,7 @@ def mine(
     # Where the rows by hand lead, mining goes on.
     ends = {hop.new for hops in by_hand.values() for hop in hops}
     start |= {new: "class" for new in ends if new.startswith("airflow.")}
-    start = {d: k for d, k in start.items() if d not in by_hand}
+    start = {d: k for d, k in start.items() if d not in by_hand and not _buried(targets, d, k)}
     history: dict[str, list[tuple[str | None, World]]] = defaultdict(list)
     origins = {d: h.path for d in start if (h := baseline.find(*_split(d))) and h.path != d}
     for world in targets:
@@ -235,7 +233,7 @@ def mine(
         for dotted, kind in start.items():
             module, name = _split(dotted)
             home = homes.get(module)
-            lost = kind == "value" and decided.get(dotted) == REMOVED
+            lost = kind == "value" and decided.get(_end(decided, dotted)) == REMOVED
             # A constant has no shim: it went with its module, if it went anywhere.
             if lost and home not in STOPS and world.find(str(home), name) is not None:
                 decided[dotted] = f"{home}.{name}"
@@ -265,6 +263,13 @@ def mine(
         for dotted, rows in history.items()
         if any(to for to, _ in rows)
     }
+
+
+def _buried(targets: list[World], dotted: str, kind: str) -> bool:
+    """Whether a constant is of an inside module that no 2.x has: what is said of that will do."""
+    module = _split(dotted)[0]
+    gone = not any(module in world.modules for world in targets)
+    return kind == "value" and INSIDE.match(module) is not None and gone
 
 
 def module_step(

@@ -27,13 +27,13 @@ PROVIDER = "apache-airflow-providers-"
 BASELINE = "1.10.15"
 # Folders of a wheel that nobody imports from.
 _SKIPPED = re.compile(
-    r"airflow/(?:_vendor|example_dags|migrations|contrib/example_dags|config_templates)/"
+    r"airflow/(?:_vendor|example_dags|migrations|contrib/example_dags)/"
     r"|/example_dags/|/tests?/|airflow/settings_schema"
 )
 # Airflow's own inside: what moves there came from there.
 INSIDE = re.compile(
-    r"airflow\.(?:api_connexion|api_internal|auth|bin|cli|contrib\.auth|default_login|ti_deps|www"
-    r"|www_rbac)\b"
+    r"airflow\.(?:api_connexion|api_internal|auth|bin|cli|contrib\.auth|default_login"
+    r"|providers\.(?:\w+\.)+cli|ti_deps|www|www_rbac)\b"
 )
 _DOTTED = re.compile(r"airflow(?:\.\w+)+")
 # The tables by which the provider common.compat serves what Airflow 2 and 3 have in other places.
@@ -543,6 +543,18 @@ class World:
             (m := self.modules.get(".".join(parts[:i]))) is not None and m.warns
             for i in range(2, len(parts) + 1)
         )
+
+    def names(self, module: str) -> Iterator[str]:
+        """The names that a module defines or takes from elsewhere, star imports followed."""
+        found: dict[str, None] = {}
+        queue, seen = [module], {module}
+        while queue:
+            m = self.modules.get(queue.pop())
+            if m is not None:
+                found |= dict.fromkeys([*m.defs, *m.lazy, *m.imports])
+                queue += [star for star in m.stars if star not in seen]
+                seen.update(m.stars)
+        return iter(found)
 
     def find(
         self, module: str, name: str, seen: frozenset[tuple[str, str]] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codemods.base import Example, Rule
+from codemods.base import Example, Note, Rule
 from codemods.changes import Change, DropDecorator, Rebind, Step
 from codemods.rules._text import lines
 from codemods.source import Source
@@ -35,7 +35,15 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                         operations=(DropDecorator(node=decorator),),
                     )
     for binding in bindings:
-        if binding.uses and all(id(use.node) in dropped for use in binding.uses):
+        left = [use for use in binding.uses if id(use.node) not in dropped]
+        for use in left[:1]:
+            yield Note.at(
+                use.node,
+                rule=ID,
+                message="apply_defaults does nothing in 2.x but warn",
+                fix="Take the function as it is",
+            )
+        if binding.uses and not left:
             yield Step(
                 rule=ID,
                 line=binding.alias.lineno,

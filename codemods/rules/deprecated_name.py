@@ -14,16 +14,16 @@ ID = "deprecated-name"
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
+    seen: set[tuple[int, str]] = set()  # two ``import a.b`` share their uses
     for binding in source.bindings:
-        if not binding.path.startswith("airflow.") or binding.name == "*":
+        if binding.path.partition(".")[0] != "airflow" or binding.name == "*":
             continue
-        seen: set[str] = set()
         for use in binding.uses:
             parts = use.path.split(".")
             for length in range(len(parts), binding.path.count("."), -1):
                 end = target.resolve(".".join(parts[:length]))
-                if end.warns and end.path not in seen:
-                    seen.add(end.path)
+                if end.warns and (id(binding.scope), end.path) not in seen:
+                    seen.add((id(binding.scope), end.path))
                     yield Note.at(
                         use.node,
                         rule=ID,
@@ -39,13 +39,21 @@ _POOL = lines(
     "",
     "get_pool(name='p')",
 )
+_DOTTED = lines(
+    "import airflow.api.common.experimental.pool",
+    "",
+    "airflow.api.common.experimental.pool.get_pool(name='p')",
+)
 
 RULE = Rule(
     id=ID,
     title="Leave what will go",
     why="The name still works on the target, warns whenever it is used, and has no successor of "
     "the same form.",
-    examples=(Example(before=_POOL, after=_POOL, notes=("airflow.models.pool.Pool",)),),
+    examples=(
+        Example(before=_POOL, after=_POOL, notes=("airflow.models.pool.Pool",)),
+        Example(before=_DOTTED, after=_DOTTED, notes=("airflow.models.pool.Pool",)),
+    ),
     keeps=(
         lines("from airflow.models.pool import Pool", "", "Pool.get_pool('p')"),
         lines("from airflow.api.common.experimental.pool import get_pool"),

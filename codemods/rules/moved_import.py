@@ -260,11 +260,14 @@ class _Moves:
     def _module(self, binding: Binding, own: Resolution) -> Iterator[Change]:
         """``from airflow.operators import python_operator`` and ``import a.b.c as m``."""
         ends: list[tuple[Use, int, str]] = []
+        gone: list[Use] = []
         loose = False
         for use in binding.uses:
             found = _found(self._end, use, binding.path)
-            if found is None:
-                loose = loose or not own.removed
+            if found is None and own.removed is not None:
+                gone.append(use)
+            elif found is None:
+                loose = True
                 if own.moved and not self._settled_here(use):
                     yield from self._not_known(use, binding.path)
             elif found[1].removed is not None:
@@ -282,6 +285,7 @@ class _Moves:
                 new = self._as_module(own.path, binding)
                 yield self._step(line, old, own.path, Rebind(binding=binding, imports=(new,)))
             return
+        yield from (_note_at(use, own, use.path) for use in gone)
         depth = {d for _, d, _ in ends}
         stays = loose and not own.hops
         if len(homes) == 1 and depth == {1} and not stays:
@@ -334,6 +338,7 @@ class _Moves:
         own = self.target.resolve(full)
         homes: dict[str, None] = {}
         renames: list[Replace] = []
+        gone: list[Use] = []
         stays = False
         for use in binding.uses:
             if not (use.path + ".").startswith(full + ".") or self._nearer(binding, use):
@@ -343,6 +348,8 @@ class _Moves:
                 homes[own.path] = None
                 renames.append(Replace(node=use.nodes[full.count(".")], code=own.path))
                 yield from self._not_known(use, full)
+            elif found is None and own.removed is not None:
+                gone.append(use)
             elif found is None:
                 stays = True
             elif found[1].removed is not None:
@@ -353,16 +360,17 @@ class _Moves:
                 renames.append(Replace(node=use.nodes[found[0]], code=found[1].path))
             else:
                 stays = True
+        if not homes and own.moved and not any(map(self._settled_here, binding.uses)):
+            homes[own.path] = None
+            stays = False
         if not homes:
+            advice = "" if own.hops else self._unknown(f"{full}.*")
             if own.removed is not None and not stays:
                 yield self._lost(binding, full, own.removed.advice)
-            elif own.moved and not any(map(self._settled_here, binding.uses)):
-                homes[own.path] = None
-                stays = False
-            else:
-                if not own.hops and (advice := self._unknown(f"{full}.*")):
-                    yield self._lost(binding, full, advice)
-                return
+            elif advice:
+                yield self._lost(binding, full, advice)
+            return
+        yield from (_note_at(use, own, use.path) for use in gone)
         stays = stays or full == "airflow"
         kept = (NewImport(module=full),) if stays and not own.hops else ()
         news = kept + tuple(NewImport(module=home) for home in homes)
@@ -404,6 +412,7 @@ class _Moves:
         known = _members().get(module, frozenset()) | (_MODELS if broken else frozenset())
         known |= {name for home, name in map(_split, self.target.plugins) if home == module}
         ends: dict[str, str] = {}
+        said = False
         for name in self.source.unbound:
             if name not in known:
                 continue
@@ -411,6 +420,7 @@ class _Moves:
             if resolution.removed is not None:
                 use = self.source.unbound[name][0]
                 yield _note_at(use, resolution, f"{module}.{name}")
+                said = True
             else:
                 ends[name] = resolution.path
         own = self.target.resolve(module)
@@ -428,7 +438,7 @@ class _Moves:
                     f"the star import of {module} fails on the target: its __all__ is broken",
                     "name what other files take from here",
                 )
-            elif own.removed is not None or gone:
+            elif (own.removed is not None and not said) or gone:
                 advice = own.removed.advice if own.removed is not None else gone
                 yield self._lost(binding, f"{module}.*", advice)
             elif own.moved:
@@ -466,6 +476,8 @@ class _Moves:
             elif end.by is not None and end.by.replaced:
                 advice = f"name {end.path}, which takes other arguments"
                 yield _note(node, f"another class is in the place of {value}", advice)
+            elif end.by is not None and end.by.warns:
+                yield _note(node, f"{end.by.path} is deprecated on the target", end.by.warns)
             elif advice := self._not_along(value, end.path):
                 yield _note(node, f"{_message(value, end.path)}, a name in it is not", advice)
             elif end.path != value:

@@ -25,6 +25,8 @@ _POOL = "airflow.models.pool.Pool"
 _MODEL = "airflow.models.dag.DagModel"
 _JOB = "airflow.jobs.base_job.BaseJob"
 _LOGGED = "airflow.utils.log.logging_mixin.LoggingMixin"
+_STATE = "airflow.utils.state.State"
+_SETS = {"finished", "unfinished"}
 # What 1.10 gives to callables, templates and execute().
 _CONTEXT = {
     "dag": DAG,
@@ -248,6 +250,7 @@ class _Reader:
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
+    yield from _states(source, target)
     if not any(f".{name}" in source.text for name in _NAMES):
         return
     reader: _Reader | None = None
@@ -262,6 +265,17 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         if row is None or reader.own(node) or not target.has(f"apache-airflow>={row.since}"):
             continue
         yield _change(source, node, row, lineage)
+
+
+def _states(source: Source, target: Target) -> Iterator[Step]:
+    """``State.finished()`` gave a list; it is a set without a call."""
+    if "finished()" not in source.text or not target.has("apache-airflow>=2.0"):
+        return
+    for node in source.plain_calls:
+        owner, _, name = (source.path_of(node.func) or "").rpartition(".")
+        if name in _SETS and not node.args and target.resolve(owner).path == _STATE:
+            code = f"list({source.segment(node.func)})"
+            yield Step.replace(node, code, rule=ID, message=f"State.{name} is a set on the target")
 
 
 def _change(source: Source, node: ast.Attribute, row: _Row, lineage: tuple[str, ...]) -> Change:
@@ -284,6 +298,10 @@ RULE = Rule(
     why="Attributes of DAG, BaseOperator, TaskInstance and DagRun were renamed or became methods; "
     "what is gone fails when the task runs, long after the DAG parsed.",
     examples=(
+        Example(
+            before=lines("from airflow.utils.state import State", "", "State.finished() + x"),
+            after=lines("from airflow.utils.state import State", "", "list(State.finished) + x"),
+        ),
         Example(
             before=lines(
                 "from airflow import DAG",
@@ -344,6 +362,7 @@ RULE = Rule(
         ),
     ),
     keeps=(
+        lines("from airflow.utils.state import State", "", "print(State.finished)"),
         lines(
             "from airflow.models import BaseOperator",
             "",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
+from codemods.hops import Hops
+from codemods.rules.subclass_contracts import GONE
 from harness.model import Config, Side
 from harness.runtimes.venv import VenvRuntime
 from harness.targets import default_bridge
@@ -18,14 +22,23 @@ from tools.mine_wheels import BASELINE, CORE, default_cache, fetch, local_wheels
 CACHE = Path(os.environ.get("MWAA_HARNESS_WHEELS", default_cache()))
 
 
+TARGETS = ("2.5.1", "2.10.3", "2.11.0")
+_OPERATORS = re.compile(r"\.(operators|sensors)\.\w+\.\w+$")
+
+
 @pytest.fixture(scope="module")
-def names() -> dict[str, Home]:
+def old() -> World:
     fetch({CORE: BASELINE}, CACHE)
-    return inventory(World({CORE: BASELINE}, local_wheels(CACHE)))
+    return World({CORE: BASELINE}, local_wheels(CACHE))
+
+
+@pytest.fixture(scope="module")
+def names(old: World) -> dict[str, Home]:
+    return inventory(old)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["2.5.1", "2.10.3", "2.11.0"])
+@pytest.mark.parametrize("version", TARGETS)
 def test_every_name_is_there_or_reported(names: dict[str, Home], version: str) -> None:
     """Rewritten to something that the wheels have and that does not warn, or reported with what to
     do instead. The rarer spellings take turns; tools/inventory.py tries all of them."""
@@ -43,6 +56,39 @@ def test_every_name_is_there_or_reported(names: dict[str, Home], version: str) -
     ]
     row = next(r for r in NUMBERS.read_text("utf-8").splitlines() if r.startswith(version))
     assert row == " ".join(map(str, [version, len(symbols), *counted]))
+
+
+def _methods(world: World, home: Home) -> dict[str, str]:
+    """Method of an operator → the class that it comes from, Airflow's own inside left out."""
+    found: dict[str, str] = {}
+    for expression in home.definition.bases:
+        base = world.base(home, expression)
+        if base is not None and base.module.startswith("airflow."):
+            found |= _methods(world, base)
+    if not home.module.startswith(("airflow.lineage.", "airflow.models.", "airflow.utils.")):
+        found |= {name: home.path for name, takes in home.definition.methods if takes is not None}
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", TARGETS)
+def test_each_method_that_operators_lost_is_told_of(
+    old: World, names: dict[str, Home], version: str
+) -> None:
+    pins, new = target(version, CACHE)
+    hops = Hops(pins)
+    lost, told = set(), set()
+    for path, home in names.items():
+        end = hops.resolve(path)
+        there = None if end.removed else new.find(*end.path.rpartition(".")[::2])
+        if there is None or end.replaced or not _OPERATORS.search(path) or home.path != path:
+            continue
+        ours, theirs = _methods(old, home), _methods(new, there)
+        lost |= {(ours[name], name) for name in ours.keys() - theirs.keys()}
+        rows = {(owner, name) for owner in {*ours.values(), path} for name in GONE.get(owner, ())}
+        told |= {(o, n) for o, n in rows if hops.has(Requirement(GONE[o][n][0]))}
+        assert [n for o, n in told if o == path and n in theirs] == []
+    assert lost - told == set()
 
 
 # Runs in an environment of 1.10.15: the classes and functions of Airflow in each module that can

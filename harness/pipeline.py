@@ -200,7 +200,7 @@ def check(options: Options, runtime: Runtime, on_progress: OnProgress = no_progr
             pool.submit(_see_target, job, row, runtime, workspace, on_progress)
             for row in job.targets
         ]
-        pool.submit(_import_checks)  # when one side is done; they are wanted when all are
+        pool.submit(_load_checks)  # when one side is done; they are wanted when all are
         _wait([bridge, *targets])
         seen = bridge.result()
         pairs = [
@@ -439,10 +439,13 @@ def bridge_seen(
 # -------------------------------------------------------------------------------------- judging
 
 
-def _import_checks() -> None:
+def _load_checks() -> None:
+    """Import the checks, and read the table that they look classes up in."""
+    from codemods.hops import all_hops
     from harness.checks.judge import chosen
 
     chosen(())
+    all_hops()
 
 
 def _pair(job: Job, row: Target, bridge: Seen, target: Seen) -> Pair:

@@ -5,6 +5,7 @@ Everything heavy is imported inside the command that needs it, so that ``--help`
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from typing import NoReturn
@@ -40,7 +41,9 @@ for _command in (
 def main() -> NoReturn:
     """Run the command; every error of ours is two sentences on stderr, never a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_run())
+    status = _run()
+    gc.freeze()  # all that is left goes with the process: no use in looking for garbage in it
+    sys.exit(status)
 
 
 def _terminate(_number: int, _frame: object) -> NoReturn:

@@ -1,9 +1,10 @@
 """What all rooms' tests share: the repository's own fixtures."""
 
+import functools
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ from harness.containers.engine import (
     scope,
     sweep_run,
 )
+from harness.model import Config, Side
+from harness.runtimes.venv import VenvRuntime
+from harness.targets import get_target
 
 ROOT = Path(__file__).parent.parent
 # For what stands in tools/. At the end: the packages under test are the installed ones.
@@ -71,6 +75,20 @@ def root() -> Path:
 def stories() -> Path:
     """The fixture repositories, a folder each; the DAG repository is ``before`` in it."""
     return ROOT / "fixtures" / "repos"
+
+
+@pytest.fixture(scope="session")
+def airflow_python() -> Callable[[str], Path]:
+    """Airflow version → an interpreter that has it, as the embedded runtime provides it."""
+
+    @functools.cache
+    def python(version: str) -> Path:
+        runtime, target = VenvRuntime(), get_target(version)
+        side = Side.BRIDGE if target.role == "bridge" else Side.TARGET
+        constraints = runtime.constraints(target, Config())
+        return runtime.environment(target, side, constraints).python
+
+    return python
 
 
 @pytest.fixture(scope="session")

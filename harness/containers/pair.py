@@ -40,8 +40,10 @@ from harness.containers.images import (
     provide_aws_image,
     provide_image,
 )
-from harness.containers.plan import WEB_PORT, Asked, Secrets, Service, pair_name, parts_of, plan
+from harness.containers.once import PIDS
+from harness.containers.plan import Asked, Secrets, Service, pair_name, parts_of, plan
 from harness.containers.readiness import (
+    WEB_PORT,
     AirflowHealthy,
     EngineHealthy,
     Ready,
@@ -327,7 +329,7 @@ def start_service(
         healthcheck=_health(service),
         security_opt=["no-new-privileges"],
         mem_limit=service.memory,
-        pids_limit=2048,
+        pids_limit=PIDS,
     )
     try:
         with explaining(f"Starting the {service.name}"):
@@ -371,8 +373,7 @@ def _member(container: Any) -> Member:
     elif airflow:
         how = (unhealthy(web) if web else "not published") or "healthy"
     else:
-        health = (state.get("Health") or {}).get("Status", "healthy")
-        how = health
+        how = (state.get("Health") or {}).get("Status", "healthy")
     login = ""
     # A ready-made image makes an administrator of its own, whom we do not know.
     if airflow and IMAGE_LABEL in labels and env.get("MWAA_HARNESS_PASSWORD"):

@@ -14,10 +14,10 @@ from harness.aws.emulator import SHIM, Emulator
 from harness.containers.emulated import AWS_PORT, SHIM_INSIDE
 from harness.containers.engine import scope
 from harness.containers.images import Image
+from harness.containers.readiness import WEB_PORT
 from harness.model import Repo, Side, Target
 from harness.runtimes.surroundings import option_variable
 
-WEB_PORT = 8080
 HOME = "/usr/local/airflow"
 ADMIN = "admin"
 

@@ -21,7 +21,8 @@ from harness.processes import check_running
 GLANCE_SECONDS = 0.5
 ANSWER_SECONDS = 10.0
 LAST_LINES = 30
-# The parts of an Airflow's /health that have to be healthy.
+# Where an Airflow's web server listens, and the parts of its /health that have to be healthy.
+WEB_PORT = 8080
 AIRFLOW_PARTS = ("metadatabase", "scheduler")
 
 
@@ -112,7 +113,7 @@ class AirflowHealthy(Ready):
 
     def missing(self, container: Any) -> str:
         """The parts that are not healthy."""
-        port = published(container, 8080)
+        port = published(container, WEB_PORT)
         return unhealthy(port) if port else "no port is published"
 
 

@@ -13,8 +13,7 @@ import pytest
 from harness.cache import cache_folder
 from harness.containers.engine import Engine
 from harness.containers.images import build, compose_folder, pack_context, provide_image
-from harness.containers.plan import WEB_PORT
-from harness.containers.readiness import published, unhealthy
+from harness.containers.readiness import WEB_PORT, published, unhealthy
 from harness.model import Side
 from harness.runtimes.constraints import find_constraints
 from harness.targets import default_target

@@ -1,29 +1,10 @@
 """Real Airflows for the tests that compare our reading of Airflow's rules with Airflow."""
 
-import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from harness.model import Config, Side
-from harness.runtimes.venv import VenvRuntime
-from harness.targets import get_target
-
-
-@pytest.fixture(scope="session")
-def airflow_python() -> Callable[[str], Path]:
-    """Airflow version → an interpreter that has it, as the embedded runtime provides it."""
-
-    @functools.cache
-    def python(version: str) -> Path:
-        runtime, target = VenvRuntime(), get_target(version)
-        side = Side.BRIDGE if target.role == "bridge" else Side.TARGET
-        constraints = runtime.constraints(target, Config())
-        return runtime.environment(target, side, constraints).python
-
-    return python
 
 
 @pytest.fixture

@@ -256,27 +256,21 @@ def _conflicts(work: ImportWork, table: Table, entry: TableEntry) -> List[str]:
         return second
     keys = [database.name(name) for name in table.key]
     join = " AND ".join(f"s.{key} = t.{key}" for key in keys)
-    compared = _compared(table, shape.columns)
-    secret = set(table.secret)
-    others = [name for name in compared if name not in secret]
-    names = ", ".join(
-        [f"s.{key}" for key in keys]
-        + [f"{side}.{database.name(name)}" for name in sorted(secret) for side in "st"]
-        + [f"t.{database.name(c.flag)}" for c in shape.columns if c.name in secret and c.flag]
-    )
+    others = [name for name in _compared(table, shape.columns) if name not in table.secret]
+    names = ", ".join(f"s.{key}" for key in keys)
     kinds = {column.name: column.type for column in shape.columns}
     pairs = [[_comparable(database, side, name, kinds) for side in "st"] for name in others]
     differs = " OR ".join(f"NOT ({_same(database, *pair)})" for pair in pairs)
     source = f"FROM {stage} s JOIN {database.name(table.name)} t ON {join}"
     rows: List[Tuple[Any, ...]] = []
-    if work.options.policy == "skip-identical" and not secret:
+    if work.options.policy == "skip-identical" and not table.secret:
         if differs:
             rows = database.rows(f"SELECT {names} {source} WHERE {differs}")
-    elif secret or table.name == "slot_pool":
+    elif table.secret or table.name == "slot_pool":
         rows = _not_ours(work, table, stage, join, others)
     else:
         rows = database.rows(f"SELECT {names} {source}")
-    return _said(table, [row[: len(keys)] for row in rows]) + second
+    return _said(table, rows) + second
 
 
 def _said(table: Table, rows: Sequence[Tuple[Any, ...]]) -> List[str]:
@@ -293,29 +287,22 @@ def _not_ours(
     """Rows in the way in a table that Airflow itself puts rows into, or that has secrets."""
     database = work.database
     quoted = database.name
-    columns = [*table.key, *others, *sorted(table.secret)]
-    flags = [column.flag for column in table.columns if column.name in table.secret]
-    flags = [flag or "id" for flag in flags]
+    secrets = {column.name: column.flag for column in table.columns if column.name in table.secret}
+    columns = [*table.key, *others, *secrets]
+    flags = [flag for flag in secrets.values() if flag]
+    names = [f"{side}.{quoted(name)}" for side in "st" for name in columns]
+    names += [f"t.{quoted(flag)}" for flag in flags]
+    count = len(columns)
     found = []
     for row in database.rows(
-        "SELECT "
-        + ", ".join(
-            [f"s.{quoted(name)}" for name in columns]
-            + [f"t.{quoted(name)}" for name in columns]
-            + [f"t.{quoted(flag)}" for flag in flags]
-        )
-        + f" FROM {stage} s JOIN {quoted(table.name)} t ON {join}"
+        f"SELECT {', '.join(names)} FROM {stage} s JOIN {quoted(table.name)} t ON {join}"
     ):
-        count = len(columns)
-        ours = dict(zip(columns, row[:count]))
-        theirs = dict(zip(columns, row[count : 2 * count]))
-        encrypted = dict(
-            zip([c.name for c in table.columns if c.name in table.secret], row[2 * count :])
-        )
-        for name in table.secret:
-            if (theirs[name] and encrypted[name] is True) or encrypted[name] == 1:
+        ours, theirs = dict(zip(columns, row)), dict(zip(columns, row[count:]))
+        closed = dict(zip(flags, row[2 * count :]))
+        for name, flag in secrets.items():
+            if closed.get(flag) and theirs[name]:
                 opened = work.fernet.decrypt(str(theirs[name]).encode("utf-8"))
-                theirs[name] = opened.decode("utf-8") if opened is not None else theirs[name]
+                theirs[name] = theirs[name] if opened is None else opened.decode("utf-8")
         if default_row(table.name, theirs):
             continue
         if work.options.policy == "skip-identical" and ours == theirs:

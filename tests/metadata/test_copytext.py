@@ -17,6 +17,7 @@ from harness.metadata.copytext import (
     parse_moment,
     unescape,
 )
+from harness.metadata.drivers import WRONG
 
 VALUES = st.one_of(
     st.none(), st.binary(), st.text(alphabet="\\\t\n\r\x08\x0b\x0cNn.x0").map(str.encode)
@@ -59,6 +60,7 @@ def test_null_and_empty_and_the_text_of_null_are_three_things() -> None:
         ("single", 123456792.0, b"123456790"),
         ("single", 3661.123456789, b"3661.123456789"),
         ("integer", True, b"1"),
+        ("integer", 12.5, b"13"),
         ("text", "a\tb", rb"a\tb"),
         ("bytea", b"\x80\x03", rb"\\x8003"),
     ],
@@ -67,6 +69,16 @@ def test_drivers_values_are_written_as_postgresql_would(
     kind: str, value: object, field: bytes
 ) -> None:
     assert ENCODERS[kind](value) == field
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("boolean", 2), ("bytea", 5), ("timestamptz", 5), ("timestamptz", "0000-00-00"),
+     ("timestamp", b"\xff"), ("integer", b"x"), ("integer", float("inf")), ("float", b"")],
+)  # fmt: skip
+def test_what_is_of_another_type_is_an_error(kind: str, value: object) -> None:
+    with pytest.raises(WRONG):
+        ENCODERS[kind](value)
 
 
 @given(

@@ -48,6 +48,9 @@ def test_what_mysql_keeps_survives(
         assert (manifest.dialect, manifest.airflow) == (name, "1.10.13")
         imported(targets[name], place, TARGET)
         assert verified(targets[name], place, TARGET).ok
+    mysql.execute("SET STATEMENT sql_mode='' FOR UPDATE sla_miss SET timestamp = 0", "airflow")
+    missed = exported(url, str(tmp_path / "day 0"), bridge.python, tables=("sla_miss",)).tables[0]
+    assert dict(missed.values) == {"wrong-type": missed.rows}
     ours, theirs = content(targets["mysql"]), content(targets["postgresql"])
     # What MySQL itself has not kept: more than 64 KiB of a BLOB, more than 32 bits of a float.
     long_conf = next(row for row in theirs["dag_run"] if "manual__long" in row)

@@ -11,7 +11,7 @@ import codemods
 from harness.checks import checks
 from harness.errors import UsageError
 from harness.model import Check, Rule
-from harness.targets import get_target, lock_pins
+from harness.targets import get_target, lock_pins, outside_pins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,12 @@ def _codemod_body(rule: codemods.Rule) -> str:
 def _findings(rule: codemods.Rule, example: codemods.Example) -> Iterator[str]:
     """What the rule itself says of an example, a list item each."""
     row = get_target(example.target)
-    pins = {**lock_pins(row), **row.preinstalled, "apache-airflow": row.airflow}
+    pins = {
+        **outside_pins(row),
+        **lock_pins(row),
+        **row.preinstalled,
+        "apache-airflow": row.airflow,
+    }
     made = codemods.migrate_source(
         example.before, pins=pins, unsafe=example.unsafe, python2=example.python2
     )

@@ -85,10 +85,19 @@ def lock_pins(target: Target) -> Mapping[str, str]:
     return MappingProxyType(parse_pins(lock_path(target).read_text(encoding="utf-8")))
 
 
+def outside_pins(target: Target) -> Mapping[str, str]:
+    """Providers that the row's constraints lack and that can be installed all the same."""
+    return {
+        row["distribution"]: row["version"]
+        for row in _table().get("outside", ())
+        if target.airflow in SpecifierSet(row["airflow"])
+    }
+
+
 def target_pins(target: Target, constraints: Constraints) -> Mapping[str, str]:
     """Canonical name → version of what the target has or would get; the image's own pins win."""
-    core = {"apache-airflow": target.airflow}
-    return {**lock_pins(target), **constraints.pins, **target.preinstalled, **core}
+    named = {**outside_pins(target), **lock_pins(target), **constraints.pins}
+    return {**named, **target.preinstalled, "apache-airflow": target.airflow}
 
 
 def image_requirements(target: Target, constraints: Mapping[str, str]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from codemods import migrate_source
 from codemods.source import Source
+from harness.targets import get_target, outside_pins
 from tools.mine_imports import PRIVATE
 from tools.mine_wheels import (
     BASELINE,
@@ -154,7 +155,7 @@ def judge(
 def target(version: str, cache: Path) -> tuple[dict[str, str], World]:
     """The pins of a target and all its wheels."""
     (lock,) = LOCKS.glob(f"{version}-py*.txt")
-    pins = {**read_pins(lock), CORE: version}
+    pins = {**outside_pins(get_target(version)), **read_pins(lock), CORE: version}
     fetch(pins, cache)
     return pins, World(pins, local_wheels(cache))
 

@@ -22,9 +22,6 @@ _PLUGIN = lines(
 )
 _HOOK = lines("from airflow.hooks import CompanyHook", "", "CompanyHook()")
 _STAR = lines("from airflow.hooks.company_plugin import *", "", "CompanyHook()")
-_QUBOLE = lines(
-    "from airflow.contrib.operators.qubole_operator import QuboleOperator", "", "QuboleOperator()"
-)
 _BACKPORT = lines(
     "from airflow.providers.plexus.operators.job import PlexusJobOperator",
     "",
@@ -41,11 +38,10 @@ RULE = Rule(
         Example(before=_PLUGIN, after=_PLUGIN, notes=("the module that defines it",)),
         Example(before=_HOOK, after=_HOOK, notes=("no hooks of plugins here",)),
         Example(before=_STAR, after=_STAR, notes=("no hooks of plugins here",)),
-        Example(before=_QUBOLE, after=_QUBOLE, notes=("apache-airflow-providers-qubole",)),
         Example(before=_BACKPORT, after=_BACKPORT, notes=("apache-airflow-providers-plexus",)),
         Example(
             before=lines(
-                "from airflow.contrib.hooks.sqoop_hook import SqoopHook",
+                "from airflow.contrib.executors.mesos_executor import MesosExecutor",
                 "from airflow.operators.dagrun_operator import DagRunOrder, TriggerDagRunOperator",
                 "",
                 "TriggerDagRunOperator(task_id='t', trigger_dag_id='d')",

@@ -16,7 +16,7 @@ from harness.requirements.applied import mentions_constraints
 from harness.requirements.extras import EXTRAS, OBSOLETE, RENAMED_PROVIDERS
 from harness.requirements.parse import Line, parse
 from harness.requirements.sources import is_remote, official_version
-from harness.targets import default_bridge
+from harness.targets import default_bridge, outside_pins
 
 _PROVIDER = "apache-airflow-providers-"
 _BACKPORT = "apache-airflow-backport-providers-"
@@ -124,16 +124,15 @@ def rewrite_requirements(
     """
     lines = parse(text)
     asked = {line.name.replace(_BACKPORT, _PROVIDER) for line in lines} | {*beside}
-    steps = [_line(line, target, constraints.pins, asked) for line in lines]
+    pins = {**outside_pins(target), **constraints.pins}
+    steps = [_line(line, target, pins, asked) for line in lines]
     newline = "\r\n" if "\r\n" in text.partition("\n")[0] + "\n" else "\n"
     body = "".join(
         line.raw if step.rows is None else "".join(f"{row}{newline}" for row in step.rows)
         for line, step in zip(lines, steps, strict=True)
     )
     lacking = sorted({canonicalize_name(need) for need in needs} - {*beside})
-    added = _needed(
-        body, lacking, reasons or {}, target, constraints.pins, last=len(text.splitlines())
-    )
+    added = _needed(body, lacking, reasons or {}, target, pins, last=len(text.splitlines()))
     if added.rows:
         body += newline if body and not body.endswith(("\n", "\r")) else ""
         # A backslash on the last line would join what follows to it.
@@ -167,7 +166,7 @@ def _line(line: Line, target: Target, pins: Mapping[str, str], asked: Collection
     obsolete = next((row for row in OBSOLETE if row.name == line.name), None)
     if obsolete and not line.marker:
         return _dropped(line, OBSOLETE_RULE, f"{line.name} is dropped: {obsolete.why}.")
-    return _pin(line, pins)
+    return _Step() if line.name in outside_pins(target) else _pin(line, pins)
 
 
 # ------------------------------------------------------------------------------ constraint line

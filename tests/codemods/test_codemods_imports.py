@@ -518,9 +518,9 @@ def test_what_stays_and_what_is_unknown_is_none(newest: dict[str, str]) -> None:
 
 
 def test_removed_says_what_to_do(newest: dict[str, str]) -> None:
-    gone = resolve_symbol("airflow.contrib.operators.qubole_operator.QuboleOperator", pins=newest)
+    gone = resolve_symbol("airflow.providers.plexus.hooks.plexus.PlexusHook", pins=newest)
     assert isinstance(gone, Removed)
-    assert "apache-airflow-providers-qubole" in gone.advice
+    assert "apache-airflow-providers-plexus" in gone.advice
 
 
 def _paths() -> list[str]:
@@ -692,7 +692,7 @@ def test_a_module_that_moved_is_renamed_where_it_is_a_value(newest: dict[str, st
     assert migration.notes == ()
 
 
-GONE = "from airflow.contrib.hooks.sqoop_hook import SqoopHook"
+GONE = "from airflow.contrib.executors.mesos_executor import MesosExecutor"
 
 
 @pytest.mark.parametrize(
@@ -700,8 +700,8 @@ GONE = "from airflow.contrib.hooks.sqoop_hook import SqoopHook"
     [
         (text(GONE, "", "x = 1"), text("", "x = 1")),
         (text("def f():", f"    {GONE}"), text("def f():", "    pass")),
-        (text("import airflow.contrib.hooks.sqoop_hook as s", "x = 1"), text("x = 1")),
-        (text(f"{GONE} as Hook  # SqoopHook", "x = 1"), text("x = 1")),
+        (text("import airflow.contrib.executors.mesos_executor as s", "x = 1"), text("x = 1")),
+        (text(f"{GONE} as Hook  # MesosExecutor", "x = 1"), text("x = 1")),
         (text(f"x = 1; {GONE}; y = 2"), text("x = 1; pass; y = 2")),
     ],
 )
@@ -716,12 +716,12 @@ def test_an_import_that_fails_and_is_not_used_goes(
 @pytest.mark.parametrize(
     "source",
     [
-        text(GONE, "", "__all__ = ['SqoopHook']"),
+        text(GONE, "", "__all__ = ['MesosExecutor']"),
         text(f"{GONE}  # noqa: F401"),
-        text(GONE, "", "def f(hook: 'SqoopHook'):", "    pass"),
-        text(GONE, "", "hook = find()  # type: SqoopHook"),
+        text(GONE, "", "def f(hook: 'MesosExecutor'):", "    pass"),
+        text(GONE, "", "hook = find()  # type: MesosExecutor"),
         text("class Hooks:", f"    {GONE}"),
-        text(GONE, "", "SqoopHook()"),
+        text(GONE, "", "MesosExecutor()"),
     ],
 )
 def test_an_import_that_something_may_need_is_reported(source: str, newest: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import platformdirs
 import pytest
-from locks import LOCKS, read_lock
+from locks import read_lock
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -89,12 +89,9 @@ def _cache() -> Path:
 @pytest.mark.parametrize("version", TARGETS)
 def test_every_end_exists_in_the_targets_wheels(version: str) -> None:
     """No path of the table ends at something that the pinned wheels do not have."""
-    from tools.mine_wheels import World, fetch, local_wheels, read_pins
+    from tools.inventory import target
 
-    (lock,) = LOCKS.glob(f"{version}-py*.txt")
-    pins = {**read_pins(lock), CORE: version}
-    fetch(pins, _cache())
-    world = World(pins, local_wheels(_cache()))
+    pins, world = target(version, _cache())
     assert world.missing == []
     hops = Hops(pins)
     wrong = []
@@ -115,15 +112,13 @@ def test_every_end_exists_in_the_targets_wheels(version: str) -> None:
 @pytest.mark.parametrize("version", TARGETS)
 def test_every_public_class_and_function_of_1_10_is_accounted_for(version: str) -> None:
     """It stays, moves to something that exists, or is removed with advice."""
+    from tools.inventory import target
     from tools.mine_imports import names
-    from tools.mine_wheels import BASELINE, World, fetch, local_wheels, read_pins
+    from tools.mine_wheels import BASELINE, World, fetch, local_wheels
 
-    (lock,) = LOCKS.glob(f"{version}-py*.txt")
-    pins = {**read_pins(lock), CORE: version}
-    fetch(pins, _cache())
+    pins, new = target(version, _cache())
     fetch({CORE: BASELINE}, _cache())
-    wheels = local_wheels(_cache())
-    old, new = World({CORE: BASELINE}, wheels), World(pins, wheels)
+    old = World({CORE: BASELINE}, local_wheels(_cache()))
     hops = Hops(pins)
     wrong = []
     for path in set(names(old, providers=False)):
@@ -146,7 +141,7 @@ def test_specifiers_of_headers_hold_for_real_pins(newest: dict[str, str]) -> Non
     hops = Hops(newest)
     assert hops.has(Requirement("apache-airflow>=2.4"))
     assert not hops.has(Requirement("apache-airflow>=3"))
-    assert not hops.has(Requirement("apache-airflow-providers-qubole>=1.0"))
+    assert not hops.has(Requirement("apache-airflow-providers-plexus>=1.0"))
 
 
 @pytest.mark.slow
@@ -177,17 +172,11 @@ EVERYWHERE = {
     "example_dags/example_subdag_operator.py": {"subdag"},
     "example_dags/example_trigger_controller_dag.py": {"trigger-dag-run"},
 }
-QUBOLE = {
-    "contrib/example_dags/example_qubole_operator.py": {"removed-import"},
-    "contrib/example_dags/example_qubole_sensor.py": {"removed-import"},
-}
 BY_HAND = {
     "2.5.1": EVERYWHERE,
-    "2.10.3": {**EVERYWHERE, **QUBOLE},
+    "2.10.3": EVERYWHERE,
     "2.11.0": {
         **EVERYWHERE,
-        **QUBOLE,
-        "contrib/example_dags/example_papermill_operator.py": {"removed-import"},
         "contrib/example_dags/example_gcp_transfer.py": {"python-names"},
     },
 }

@@ -7,7 +7,7 @@ import pytest
 from codemods import migrate_configuration, migrate_source
 
 BASH = "airflow.operators.bash_operator.BashOperator"
-QUBOLE = "airflow.contrib.operators.qubole_operator.QuboleOperator"
+PLEXUS = "airflow.providers.plexus.hooks.plexus.PlexusHook"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_is_no_path_or_right_stays(text: str, newest: dict[str, str]) -> No
 
 
 def test_a_path_without_a_home_is_reported(newest: dict[str, str]) -> None:
-    path, advice = QUBOLE, "apache-airflow-providers-qubole"
+    path, advice = PLEXUS, "apache-airflow-providers-plexus"
     for done in (
         migrate_configuration(f"a: 1\nb: {path}\n", pins=newest),
         migrate_source(f"\nkind = '{path}'\n", pins=newest),

@@ -102,8 +102,8 @@ def test_an_airflow_from_elsewhere_is_told(line: str) -> None:
             id="renamed provider",
         ),
         pytest.param(
-            f"{HEAD}apache-airflow-backport-providers-papermill==2021.3.3\n",
-            f"{HEAD}# apache-airflow-backport-providers-papermill==2021.3.3\n",
+            f"{HEAD}apache-airflow-backport-providers-plexus==2021.3.3\n",
+            f"{HEAD}# apache-airflow-backport-providers-plexus==2021.3.3\n",
             id="backport without successor",
         ),
         pytest.param(f"{HEAD}enum34\nsix\n", f"{HEAD}six\n", id="standard module"),
@@ -145,8 +145,8 @@ def test_a_new_file_is_made_when_something_is_needed() -> None:
 
 
 def test_a_provider_that_the_constraints_do_not_know_is_noted() -> None:
-    done = rewrite("", "apache-airflow-providers-qubole")
-    assert "apache-airflow-providers-qubole  #" in done.text
+    done = rewrite("", "apache-airflow-providers-plexus")
+    assert "apache-airflow-providers-plexus  #" in done.text
     assert [note.rule for note in done.notes] == ["requirements-missing-provider"]
 
 

@@ -22,3 +22,16 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def drop_emptied(folder: Path, root: Path) -> None:
+    """Take away a folder that holds nothing any more, and those above it that then hold nothing.
+
+    A folder right below ``root`` stays: it is where people look for it.
+    """
+    while root in folder.parents and folder.parent != root:
+        try:
+            folder.rmdir()
+        except OSError:  # something is in it, or it is not ours
+            return
+        folder = folder.parent

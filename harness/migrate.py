@@ -13,7 +13,7 @@ import msgspec
 
 from harness.config import load_config
 from harness.errors import Interrupted, SeveralFolders, UsageError
-from harness.files import write_atomically
+from harness.files import drop_emptied, write_atomically
 from harness.model import Config, Repo, Rewrite, Rewritten, Target
 from harness.plugins_zip import pack, unpack
 from harness.processes import run
@@ -252,6 +252,7 @@ def _put_back(repo: Repo, rewritten: Rewritten) -> Iterator[Written]:
         if not failed:
             try:
                 (repo.root / path).unlink()
+                drop_emptied((repo.root / path).parent, repo.root)
                 yield Written(path=path)
             except OSError as error:
                 yield Written(path=path, error=error.strerror or str(error))

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from codemods.plugin_layout import IGNORE_FILE, Folders, Layout, arrange
 from codemods.plugin_modules import SERVED, find_plugin_modules, registered, renames
 from harness import diffs
-from harness.files import write_atomically
+from harness.files import drop_emptied, write_atomically
 from harness.model import Config, Repo, Rewrite, RewriteEdit
 
 RULE = "plugin-registration"
@@ -155,6 +155,8 @@ def _apply(
     for path in layout.deleted:
         (copy.root / path).unlink()
         files.discard(path)
+    for path in (*layout.moves, *layout.deleted):
+        drop_emptied((copy.root / path).parent, copy.root)
     for path in sorted({*layout.moves, *layout.deleted, *(back.get(n, n) for n in layout.texts)}):
         new = "" if path in layout.deleted else layout.moves.get(path, path)
         data = (copy.root / new).read_bytes() if new else b""

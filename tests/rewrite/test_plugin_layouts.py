@@ -285,11 +285,12 @@ def test_git_takes_the_moves(tmp_path: Path, write: bool) -> None:
         diff = "\n".join(lines(done, "text", diff=True)) + "\n"
         subprocess.run([git, "apply", "-"], input=diff.encode(), cwd=repo, check=True)
     trees = [
-        {p.relative_to(t).as_posix(): p.read_bytes() for p in t.rglob("*") if p.is_file()}
+        {p.relative_to(t).as_posix(): p.read_bytes() if p.is_file() else b"" for p in t.rglob("*")}
         for t in (repo, out)
     ]
     assert trees[0] == trees[1]
     assert "plugins/pack_plugin.py" in trees[0]
+    assert "plugins/ops" not in trees[0], "no empty folder is left"
 
 
 def zipped(folder: Path, members: dict[str, str]) -> Path:

@@ -102,27 +102,46 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             continue
         value = known(node, source)
         if kind == "json":
-            yield from _not_json(source, value)
+            for meant in _each(source, value):
+                yield from _not_json(source, meant)
         elif isinstance(value, ast.Constant | ast.Tuple | ast.Set | ast.List | ast.Dict):
             yield from _other(source, name, kind, node, value)
         elif kind not in {"str", "list", "lineage"} and _is_text(source, value):
             yield _note(name, kind, node, "a text", f"Put {_wanted(kind)} around it")
 
 
+def _parts(value: ast.expr) -> list[ast.expr]:
+    """The values of a dict in sight."""
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "dict":
+        return [keyword.value for keyword in value.keywords]
+    return value.values if isinstance(value, ast.Dict) else []
+
+
+def _each(source: Source, value: ast.expr) -> Iterator[ast.expr]:
+    """The value, or those of the list in sight whose items its name stands for in a loop."""
+    for loop in ast.walk(source.tree) if isinstance(value, ast.Name) else ():
+        if isinstance(loop, ast.For) and ast.unparse(loop.target) == ast.unparse(value):
+            yield from getattr(known(loop.iter, source), "elts", ())
+    yield value
+
+
 def _not_json(source: Source, value: ast.expr) -> Iterator[Note]:
     """What of params JSON cannot hold, as far as the text shows it."""
-    for part in value.values if isinstance(value, ast.Dict) else ():
+    for part in _parts(value):
         shown = known(part, source)
         if isinstance(shown, ast.Dict):
             yield from _not_json(source, shown)
         made = source.path_of(shown.func) if isinstance(shown, ast.Call) else None
-        if isinstance(shown, ast.Set | ast.Lambda) or made in _NOT_JSON:
+        theirs = (source.path_of(shown) or "").startswith("airflow.models.")  # a class or column
+        if isinstance(shown, ast.Set | ast.Lambda) or made in _NOT_JSON or theirs:
             given = source.segment(shown)
             yield Note.at(
                 part,
                 rule=ID,
                 message=f"params must be what JSON can hold on the target and have {given}",
-                fix=f"Give a text, str({given}), which templates render alike",
+                fix="Give it by op_kwargs, which may hold anything"
+                if theirs
+                else f"Give a text, str({given}), which templates render alike",
             )
 
 
@@ -220,12 +239,25 @@ def _note(name: str, kind: str, node: ast.expr, given: str, fix: str) -> Note:
     )
 
 
+_CLEANUP = lines(
+    "from airflow.models import DagRun",
+    "from airflow.operators.bash import BashOperator",
+    "",
+    "for item in [{'model': DagRun}]:",
+    "    BashOperator(task_id='t', bash_command='true', params=item)",
+)
+
 RULE = Rule(
     id=ID,
     title="Give arguments in the type that the target insists on",
     why="1.10 took any value for most arguments; the target raises when a DAG or a task is made "
     "with a number for a timedelta, or a text for a bool or a number.",
     examples=(
+        Example(
+            before=_CLEANUP,
+            after=_CLEANUP,
+            notes=("op_kwargs",),
+        ),
         Example(
             before=lines(
                 "from airflow import DAG",

@@ -263,7 +263,8 @@ def _makers(source: Source) -> Iterator[Construction]:
 
 
 def _by_other_names(source: Source) -> Iterator[Construction]:
-    """``make = BashOperator`` and ``MAKERS = {"bash": BashOperator}``, called by those names."""
+    """``make = BashOperator`` and ``MAKERS = {"bash": BashOperator}``, called by those names, and
+    ``make = A if x else B`` where both take the same."""
     for call in source.plain_calls:
         value: ast.expr | None = None
         if isinstance(call.func, ast.Name):
@@ -280,9 +281,11 @@ def _by_other_names(source: Source) -> Iterator[Construction]:
                     ),
                     None,
                 )
-        path = source.path_of(value) if value is not None else None
-        if path is not None and path.startswith("airflow."):
-            yield Construction(node=call, path=path, use=None)
+        either = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+        paths = [source.path_of(one) or "" if one is not None else "" for one in either]
+        taken = {s.accepts if (s := baseline().signature(path)) else path for path in paths}
+        if all(path.startswith("airflow.") for path in paths) and len(taken) == 1:
+            yield Construction(node=call, path=paths[0], use=None)
 
 
 def _is_super_init(call: ast.Call) -> bool:

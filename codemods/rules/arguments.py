@@ -544,13 +544,17 @@ def _said_of(
     at = {k.arg: k for k in made.node.keywords if k.arg}
     places: dict[str, ast.keyword | ast.expr] = dict(at)
     places |= {name: made.node.args[i] for i, name in mapped.unsure_positional.items()}
+    new = target.constructors.signature(resolution.path)
     for argument, advice in mapped.unsure.items():
         if argument in made.own:
             continue
+        taken = new is not None and argument in new.accepts
         yield Note.at(
             places[argument],
             rule=ID,
-            message=f"{name} does not take {argument} on the target",
+            message=f"{name} takes {argument} on the target only to warn or to fail"
+            if taken
+            else f"{name} does not take {argument} on the target",
             fix=sentence(advice),
         )
     for argument, advice in mapped.warned.items():

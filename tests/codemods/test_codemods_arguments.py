@@ -657,3 +657,40 @@ def test_a_long_value_is_written_over_lines(newest: dict[str, str]) -> None:
         f"        network_uri='{path}',\n        subnetwork_uri='{path}',\n    ).make(),\n)\n"
     )
     assert (migrate_source(before, pins=newest).text or "").endswith(after)
+
+
+def test_a_name_for_one_of_two_classes_that_take_the_same(newest: dict[str, str]) -> None:
+    head = (
+        "from airflow.operators.bash_operator import BashOperator\n"
+        "from airflow.operators.python_operator import BranchPythonOperator, PythonOperator\n\n"
+    )
+    call = "make(task_id='t', python_callable=print, provide_context=True)\n"
+    for other, dropped in (("BranchPythonOperator", True), ("BashOperator", False)):
+        text = f"{head}make = PythonOperator if late else {other}\n{call}"
+        new = migrate_source(text, pins=newest).text or ""
+        assert ("provide_context" not in new) == dropped
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "s3_to_snowflake.S3ToSnowflakeOperator(task_id='t', s3_keys=K, table='x', stage='s')",
+            "CopyFromExternalStageToSnowflakeOperator(task_id='t', files=K, table='x', stage='s')",
+        ),
+        (
+            "snowflake_to_slack.SnowflakeToSlackOperator(sql=S, slack_message=M, role='r')",
+            "SqlToSlackWebhookOperator(sql=S, slack_message=M, "
+            'sql_conn_id="snowflake_default", sql_hook_params={"role": \'r\'})',
+        ),
+    ],
+)
+def test_snowflakes_transfers_go_to_their_successors(
+    before: str, after: str, newest: dict[str, str]
+) -> None:
+    module = before.partition(".")[0]
+    text = f"from airflow.providers.snowflake.transfers import {module}\n\n{before}\n"
+    new = migrate_source(text, pins=newest).text or ""
+    assert after in new.replace(f"{module}.", "").replace("sql_to_slack_webhook.", "").replace(
+        "copy_into_snowflake.", ""
+    )

@@ -148,6 +148,20 @@ def _edit_from(code: str, module: str | None, outcome: Sequence[NewImport | bool
     return cst.Module([]).code_for_node(node)
 
 
+def _realigned(before: str, after: str, column: int) -> str:
+    """Names that stood below the one behind the parenthesis stand there again."""
+    old, new = before.find("(") + 1, after.find("(") + 1
+    if not (old and new) or before[old : old + 1].isspace():
+        return after
+    first, *others = after.split("\n")
+    at = column + old
+    moved = (
+        " " * (column + new) + line.lstrip(" ") if len(line) - len(line.lstrip(" ")) == at else line
+        for line in others
+    )
+    return "\n".join([first, *moved])
+
+
 def _joined(code: str, names: Sequence[str]) -> str | None:
     """One ``from`` import with more names, or None where that is no small change."""
     statement = cst.ensure_type(cst.parse_statement(code), cst.SimpleStatementLine)
@@ -304,7 +318,9 @@ class Plan:
             and (statement.names[0].name == "*") == (names[0].name == "*")
         )
         if whole:
-            lines = [_edit_from(source.segment(statement), groups[0][0], outcome)]
+            code = source.segment(statement)
+            edited = _edit_from(code, groups[0][0], outcome)
+            lines = [_realigned(code, edited, statement.col_offset)]
         else:
             said = _said(source, statement)
             if shared:

@@ -601,6 +601,25 @@ def test_needs_are_the_distributions_of_new_imports(newest: dict[str, str]) -> N
     )
 
 
+def test_names_below_each_other_stay_so(newest: dict[str, str]) -> None:
+    source = text(
+        "if NEW:",
+        "    from airflow.operators.python_operator import (PythonOperator,  # one",
+        "                                                   ShortCircuitOperator)",
+        "from airflow.operators.python_operator import (",
+        "    PythonOperator,",
+        ")",
+    )
+    assert migrate_source(source, pins=newest).text == text(
+        "if NEW:",
+        "    from airflow.operators.python import (PythonOperator,  # one",
+        "                                          ShortCircuitOperator)",
+        "from airflow.operators.python import (",
+        "    PythonOperator,",
+        ")",
+    )
+
+
 PLUGINS = {"airflow.operators.my_plugin.MyOperator": "my_operators.MyOperator"}
 
 

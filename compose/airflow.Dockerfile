@@ -8,12 +8,13 @@ ARG PYTHON=3.12
 ARG BASE_IMAGE=python:${PYTHON}-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
-COPY uv requirements.txt constraints.txt /build/
+COPY uv requirements.txt constraints.txt overrides.txt /build/
 # Some distributions of the bridge's time have no wheel for Linux and need a compiler. Most rows do
 # without: it is fetched when the first attempt fails, and what that one had downloaded is used.
 RUN install() { \
       /build/uv pip install --python /usr/local/bin/python3 --prefix /install --cache-dir /tmp/uv \
-        --compile-bytecode --requirement /build/requirements.txt --constraint /build/constraints.txt; \
+        --compile-bytecode --requirement /build/requirements.txt \
+        --constraint /build/constraints.txt --overrides /build/overrides.txt; \
     } \
  && { install || { apt-get update \
       && apt-get install --yes --no-install-recommends gcc g++ libc6-dev \

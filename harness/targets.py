@@ -109,12 +109,36 @@ def image_requirements(target: Target, constraints: Mapping[str, str]) -> tuple[
     headers are replaced or left out, as the table says.
     """
     wanted = {"apache-airflow": target.airflow, **target.preinstalled}
-    for row in _table()["needs_headers"]:
-        if target.airflow in SpecifierSet(row["airflow"]) and wanted.pop(row["distribution"], ""):
-            wanted.setdefault(row["instead"], "")
+    for name, instead in _needing_headers(target).items():
+        if wanted.pop(name, "") or _is_asked_for(name, instead, constraints):
+            wanted.setdefault(instead, constraints.get(name, ""))
     wanted.pop("", None)
     pins = {name: constraints.get(name, version) for name, version in wanted.items()}
     return tuple(f"{name}=={pins[name]}" if pins[name] else name for name in sorted(pins))
+
+
+def image_overrides(target: Target, constraints: Mapping[str, str]) -> tuple[str, ...]:
+    """uv's overrides for installing those lines: what needs a system library's headers is not
+    installed either where a provider asks for it."""
+    return tuple(
+        f"{name} ; python_version < '0'"
+        for name, instead in _needing_headers(target).items()
+        if _is_asked_for(name, instead, constraints)
+    )
+
+
+def _is_asked_for(name: str, instead: str, constraints: Mapping[str, str]) -> bool:
+    """Whether a provider asks for it: the pins have it, and not what most ask for in its place."""
+    return name in constraints and instead not in constraints
+
+
+def _needing_headers(target: Target) -> Mapping[str, str]:
+    """What the row cannot install without a system library's headers → what is instead."""
+    return {
+        row["distribution"]: row["instead"]
+        for row in _table()["needs_headers"]
+        if target.airflow in SpecifierSet(row["airflow"])
+    }
 
 
 @cache

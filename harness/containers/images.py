@@ -36,7 +36,7 @@ from harness.containers.engine import (
 from harness.containers.once import END, pack_files
 from harness.model import Constraints, Target
 from harness.processes import check_running
-from harness.runtimes.environments import constraints_text, image_lines, locked
+from harness.runtimes.environments import constraints_text, image_lines, locked, overrides_text
 from harness.runtimes.uv import UvFailed, uv
 from harness.targets import DATA
 
@@ -117,6 +117,7 @@ def build_context(target: Target, constraints: Constraints) -> dict[str, bytes]:
         "health.py": (folder / "health.py").read_bytes(),
         "requirements.txt": "".join(f"{line}\n" for line in lines).encode(),
         "constraints.txt": constraints_text(target, constraints).encode(),
+        "overrides.txt": overrides_text(target, constraints).encode(),
         "essential.txt": pins.encode(),
         "rules.json": msgspec.json.encode(start_rules(target)),
     }

@@ -35,7 +35,7 @@ from harness.processes import check_running, run
 from harness.runtimes.interpreters import Interpreter
 from harness.runtimes.surroundings import Place, airflow_environment
 from harness.runtimes.uv import UvFailed, in_short, last_lines, uv
-from harness.targets import image_requirements
+from harness.targets import image_overrides, image_requirements
 
 # Raise it when the way environments are made changes; older ones are then not used any more.
 FORMAT = 1
@@ -273,8 +273,11 @@ def _make_image(
         task=f"Making an environment with Python {interpreter.version}",
         cwd=folder,
     )
+    overrides = folder / "overrides.txt"
+    overrides.write_text(overrides_text(target, constraints), encoding="utf-8")
+    under = ("-c", str(folder / "constraints.txt"), "--overrides", str(overrides))
     try:
-        _install(environment, target, constraints, lines, task=f"Installing {name}")
+        _install(environment, target, constraints, lines, *under, task=f"Installing {name}")
     except UvFailed as error:
         # An image is a fact, even where its pins contradict each other on paper.
         if error.kind != "unsolvable":
@@ -364,6 +367,11 @@ def _install(
         task=task,
         cwd=environment.folder,
     )
+
+
+def overrides_text(target: Target, constraints: Constraints) -> str:
+    """What an image is installed without, whichever provider asks for it."""
+    return "".join(f"{line}\n" for line in image_overrides(target, constraints.pins))
 
 
 def constraints_text(target: Target, constraints: Constraints) -> str:

@@ -47,7 +47,7 @@ def test_image_installs_under_its_lock_and_makes_a_database(target: Target, tmp_
     run(*uv, "pip", "install", "--python", str(venv / "bin" / "python"), "-r", str(wanted),
         "--constraints", str(lock_path(target)), "--overrides", str(overrides),
         # This machine may have the headers that others lack.
-        "--no-build-package", "psycopg2", "--no-build-package", "pycurl")  # fmt: skip
+        "--only-binary", "psycopg2", "--only-binary", "pycurl")  # fmt: skip
 
     home.mkdir()
     env = {

@@ -124,8 +124,8 @@ def compare_templates(
     for name, value in after.items():
         if (
             name not in before
-            and _mentions(place, name)
             and not _renamed(value, after, before, comparison)
+            and _mentions(place, name)
         ):
             yield place.finding(TEMPLATE_GAINED, name, "no templated field", value)
 

@@ -269,7 +269,8 @@ def _store(path: Path, results: Iterable[tuple[Job, Migrated]]) -> None:
     if not changed:
         return
     whole = changed.get("")
-    write_atomically(path, whole if whole is not None else _repacked(path, changed))
+    # Nobody reads a copy before it is done.
+    path.write_bytes(whole if whole is not None else _repacked(path, changed))
 
 
 def _repacked(archive: Path, changed: Mapping[str, bytes | None]) -> bytes:

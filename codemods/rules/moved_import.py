@@ -141,11 +141,27 @@ class _Moves:
         while tower is not None:
             tried = [b for b in tower.body if b.airflow]
             fails = any(map(self._gone, tried))
-            other_way = in_handler or tower.handlers or tower.settled
+            settled = tower.settled and not self._none_is_called(binding)
+            other_way = in_handler or tower.handlers or settled
             if tried and fails != in_handler and other_way:
                 return True
             in_handler, tower = tower.in_handler, tower.parent
         return False
+
+    def _none_is_called(self, binding: Binding) -> bool:
+        """Whether a name that is None where its import fails is called all the same, unasked."""
+        name, source = binding.name, self.source
+        values = source.assigned.get(name, [])
+        if not values or not all(isinstance(v, ast.Constant) and v.value is None for v in values):
+            return False
+        needed = [call.func for call in source.plain_calls]
+        needed += [base for cls, _ in source.classes for base in cls.bases]
+        asked = any(
+            isinstance(node, ast.If | ast.IfExp | ast.While | ast.Assert | ast.BoolOp)
+            and any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(_test(node)))
+            for node in ast.walk(source.tree)
+        )
+        return not asked and any(isinstance(n, ast.Name) and n.id == name for n in needed)
 
     # -- one binding -------------------------------------------------------------------------
 
@@ -517,6 +533,10 @@ class _Moves:
             ):
                 return f"name {_split(end.path)[0]}, and {_split(end.path)[1]} instead of {name}"
         return ""
+
+
+def _test(node: ast.If | ast.IfExp | ast.While | ast.Assert | ast.BoolOp) -> ast.expr:
+    return node.values[0] if isinstance(node, ast.BoolOp) else node.test
 
 
 _IMPORTERS = {"import_module", "__import__", "import_string", "patch", "find_spec", "locate"}

@@ -27,6 +27,14 @@ _BACKPORT = lines(
     "",
     "PlexusJobOperator(task_id='t')",
 )
+_CALLED = lines(
+    "try:",
+    "    from airflow.contrib.kubernetes.pod import Pod",
+    "except ImportError:",
+    "    Pod = None",
+    "",
+    "Pod(image='i', envs={}, cmds=[])",
+)
 
 RULE = Rule(
     id=REMOVED,
@@ -38,6 +46,7 @@ RULE = Rule(
         Example(before=_PLUGIN, after=_PLUGIN, notes=("the module that defines it",)),
         Example(before=_HOOK, after=_HOOK, notes=("no hooks of plugins here",)),
         Example(before=_STAR, after=_STAR, notes=("no hooks of plugins here",)),
+        Example(before=_CALLED, after=_CALLED, notes=("V1Pod",)),
         Example(before=_BACKPORT, after=_BACKPORT, notes=("apache-airflow-providers-plexus",)),
         Example(
             before=lines(
@@ -59,6 +68,9 @@ RULE = Rule(
             "    from airflow.operators.dagrun_operator import DagRunOrder",
             "except ImportError:",
             "    DagRunOrder = None",
+            "",
+            "if DagRunOrder:",
+            "    DagRunOrder()",
         ),
         lines("from airflow.models import DagRun"),
         lines("from airflow_company.operators.carte import CarteOperator", "", "CarteOperator()"),

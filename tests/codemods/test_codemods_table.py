@@ -108,28 +108,6 @@ def test_every_end_exists_in_the_targets_wheels(version: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("version", TARGETS)
-def test_every_public_class_and_function_of_1_10_is_accounted_for(version: str) -> None:
-    """It stays, moves to something that exists, or is removed with advice."""
-    from tools.inventory import target
-    from tools.mine_imports import names
-    from tools.mine_wheels import BASELINE, World, fetch, local_wheels
-
-    pins, new = target(version, _cache())
-    fetch({CORE: BASELINE}, _cache())
-    old = World({CORE: BASELINE}, local_wheels(_cache()))
-    hops = Hops(pins)
-    wrong = []
-    for path in set(names(old, providers=False)):
-        resolution = hops.resolve(path)
-        if resolution.removed is None and resolution.path.startswith("airflow"):
-            module, _, name = resolution.path.rpartition(".")
-            if new.find(module, name) is None:
-                wrong.append(f"{path} -> {resolution.path}")
-    assert wrong == []
-
-
 def test_hand_rows_name_known_classes(newest: dict[str, str]) -> None:
     """A row by hand that no class bears is a slip of the pen."""
     from codemods.constructors import _hand_rows, _lines

@@ -552,7 +552,7 @@ def _said_of(
         yield Note.at(
             places[argument],
             rule=ID,
-            message=f"{name} takes {argument} on the target only to warn or to fail"
+            message=f"{name} does not take {argument} on the target as 1.10 did"
             if taken
             else f"{name} does not take {argument} on the target",
             fix=sentence(advice),

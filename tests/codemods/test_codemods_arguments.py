@@ -94,6 +94,16 @@ def test_what_is_not_mechanical_is_a_note(newest: dict[str, str]) -> None:
     assert "conf={...}" in note.fix
 
 
+def test_an_argument_that_means_something_else_now_is_a_note(newest: dict[str, str]) -> None:
+    source = (
+        "from airflow.operators.s3_to_redshift_operator import S3ToRedshiftTransfer as Load\n\n"
+        "Load(task_id='t', schema='s', table='t', s3_bucket='b', s3_key='k')\n"
+    )
+    migration = migrate_source(source, pins=newest)
+    assert ["append" in note.fix for note in migration.notes] == [True]
+    assert migrate_source(migration.text or "", pins=newest).notes == ()
+
+
 def test_snowflake_goes_into_hook_params(newest: dict[str, str]) -> None:
     source = (
         "from airflow.contrib.operators.snowflake_operator import SnowflakeOperator\n\n"

@@ -16,6 +16,7 @@ from harness.targets import (
     default_bridge,
     default_target,
     get_target,
+    image_overrides,
     image_requirements,
     load_targets,
     lock_path,
@@ -161,3 +162,16 @@ def test_image_requirements_need_no_system_headers() -> None:
 @each_target
 def test_image_requirements_always_name_airflow(target) -> None:
     assert f"apache-airflow=={target.airflow}" in image_requirements(target, lock_pins(target))
+
+
+@pytest.mark.parametrize(
+    ("airflow", "left_out"), [("2.4.3", ("psycopg2 ; python_version < '0'",)), ("2.5.1", ())]
+)
+def test_what_a_provider_asks_for_needs_no_headers_either(
+    airflow: str, left_out: tuple[str, ...]
+) -> None:
+    """2.4.3's provider of PostgreSQL asks for psycopg2, later ones for the binary one."""
+    target = get_target(airflow)
+    pins = lock_pins(target)
+    assert image_overrides(target, pins) == left_out
+    assert ("psycopg2-binary==2.9.5" in image_requirements(target, pins)) is bool(left_out)

@@ -271,23 +271,21 @@ class TableWriter:
 def blocks(store: Any, name: str, chunk: Chunk) -> Iterator[bytes]:
     """A chunk's rows, as blocks of whole lines. Raises BundleProblem for a damaged chunk."""
     unpacker = zlib.decompressobj(31)
-    rest = b""
+    begun: List[bytes] = []  # of a line whose end is yet to come
     try:
         for data in store.read(name, chunk.offset, chunk.length):
             while data:
                 block = unpacker.decompress(data, BLOCK)
                 data = unpacker.unconsumed_tail
-                if not block:
-                    continue
                 end = block.rfind(b"\n") + 1
                 if end:
-                    yield rest + block[:end]
-                    rest = block[end:]
-                else:
-                    rest += block
-        rest += unpacker.flush()
+                    yield b"".join([*begun, block[:end]])
+                    begun = []
+                begun.append(block[end:])
+        begun.append(unpacker.flush())
     except zlib.error as error:
         raise BundleProblem(f"{store.where}: {name} is damaged ({error}).") from None
+    rest = b"".join(begun)
     if rest:
         yield rest
     if not unpacker.eof:

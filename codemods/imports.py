@@ -335,7 +335,7 @@ class Plan:
             lines += [_line(group, module, indent, of) for module, group in groups]
             if not first and lines:
                 lines = _framed(lines, said, indent)
-        for module, group in _grouped(added):
+        for module, group in sorted(_grouped(added), key=lambda g: g[0]):  # in no rule's order
             plain = [n.name for n in group if not n.asname]
             joins = isinstance(statement, ast.ImportFrom) and statement.module == module
             joined = None

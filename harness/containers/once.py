@@ -233,11 +233,14 @@ def pack_files(files: Mapping[str, bytes], *, uid: int, gid: int, mode: int = 0o
 def pack_tree(root: Path, inside: PurePath, *, uid: int, gid: int) -> bytes:
     """A folder as it is, to appear as ``inside`` and to belong to the user.
 
-    Only files, folders and links; a socket or a device has no business in a repository.
+    Only files, folders and links; a socket or a device has no business in a repository, and
+    bytecode is that of Pythons out here.
     """
 
     def owned(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
         if not (entry.isfile() or entry.isdir() or entry.issym() or entry.islnk()):
+            return None
+        if PurePath(entry.name).name == "__pycache__":
             return None
         entry.uid, entry.gid, entry.uname, entry.gname = uid, gid, "", ""
         # The owner could read it here, whatever the mode; so it must be there.

@@ -66,8 +66,11 @@ class FieldForm:
 
 
 def _split_key(fields: Fields) -> Fields:
-    """An ``s3://bucket/key`` as bucket and key; 1.10 splits it in the constructor, 2.x in poke."""
+    """An ``s3://bucket/key`` as bucket and key; 1.10 splits it in the constructor, 2.x in poke.
+    Amazon's provider had releases that made a list of one key (6.0.0 is one)."""
     key = fields.get("bucket_key")
+    if isinstance(key, list | tuple) and len(key) == 1:
+        return _split_key({**fields, "bucket_key": key[0]})
     if fields.get("bucket_name") or not isinstance(key, str) or not key.startswith("s3://"):
         return fields
     url = urlsplit(key)

@@ -344,6 +344,8 @@ def test_a_key_of_s3_may_be_split() -> None:
     whole = {"bucket_name": None, "bucket_key": "s3://lake/in/{{ ds }}.csv"}
     old, new = task(operator=operator, fields=split), task(operator=operator, fields=whole)
     assert compare(dag("load", old), dag("load", new)) == ()
+    listed = task(operator=operator, fields={**split, "bucket_key": ["in/{{ ds }}.csv"]})
+    assert compare(dag("load", old), dag("load", listed)) == ()
     other = task(operator=operator, fields={**split, "bucket_name": "swamp"})
     assert [item.rule for item in compare(dag("load", other), dag("load", new))] == [
         "template-changed"

@@ -112,6 +112,13 @@ def _framed(lines: list[str], said: _Said, indent: str) -> list[str]:
     return [*lines[:-1], f"\n{indent}".join([lines[-1], *said.last])]
 
 
+def _only_comment(source: Source, statement: ast.stmt) -> list[str]:
+    """What stands behind a statement that goes, unless it speaks to a tool about the statement."""
+    end = source.span(statement)[1]
+    tail = source.text[end : source.line_end(end)].strip()
+    return [tail] if tail.startswith("#") and not any(d in tail for d in _DIRECTIVES) else []
+
+
 def _grouped(imports: Iterable[NewImport]) -> list[tuple[str, list[NewImport]]]:
     groups: dict[tuple[str, str], list[NewImport]] = {}
     for new in dict.fromkeys(imports):
@@ -345,6 +352,9 @@ class Plan:
                 lines.append(_line(group, module, indent, {}))
             else:
                 lines[0] = joined
+        brought = any(self.rebound.get(binding) for binding in bindings)  # by other imports
+        if brought and not (lines or shared or self._alone(statement)):
+            lines = _only_comment(source, statement)
         return self._place(statement, indent, lines, shared)
 
     def _apart(
@@ -379,6 +389,8 @@ class Plan:
             return [(start - len(source.indent_of(statement)), stop, "")]
         tail = source.text[end:stop].strip()
         first, *others = lines
+        if first == tail:
+            return [(start, source.text.index(tail, end), "")]
         result = [(start, end, first)]
         if others:
             comment = f"  {tail}" if any(d in tail for d in _DIRECTIVES) else ""

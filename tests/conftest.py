@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from harness.aws.emulator import Emulator
 from harness.aws.moto import moto, reset
@@ -23,6 +24,11 @@ from harness.containers.engine import (
 from harness.model import Config, Side
 from harness.runtimes.venv import VenvRuntime
 from harness.targets import get_target
+
+# In CI the same examples each time: a new find there would be somebody else's red build.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 ROOT = Path(__file__).parent.parent
 # For what stands in tools/. At the end: the packages under test are the installed ones.

@@ -714,6 +714,23 @@ def test_a_module_that_moved_is_renamed_where_it_is_a_value(newest: dict[str, st
 GONE = "from airflow.contrib.executors.mesos_executor import MesosExecutor"
 
 
+def test_a_comment_stays_when_another_import_brings_the_name(newest: dict[str, str]) -> None:
+    vision = "airflow.contrib.hooks.gcp_vision_hook"
+    before = text(
+        f"import {vision}  # one",
+        "import airflow.api.common.experimental.delete_dag  # two",
+        f"print({vision}.AirflowException)",
+        "print(airflow.api.common.experimental.delete_dag.DagNotFound)",
+    )
+    after = text(
+        "import airflow.exceptions  # one",
+        "# two",
+        "print(airflow.exceptions.AirflowException)",
+        "print(airflow.exceptions.DagNotFound)",
+    )
+    assert migrate_source(before, pins=newest).text == after
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 import subprocess
 import sys
@@ -191,12 +192,16 @@ def test_the_table_holds_for_each_python(targets: dict[str, dict[str, str]]) -> 
     assert "getfullargspec" in (migrate_source(text, pins=targets["2.10.3"]).text or "")
 
 
+def _pyenv() -> Path:
+    return Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12"])
 def test_every_row_is_true_of_the_interpreter(version: str) -> None:
     """What the table says is gone is gone, and what stands for it is there."""
     python = next(
-        (str(c) for c in (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python")),
+        (str(c) for c in (_pyenv() / "versions").glob(f"{version}.*/bin/python")),
         shutil.which(f"python{version}") or "",
     )
     assert python, f"Python {version} is needed"

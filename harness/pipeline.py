@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
+from harness.archives import UNREADABLE
 from harness.aws.emulator import Emulator
 from harness.cache import cache_folder
 from harness.config import load_config
@@ -478,7 +479,7 @@ def _archives(repo: Repo) -> Iterator[tuple[str, tuple[ArchiveMember, ...]]]:
     """Tables of contents; nothing is unpacked. A broken archive is among ``repo.problems``."""
     for path in repo.files:
         if path.endswith(".zip"):
-            with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(repo.root / path) as opened:
+            with suppress(*UNREADABLE), zipfile.ZipFile(repo.root / path) as opened:
                 yield (
                     path,
                     tuple(

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from harness import archives
 from harness.diffs import file_diff
 from harness.model import Repo, Rewrite, RewriteEdit, Rewritten
 
 NAME = "plugins.zip"
 FOLDER = "plugins"
-# MWAA's guide advises to stay below 1 GB; more than this is no source code.
-MOST_BYTES = 1 << 30
-MOST_MEMBERS = 20_000
+NAME_BYTES = 255  # of one part of a path, on the file systems that we know
 
 
 def find_archive(files: tuple[str, ...] | frozenset[str], dags: str) -> str:
@@ -28,23 +27,27 @@ def find_archive(files: tuple[str, ...] | frozenset[str], dags: str) -> str:
 
 def problem_of(path: Path) -> str:
     """Why an archive is not unpacked; "" when it is."""
-    try:
-        with zipfile.ZipFile(path) as opened:
-            members = opened.infolist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        return f"cannot be read ({error})"
-    if len(members) > MOST_MEMBERS:
-        return f"holds more than {MOST_MEMBERS:,} files"
-    if sum(info.file_size for info in members) > MOST_BYTES:
-        return f"holds more than {MOST_BYTES >> 30} GB"
+    if problem := archives.problem_of(path):
+        return problem
+    with zipfile.ZipFile(path) as opened:
+        members = opened.infolist()
+    files = {_place(info) for info in members if not info.is_dir()}
+    folders = {PurePosixPath(), *(folder for place in files for folder in place.parents)}
     for info in members:
+        place = _place(info)
         if _leads_out(info.filename):
             return f"names a place outside of it ({info.filename!r})"
         if stat.S_ISLNK(info.external_attr >> 16):
             return f"holds a symbolic link ({info.filename!r})"
-        if info.flag_bits & 0x1:
-            return "is encrypted"
+        if place in files & folders:
+            return f"holds a file and a folder of one name ({info.filename!r})"
+        if any(len(part.encode()) > NAME_BYTES for part in place.parts):
+            return f"holds a name of more than {NAME_BYTES} bytes"
     return ""
+
+
+def _place(info: zipfile.ZipInfo) -> PurePosixPath:
+    return PurePosixPath(info.filename)
 
 
 def _leads_out(name: str) -> bool:
@@ -68,21 +71,14 @@ def unpack(copy: Repo) -> Repo:
 
 
 def _extract(archive: Path, folder: Path) -> Iterator[str]:
-    left = MOST_BYTES
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
             if info.is_dir():
                 continue
-            name = PurePosixPath(info.filename).as_posix()
+            name = _place(info).as_posix()
             place = folder / name
             place.parent.mkdir(parents=True, exist_ok=True)
-            # What the table of contents says of sizes may be a lie.
-            with opened.open(info) as stream:
-                data = stream.read(left + 1)
-            left -= len(data)
-            if left < 0:
-                raise zipfile.BadZipFile(f"{archive.name} holds more than it says")
-            place.write_bytes(data)
+            place.write_bytes(opened.read(info))
             yield name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +44,18 @@ Run = Callable[[Sequence[str], OnRecord], Ended]
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Start:
+    airflow: str
+    python: str
+    packages: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Begin:
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Plugins:
     plugins: tuple[PluginObservation, ...] = ()
     errors: tuple[ErrorObservation, ...] = ()
@@ -54,36 +67,39 @@ class _Plugins:
 class Seen:
     """What the records of all starts of one side's probe add up to.
 
-    ``files`` are in the order in which they were finished; ``failure`` says why the side could not
-    be looked at, "" = it was.
+    ``asked`` are the files that it is to load, ``files`` what came of them; ``failure`` says why
+    the side could not be looked at, "" = it was.
     """
 
+    asked: frozenset[str] = frozenset()
     airflow: str = ""
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     plugins: _Plugins = field(default_factory=_Plugins)
     ready: bool = False
     begun: set[str] = field(default_factory=set)
-    files: list[FileObservation] = field(default_factory=list)
+    files: dict[str, FileObservation] = field(default_factory=dict)
     isolation: str = ""
     failure: str = ""
 
     def take(self, record: Mapping[str, Any]) -> None:
-        """Add one record; one that is not of the agreed form counts as not seen."""
-        try:
+        """Add one record. One that is not of the agreed form counts as not seen, and so does a
+        file that was not asked for or had its record before: DAG code may find the channel."""
+        with contextlib.suppress(msgspec.ValidationError):
             match record.get("kind"):
                 case "start":
-                    self.airflow, self.python = record["airflow"], record["python"]
-                    self.packages = record["packages"]
+                    start = msgspec.convert(record, _Start)
+                    self.airflow, self.python = start.airflow, start.python
+                    self.packages = start.packages
                 case "plugins":
                     self.plugins = msgspec.convert(record, _Plugins)
                     self.ready = True
                 case "begin":
-                    self.begun.add(record["path"])
+                    self.begun.add(msgspec.convert(record, _Begin).path)
                 case "file":
-                    self.files.append(msgspec.convert(record, FileObservation))
-        except (KeyError, msgspec.ValidationError):
-            return
+                    file = msgspec.convert(record, FileObservation)
+                    if file.path in self.asked and file.path not in self.files:
+                        self.files[file.path] = file
 
 
 def look(request: Request, run: Run, on_progress: OnProgress) -> Seen:
@@ -92,7 +108,7 @@ def look(request: Request, run: Run, on_progress: OnProgress) -> Seen:
     A file may take the probe down with it. Then those that were being loaded are tried again one
     at a time, so that only the one whose fault it is stays without a result ("lost").
     """
-    seen = Seen()
+    seen = Seen(asked=frozenset(request.repo.dag_files))
     total = len(request.repo.dag_files)
 
     def on_record(record: Mapping[str, Any]) -> None:
@@ -113,12 +129,11 @@ def look(request: Request, run: Run, on_progress: OnProgress) -> Seen:
         if not seen.ready:
             seen.failure = _start_failure(request, seen, ended)
             break
-        done = {file.path for file in seen.files}
-        left = tuple(path for path in batch if path not in done)
+        left = tuple(path for path in batch if path not in seen.files)
         suspects = tuple(path for path in left if path in seen.begun)
         stuck = left == batch and not suspects
         if left and (len(batch) == 1 or stuck or starts >= MAX_STARTS):
-            seen.files += [_lost(path, ended) for path in left]
+            seen.files |= {path: _lost(path, ended) for path in left}
         elif left:
             batches.extend((path,) for path in suspects)
             if rest := tuple(path for path in left if path not in suspects):
@@ -163,7 +178,6 @@ def observation(
 ) -> Observation:
     """What was seen, as the value that is judged; ``python`` and ``packages`` are what was made,
     for a side that did not live to say so itself."""
-    order = {path: number for number, path in enumerate(request.repo.dag_files)}
     return Observation(
         side=request.side,
         runtime=runtime,
@@ -172,7 +186,7 @@ def observation(
         constraints_origin=request.constraints.origin,
         constraints_location=request.constraints.location,
         packages=seen.packages or packages,
-        files=tuple(sorted(seen.files, key=lambda file: order[file.path])),
+        files=tuple(seen.files[path] for path in request.repo.dag_files if path in seen.files),
         plugins=seen.plugins.plugins,
         plugin_errors=seen.plugins.errors,
         plugin_warnings=seen.plugins.warnings,

@@ -156,8 +156,8 @@ class Watch:
     def _take_line(self, line: bytes) -> None:
         try:
             record = msgspec.json.decode(line)
-        except msgspec.DecodeError:
-            return  # cut short by the death of its writer; the file counts as not seen
+        except (msgspec.DecodeError, RecursionError):
+            return  # cut short by the death of its writer, or not ours; the file is not seen
         if not isinstance(record, dict):
             return
         self._heard = time.monotonic()

@@ -174,7 +174,7 @@ def _parse(file: Path) -> tuple[_Place, dict[str, Any]]:
     text = _read(file)
     try:
         return _Place(file=file, text=text), tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(
             f"{file} is not valid TOML: {error}.", hint="Correct that line."
         ) from error
@@ -334,10 +334,13 @@ def _table(value: object, place: _Place) -> dict[str, Any]:
 def _variables(value: object, place: _Place) -> dict[str, str]:
     table, place = _table_or_file(value, place)
     _check_names(table, place)
-    return {
-        name: entry if isinstance(entry, str) else _json(name, entry, place)
-        for name, entry in table.items()
-    }
+    return _passable(
+        {
+            name: entry if isinstance(entry, str) else _json(name, entry, place)
+            for name, entry in table.items()
+        },
+        place,
+    )
 
 
 def _environment(value: object, place: _Place) -> dict[str, str]:
@@ -346,7 +349,8 @@ def _environment(value: object, place: _Place) -> dict[str, str]:
         if not _NAME.fullmatch(name) or not isinstance(entry, str | int | float):
             message = f"{place.key}: {name!r} is not a name with a text."
             raise place.error(name, message, 'A variable is NAME = "text".')
-    return {name: v if isinstance(v, str) else json.dumps(v) for name, v in table.items()}
+    texts = {name: v if isinstance(v, str) else json.dumps(v) for name, v in table.items()}
+    return _passable(texts, place)
 
 
 def _connections(value: object, place: _Place) -> dict[str, str]:
@@ -356,12 +360,22 @@ def _connections(value: object, place: _Place) -> dict[str, str]:
     for name, entry in table.items():
         try:
             connections[name] = _connection(entry)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise place.error(name, f"connection {name!r}: {error}.", _CONNECTION) from None
-    return connections
+    return _passable(connections, place)
+
+
+def _passable(values: dict[str, str], place: _Place) -> dict[str, str]:
+    """``values``, which all reach Airflow through the environment, if it can hold them."""
+    for name, value in values.items():
+        if "\0" in value or _LONE_SURROGATE.search(name + value):
+            message = f"{place.key}: {name!r} has a NUL or half a character in it."
+            raise place.error(name, message, "No environment variable can hold that: remove it.")
+    return values
 
 
 _NAME = re.compile(r"[^=\0]+")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONNECTION = (
     "A connection is a URI or a table of conn_type, host, login, password, schema, port, extra."
 )
@@ -380,7 +394,7 @@ def _table_or_file(value: object, place: _Place) -> tuple[dict[str, Any], _Place
 def _json_table(file: Path, text: str) -> dict[str, Any]:
     try:
         table = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{file} is not valid JSON: {error}.", hint="Export it again.") from error
     if not isinstance(table, dict):
         raise UsageError(
@@ -496,7 +510,7 @@ def _query(fields: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(extra, str):
         try:
             parsed = json.loads(extra)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {"__extra__": extra}
         if not isinstance(parsed, dict):
             return {"__extra__": extra}

@@ -15,6 +15,9 @@ from itertools import pairwise
 LARGE = 2000
 
 
+_NEEDS_QUOTES = re.compile(r'[\x00-\x1f\x7f"\\]')
+
+
 class Matcher(SequenceMatcher[str]):
     """difflib's, but for how lines are matched: those that stand once in both texts first, then
     what lies between them. A file in which one line stands thousands of times takes difflib
@@ -92,29 +95,35 @@ def _anchors(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int
 
 def unified_diff(path: str, before: str, after: str) -> str:
     """A diff from ``before`` to ``after``; "" when they are equal. No text before = a new file."""
-    old, new = ("/dev/null" if not before else f"a/{path}"), f"b/{path}"
+    old, new = ("/dev/null" if not before else named(f"a/{path}")), named(f"b/{path}")
     return _hunks(before, after, old, new)
 
 
 def file_diff(old: str, new: str, before: bytes, after: bytes) -> str:
     """The diff of a file that comes (``old`` is ""), goes (``new`` is ""), moves or changes."""
     texts = [decoded(data) for data in (before, after)]
-    if not old:
-        head = f"diff --git a/{new} b/{new}\nnew file mode 100644\n"
-        return head + _hunks("", texts[1], "/dev/null", f"b/{new}")
-    if not new:
-        head = f"diff --git a/{old} b/{old}\ndeleted file mode 100644\n"
-        return head + _hunks(texts[0], "", f"a/{old}", "/dev/null")
     if old == new:
         return unified_diff(old, texts[0], texts[1])
+    was, becomes = named(f"a/{old or new}"), named(f"b/{new or old}")
+    head = f"diff --git {was} {becomes}\n"
+    if not old:
+        return f"{head}new file mode 100644\n" + _hunks("", texts[1], "/dev/null", becomes)
+    if not new:
+        return f"{head}deleted file mode 100644\n" + _hunks(texts[0], "", was, "/dev/null")
     hunks, alike = "", 100
     if before != after:
-        hunks = _hunks(texts[0], texts[1], f"a/{old}", f"b/{new}")
+        hunks = _hunks(texts[0], texts[1], was, becomes)
         alike = round(100 * Matcher(_lines(texts[0]), _lines(texts[1])).ratio())
-    return (
-        f"diff --git a/{old} b/{new}\nsimilarity index {alike}%\n"
-        f"rename from {old}\nrename to {new}\n{hunks}"
-    )
+    move = f"rename from {named(old)}\nrename to {named(new)}\n"
+    return f"{head}similarity index {alike}%\n{move}{hunks}"
+
+
+def named(path: str) -> str:
+    """A path as git writes it into a diff: one that holds a line end, a tab or the like in quotes,
+    or it would end early and the rest of it be read as lines of the diff."""
+    if not _NEEDS_QUOTES.search(path):
+        return path
+    return f'"{_NEEDS_QUOTES.sub(lambda match: f"{chr(92)}{ord(match[0]):03o}", path)}"'
 
 
 def line_origins(before: str, after: str) -> tuple[int, ...]:

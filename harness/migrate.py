@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from harness.config import load_config
+from harness.diffs import named
 from harness.errors import Interrupted, SeveralFolders, UsageError
 from harness.files import drop_emptied, write_atomically
 from harness.model import Config, Repo, Rewrite, Rewritten, Target
@@ -132,8 +133,10 @@ def _diffs(migration: Migration) -> Iterator[str | bytes]:
 
 
 def _shown(entry: Rewrite, path: str) -> str | bytes:
-    names = rf"^(--- a/|\+\+\+ b/){re.escape(entry.path)}$"
-    text = re.sub(names, lambda m: m[1] + path, entry.diff, flags=re.M).removesuffix("\n")
+    names = {named(f"{side}/{entry.path}"): named(f"{side}/{path}") for side in "ab"}
+    heads = rf"^(--- |\+\+\+ )({'|'.join(map(re.escape, names))})$"
+    text = re.sub(heads, lambda m: m[1] + names[m[2]], entry.diff, count=2, flags=re.M)
+    text = text.removesuffix("\n")
     return text if entry.encoding == "utf-8" else text.encode(entry.encoding, errors="replace")
 
 
@@ -164,9 +167,17 @@ def _rewritten(
     return pack(repo, done)
 
 
+# The folder may hold what looks like a git repository of its own, with a configuration that names
+# commands to run; and to look at the tree is no reason to write an index, which runs a hook.
+GIT = (
+    *("git", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false"),
+    "--no-optional-locks",
+)
+
+
 def _git(repo: Repo, *arguments: str) -> str:
     try:
-        done = run(["git", "-C", str(repo.root), *arguments], timeout=60)
+        done = run([*GIT, "-C", str(repo.root), *arguments], timeout=60)
     except OSError as error:
         raise UsageError(
             f"git could not be run ({error.strerror}), so --write could not be undone.",
@@ -263,6 +274,9 @@ def _put(repo: Repo, old: str, path: str, rewritten: Rewritten) -> Iterator[Writ
     new = (rewritten.repo.root / path).read_bytes()
     # A link inside the repository stays a link: what it points to is replaced.
     place = (repo.root / path).resolve()
+    if not place.is_relative_to(repo.root.resolve()):
+        yield Written(path=path, error="a link on the way there leads out of the repository")
+        return
     try:
         if place.exists() and place.read_bytes() == new:
             return

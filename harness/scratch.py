@@ -34,7 +34,8 @@ def scratch(purpose: str) -> Iterator[Path]:
 def _sweep(place: Path) -> None:
     for left in place.iterdir():
         owned = OWNED.match(left.name)
-        if owned and not _is_alive(int(owned.group(1))):
+        # Anybody may put a link of that name there, to a folder that is none of ours.
+        if owned and not left.is_symlink() and not _is_alive(int(owned.group(1))):
             _remove(left)
 
 

@@ -225,7 +225,7 @@ def test_errors_in_pyproject_name_the_line_in_our_table(tmp_path: Path) -> None:
         load_config(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["[", "[1]", '{"a": "hunter2" b}'])
+@pytest.mark.parametrize("text", ["[", "[1]", '{"a": "hunter2" b}', '{"a": ' + "[" * 100_000])
 def test_broken_exports(tmp_path: Path, text: str) -> None:
     error = refused(tmp_path, 'variables = "v.json"', **{"v.json": text})
     assert "v.json" in error.message
@@ -284,6 +284,13 @@ def test_connections_as_an_env_file(tmp_path: Path) -> None:
         **{"c.env": 'db=postgres://u:p%23@h/s\nweb={"conn_type": "http", "host": "h"}\n'},
     )
     assert config.connections == {"db": "postgres://u:p%23@h/s", "web": "http://h"}
+
+
+@pytest.mark.parametrize("key", ["variables", "connections", "env"])
+@pytest.mark.parametrize("value", ["x://a\\u0000b", "x://a\\ud800b"])
+def test_what_no_environment_can_hold_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    error = refused(tmp_path, f'{key} = "v.json"', **{"v.json": f'{{"name": "{value}"}}'})
+    assert f"{key}: 'name'" in error.message
 
 
 @pytest.mark.parametrize(

@@ -293,6 +293,20 @@ def test_git_takes_the_moves(tmp_path: Path, write: bool) -> None:
     assert "plugins/ops" not in trees[0], "no empty folder is left"
 
 
+def test_nothing_is_written_through_a_link_that_leads_out(tmp_path: Path) -> None:
+    texts = {"plugins/own.py": BASE + "from ops.load import Load\n" + plugin()}
+    repo = made(tmp_path, texts | {"plugins/ops/load.py": OPERATOR})
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (repo / "dags/ops").symlink_to(outside)
+    done = migrate(repo, target="2.11.0", write=True, allow_dirty=True, offline=True)
+    assert {w.path: w.error for w in done.written if w.error} == {
+        "dags/ops/load.py": "a link on the way there leads out of the repository"
+    }
+    assert not list(outside.iterdir())
+    assert (repo / "plugins/ops/load.py").read_text() == OPERATOR
+
+
 def zipped(folder: Path, members: dict[str, str]) -> Path:
     repo = made(folder, {})
     with zipfile.ZipFile(repo / "plugins.zip", "w", zipfile.ZIP_DEFLATED) as archive:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.diffs import Matcher, line_origins, unified_diff
+from harness.diffs import Matcher, file_diff, line_origins, unified_diff
 from harness.errors import Interrupted, UsageError
 from harness.files import write_atomically
 from harness.migrate import lines
@@ -215,6 +215,22 @@ def test_git_takes_the_diff(tmp_path: Path, before: str, after: str) -> None:
     assert path.read_bytes() == after.encode()
 
 
+@pytest.mark.parametrize("name", ["new\n+++ line.py", "tab\there.py", 'quo"te\\.py', "sp é.py"])
+def test_git_takes_the_diff_whatever_the_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "dags").mkdir()
+    for path in ("dags/changes", "dags/moves", "dags/goes"):
+        (tmp_path / f"{path} {name}").write_text("one\n")
+    diff = (
+        unified_diff(f"dags/changes {name}", "one\n", "two\n")
+        + file_diff(f"dags/moves {name}", f"dags/moved {name}", b"one\n", b"two\n")
+        + file_diff(f"dags/goes {name}", "", b"one\n", b"")
+        + file_diff("", f"dags/comes {name}", b"", b"two\n")
+    )
+    subprocess.run(["git", "apply", "-"], input=diff.encode(), check=True, cwd=tmp_path)
+    there = {path.name: path.read_text() for path in (tmp_path / "dags").rglob("*")}
+    assert there == {f"{kind} {name}": "two\n" for kind in ("changes", "moved", "comes")}
+
+
 def test_new_requirements_are_written_where_there_were_none(tmp_path: Path) -> None:
     dags = tmp_path / "repo" / "dags"
     dags.mkdir(parents=True)
@@ -395,6 +411,24 @@ def test_write_changes_only_what_git_can_bring_back(tmp_path: Path) -> None:
     assert not rewritten_in(repo, "dags/a.py")
     migrate_repository(repo, target="2.11.0", write=True, allow_dirty=True, offline=True)
     assert rewritten_in(repo, "dags/b.py")
+
+
+def test_git_runs_no_command_that_the_folder_configures(tmp_path: Path) -> None:
+    """A folder out of a pull request may be laid out like a git repository."""
+    inner = committed(tmp_path / "outer", "dags/a.py") / "inner"
+    subprocess.run(["git", "init", "-q", "--bare", inner], check=True)
+    (inner / "dags").mkdir()
+    (inner / "dags/a.py").write_bytes(OLD)
+    for key, value in {
+        "bare": "false",
+        "worktree": inner,
+        "fsmonitor": f"touch {tmp_path / 'ran'}; false",
+    }.items():
+        subprocess.run(["git", "config", "-f", inner / "config", f"core.{key}", value], check=True)
+    with pytest.raises(UsageError, match="Without git"):
+        migrate_repository(inner, target="2.11.0", write=True, offline=True)
+    assert not (tmp_path / "ran").exists()
+    assert not rewritten_in(inner, "dags/a.py")
 
 
 def test_without_git_write_is_refused_in_words(

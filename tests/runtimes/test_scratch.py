@@ -59,6 +59,14 @@ def test_what_is_not_its_own_stays(place: Path, name: str) -> None:
     assert (place / name).exists()
 
 
+def test_a_link_of_that_name_leads_to_nothing_of_ours(place: Path) -> None:
+    theirs = place / "home" / "documents"
+    theirs.mkdir(parents=True, mode=0o755)
+    (place / f"mwaa-harness-run-{2**22 + 1}-abc").symlink_to(place / "home")
+    with scratch("x"):
+        assert theirs.stat().st_mode & 0o777 == 0o755
+
+
 @pytest.fixture
 def nobody(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Not to be root for the test, who may enter every folder."""

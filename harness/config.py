@@ -116,6 +116,13 @@ def read_table(file: Path) -> dict[str, Any]:
     return _json_table(file, text) if file.suffix == ".json" else dict(parse_env(text, str(file)))
 
 
+def configurable(kind: str, name: str) -> bool:
+    """Whether the files for that kind of need can hold an entry of this name."""
+    if kind == "env":
+        return _ENV_NAME.fullmatch(name) is not None
+    return _NAME.fullmatch(name) is not None and not _LONE_SURROGATE.search(name)
+
+
 # ------------------------------------------------------------------------------- finding the file
 
 
@@ -520,10 +527,11 @@ def _query(fields: Mapping[str, Any]) -> dict[str, str]:
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in extra.items()}
 
 
+_ENV_NAME = re.compile(r"""[^\s=#'"\0]+""")
 _ENV_LINE = re.compile(
-    r"""[ \t]*
+    rf"""[ \t]*
     (?:
-        (?:export[ \t]+)? (?P<name>[^\s=#'"]+) [ \t]*=[ \t]*
+        (?:export[ \t]+)? (?P<name>{_ENV_NAME.pattern}) [ \t]*=[ \t]*
         (?:
             '(?P<single>[^']*)' [ \t]*(?:\#[^\n]*)?
           | "(?P<double>(?:[^"\\]|\\.)*)" [ \t]*(?:\#[^\n]*)?

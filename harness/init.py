@@ -17,11 +17,12 @@ from string import Template
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from harness.config import OWN_FILE, SHARED_FILE, load_config, read_table
+from harness.config import OWN_FILE, SHARED_FILE, configurable, load_config, read_table
 from harness.errors import HarnessError
 from harness.model import Config, Need
 from harness.needs.find import find_needs
 from harness.repo import load
+from harness.report.base import visible
 from harness.seeds import seed_environment
 from harness.targets import default_target, get_target
 
@@ -161,14 +162,15 @@ def _spared(needs: Sequence[Need]) -> Iterator[str]:
     for kind, (key, _) in DATA_FILES.items():
         names = sorted(name for of, name in spared if of == kind)
         if names:
-            yield f"# {key}: {', '.join(names)}"
+            listed = visible(", ".join(names)).replace("\n", "\\n")  # a comment is one line
+            yield f"# {key}: {listed}"
 
 
 def _data_file(root: Path, kind: str, missing: Sequence[Need]) -> InitFile | None:
     """The file with an entry for each missing need of one kind; None when nothing is missing."""
     name = DATA_FILES[kind][1]
     present = _entries(root / name)
-    wanted = [need for need in missing if need.kind == kind and need.name not in present]
+    wanted = list(_lacking(kind, missing, present))
     if not wanted:
         return None
     exists = (root / name).exists()
@@ -187,6 +189,17 @@ def _data_file(root: Path, kind: str, missing: Sequence[Need]) -> InitFile | Non
         text=_json(entries),
         forced=_json({**present, **entries}),
     )
+
+
+def _lacking(kind: str, missing: Sequence[Need], present: Mapping[str, Any]) -> Iterator[Need]:
+    """The needs of one kind that can be configured and are not. Airflow cannot tell names apart
+    that differ in case only: the first of them stands."""
+    fold = str if kind == "env" else str.upper
+    seen = {fold(name) for name in present}
+    for need in missing:
+        if need.kind == kind and configurable(kind, need.name) and fold(need.name) not in seen:
+            seen.add(fold(need.name))
+            yield need
 
 
 def _entries(path: Path) -> dict[str, Any]:

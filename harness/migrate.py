@@ -19,7 +19,7 @@ from harness.model import Config, Repo, Rewrite, Rewritten, Target
 from harness.plugins_zip import pack, unpack
 from harness.processes import run
 from harness.repo import copy_tree, load, requirements_text
-from harness.report.base import plural
+from harness.report.base import for_people, plural
 from harness.rewrite.repository import rewrite
 from harness.runtimes.constraints import find_constraints
 from harness.scratch import scratch
@@ -142,6 +142,10 @@ def _shown(entry: Rewrite, path: str) -> str | bytes:
 
 def remarks(migration: Migration) -> Iterator[str]:
     """What is left to do by hand, a line each; for stderr, beside a diff."""
+    return map(for_people, _remarks(migration))
+
+
+def _remarks(migration: Migration) -> Iterator[str]:
     for entry in migration.rewrites:
         for note in entry.notes:
             yield f"{entry.path}:{note.line}: {note.rule}: {note.message}\n    {note.fix}"
@@ -309,7 +313,7 @@ def _edits(migration: Migration) -> Iterator[str]:
     for entry in migration.rewrites:
         for edit in entry.edits:
             edits += 1
-            yield f"{entry.path}:{edit.line}: {edit.rule}: {edit.message}"
+            yield for_people(f"{entry.path}:{edit.line}: {edit.rule}: {edit.message}")
     changed = sum(bool(entry.diff) for entry in migration.rewrites)
     notes = sum(len(entry.notes) for entry in migration.rewrites)
     made = f"{plural(edits, 'edit')} in {plural(changed, 'file')}"

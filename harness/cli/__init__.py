@@ -55,10 +55,7 @@ def _run() -> int:
     try:
         return cli.main(standalone_mode=False) or 0
     except HarnessError as error:
-        click.secho("error: ", fg="red", err=True, nl=False)
-        click.echo(error.message, err=True)
-        if error.hint:
-            click.echo(error.hint, err=True)
+        _tell(error.message, error.hint)
         return error.exit_code
     except OSError as error:
         if isinstance(error, BrokenPipeError):
@@ -66,9 +63,8 @@ def _run() -> int:
             sys.stderr.close()
             return 0
         place = f"{error.filename}: " if error.filename else ""
-        click.secho("error: ", fg="red", err=True, nl=False)
-        click.echo(f"{place}{error.strerror or error}", err=True)
-        click.echo("Free some space, or set TMPDIR and MWAA_HARNESS_CACHE elsewhere.", err=True)
+        hint = "Free some space, or set TMPDIR and MWAA_HARNESS_CACHE elsewhere."
+        _tell(f"{place}{error.strerror or error}", hint)
         return HarnessError.exit_code
     except click.ClickException as error:
         error.show()
@@ -78,3 +74,12 @@ def _run() -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted: nothing was written, every process was ended", err=True)
         return Interrupted.exit_code
+
+
+def _tell(message: str, hint: str) -> None:
+    """An error on stderr; it may quote a repository's files, and what its code printed."""
+    from harness.report.base import for_people
+
+    click.secho("error: ", fg="red", err=True, nl=False)
+    for text in filter(None, (message, hint)):
+        click.echo(for_people(text), err=True)

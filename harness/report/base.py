@@ -34,6 +34,9 @@ REPEATED = 4
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
+# A runner's commands. GitHub's obeys a line that begins with ``::``, blanks before it aside, and
+# ``##[`` anywhere (actions/runner, ActionCommand.cs); Azure's ``##vso[``, TeamCity ``##teamcity[``.
+_COMMAND = re.compile(r"^(\s*:)(?=:)|(##)(?=\w*\[)", re.M)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 _ORIGINS: Mapping[str, str] = {
@@ -95,6 +98,16 @@ def visible(text: str) -> str:
     """``text`` with everything that a terminal, an XML parser or a reader's eye could be misled by
     written as an escape; line feeds and tabs stay."""
     return _UNSAFE.sub(lambda match: ascii(match[0])[1:-1], text.replace("\r\n", "\n"))
+
+
+def inert(text: str) -> str:
+    """``text`` for a log, with a blank in what a CI service would take for a command to it."""
+    return _COMMAND.sub(lambda match: f"{match[0]} ", text)
+
+
+def for_people(text: str) -> str:
+    """``text`` of somebody's repository as it may stand on a screen or in a log."""
+    return inert(visible(text))
 
 
 def plural(number: int, noun: str, nouns: str = "") -> str:

@@ -21,6 +21,7 @@ from harness.report.base import (
     View,
     counts,
     gaps,
+    inert,
     location,
     shown,
     statements,
@@ -134,6 +135,6 @@ def _escape(text: str) -> str:
 
 
 def _log_line(annotation: Annotation) -> str:
-    """One line that the runner takes for text: it would obey ``##[`` anywhere in it."""
+    """One line that the runner takes for text."""
     text = " ".join(visible(annotation.line).split())
-    return f"{annotation.command}: {text}".replace("##[", "## [")
+    return inert(f"{annotation.command}: {text}")

@@ -25,6 +25,7 @@ from harness.report.base import (
     grouped,
     ignored,
     in_order,
+    inert,
     location,
     origin,
     shown,
@@ -73,7 +74,7 @@ def lines(report: Report, view: View) -> Iterator[str]:
         with console.capture() as captured:
             console.print(block, soft_wrap=isinstance(block, Text) and bool(block.no_wrap))
         for line in captured.get().removesuffix("\n").split("\n"):
-            yield line.rstrip(" ")
+            yield inert(line.rstrip(" "))
 
 
 def _blocks(report: Report, view: View) -> Iterator[RenderableType]:

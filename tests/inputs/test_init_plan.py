@@ -71,6 +71,21 @@ def test_what_is_not_missed_is_named_in_comments(root: Path) -> None:
     assert "# env: DEBUG" in text
 
 
+def test_names_that_no_file_can_hold_break_none(root: Path) -> None:
+    code = """
+from airflow.models import Variable
+Variable.get("cfg"); Variable.get("CFG"); Variable.get("a=b"); Variable.get("\\x01 odd\\nname")
+Variable.get("its\\nown = 1\\x1b", "x")
+os.environ["TWO\\nLINES"]; os.environ["WITH SPACE"]
+"""
+    (root / "dags/a.py").write_text(DAG + code)
+    run(root)
+    config = load_config(root)
+    assert set(config.variables) == {"cfg", "\x01 odd\nname"}
+    assert set(config.env) == {"TOKEN"}
+    assert set(actions(root).values()) == {Action.KEEP}
+
+
 def test_the_default_target_is_the_newest(root: Path) -> None:
     list(write(init(root)))
     assert load_config(root).targets == ("2.11.0",)

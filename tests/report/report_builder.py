@@ -391,7 +391,7 @@ HOSTILE = (
     '"><img src=x onerror=alert(1)>',
     "{{ 7 * 7 }}{% raw %}[bold]x[/bold]",
     "\x1b[31mred\x1b]0;title\x07\x00\x85\x9b31m",
-    "a\r\n::error::injected\r::warning::x\n##[error]y",
+    "a\r\n::error::injected\r::warning::x\n##[error]y\n \u2003::stop-commands::z ##vso[task.x]",
     "]]>&amp;<!--",
     "bytes \udcff\ud800 \ufffe\uffff end",
     "left \u202eright\u2066\u2028next",

@@ -52,6 +52,7 @@ def test_color_is_only_color() -> None:
 def test_hostile_text_is_only_text(hostility: str) -> None:
     output = text(hostile(hostility), width=100)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2066\ud800-\udfff]", output)
+    assert not re.search(r"^\s*::|##\w*\[", output, re.M), "a CI service would obey it"
     if "[bold]" in hostility:
         assert "[bold]x[/bold]" in output
 

@@ -110,6 +110,12 @@ def test_explain_lists_and_explains() -> None:
     assert "python2-syntax" in run("explain", "python2-syntax").stdout
 
 
+def test_what_an_error_quotes_is_only_text(tmp_path: Path) -> None:
+    done = run("migrate", tmp_path / "\x1b[2J\n::stop-commands::x\n")
+    assert done.returncode == 2
+    assert "\\x1b[2J\n: :stop-commands::x" in done.stderr
+
+
 def test_malformed_constraints_option(stories: Path) -> None:
     done = run("check", stories / "movie_list" / "before", "--constraints", "2.11.0")
     assert done.returncode == 2

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from codemods.base import OwnClass
 from codemods.calls import init_of, maker, positional_of, takes
 from codemods.newlines import unified
+from codemods.parsing import UNPARSABLE
 from codemods.source import Source
 
 
@@ -38,7 +39,7 @@ def own_classes(sources: Mapping[str, str], names: Iterable[str]) -> dict[str, O
             continue
         try:
             source = Source(unified(text)[0], path)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        except UNPARSABLE:
             continue
         parts = PurePosixPath(path).with_suffix("").parts
         for node, scope in source.classes:

@@ -18,6 +18,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from codemods.parsing import parsed
+
 # Kind → the packages of 1.10 that served it, and whether these names are in lower case.
 SERVED: Mapping[str, tuple[tuple[str, ...], bool]] = {
     "operators": (("operators",), False),
@@ -217,9 +219,8 @@ class Module:
 
 def read_module(path: str, text: str, home: str = "") -> Module | None:
     """The facts of one text; None when it is not Python 3. ``home`` is its path from now on."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(text)
+    if tree is None:
         return None
     name = module_of(path)
     imports: dict[str, str] = {}

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from codemods.base import Edit
+from codemods.parsing import parsed
 
 ID = "python2-source"
 
@@ -113,7 +114,7 @@ def convert(text: str) -> tuple[str, tuple[Edit, ...]]:
 
     A text that parses comes back as it is. Raises SyntaxError when it is not Python 2 either.
     """
-    if _parses(text) and not _PRINT_TO.search(text):
+    if parsed(text) is not None and not _PRINT_TO.search(text):
         return text, ()
     ended = text if text.endswith("\n") else text + "\n"
     new = _renamed(_translated(_spaces(ended)))
@@ -121,14 +122,6 @@ def convert(text: str) -> tuple[str, tuple[Edit, ...]]:
     if ended != text:
         new = new.removesuffix("\n")
     return new, tuple(_edits(text, new))
-
-
-def _parses(text: str) -> bool:
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    return True
 
 
 @lru_cache(maxsize=1)
@@ -191,7 +184,7 @@ def _inside_strings(text: str) -> set[int]:
 
 def _renamed(text: str) -> str:
     """``async`` and ``await`` where they are names, with an underscore."""
-    if _parses(text) or not re.search(r"\b(?:async|await)\b", text):
+    if parsed(text) is not None or not re.search(r"\b(?:async|await)\b", text):
         return text
     rows = text.split("\n")
     places: list[tuple[int, int]] = []

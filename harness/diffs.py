@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-import tokenize
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import Match, SequenceMatcher
 from itertools import pairwise
+
+from codemods.parsing import source_encoding
 
 # Gaps with more lines than this, none of them unique, are not searched for every repeated line.
 LARGE = 2000
@@ -165,11 +166,12 @@ def _span(start: int, stop: int) -> str:
 def encoding_of(data: bytes) -> str:
     """How the text of a file is to be read so that its bytes come back: by its own encoding line
     where it has one, and where that is true of it."""
+    encoding = source_encoding(data)
+    if encoding == "utf-8-sig":  # the mark is a part of the text
+        return "utf-8"
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        encoding = "utf-8" if encoding == "utf-8-sig" else encoding  # the mark is a part of it
         data.decode(encoding)
-    except (SyntaxError, UnicodeDecodeError):
+    except UnicodeDecodeError:
         return "utf-8"
     return encoding
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+
+from codemods.parsing import parsed
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -334,11 +335,8 @@ def placeholder(name: str) -> str:
 
 def parse(path: str, text: bytes) -> Module | None:
     """One file, indexed; None for one that is not Python (of ours)."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(text)
+    if tree is None:
         return None
     module = Module(path=path, tree=tree, package=PurePosixPath(path).parts[:-1])
     pending: list[tuple[ast.AST, Owner]] = [(tree, None)]

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import ast
 import configparser
-import io
 import re
-import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from codemods.parsing import parsed, source_encoding
 from codemods.plugin_layout import IGNORE_FILE, Folders, Layout, arrange
 from codemods.plugin_modules import SERVED, find_plugin_modules, registered, renames
 from harness import diffs
@@ -115,18 +114,13 @@ def lay_out(
 
 def decoded(data: bytes) -> str:
     """The text of a Python source, by its own encoding line; what does not decode is replaced."""
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    except SyntaxError:
-        encoding = "utf-8"
-    return data.decode(encoding, errors="replace")
+    return data.decode(source_encoding(data), errors="replace")
 
 
 def _encoded(text: str, like: bytes) -> bytes:
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(like).readline)
-        return text.encode(encoding)
-    except (SyntaxError, UnicodeEncodeError):
+        return text.encode(source_encoding(like))
+    except UnicodeEncodeError:
         return text.encode()
 
 
@@ -221,11 +215,8 @@ def _imported(sources: Iterable[bytes]) -> set[str]:
     """Top-level names that the repository imports."""
     found: set[str] = set()
     for data in sources:
-        try:
-            tree = ast.parse(data)
-        except (SyntaxError, ValueError, RecursionError):
-            continue
-        for node in ast.walk(tree):
+        tree = parsed(data)
+        for node in ast.walk(tree) if tree else ():
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:

@@ -18,6 +18,7 @@ from harness.files import write_atomically
 from harness.migrate import lines
 from harness.migrate import migrate as migrate_repository
 from harness.model import Config, Constraints
+from harness.needs.find import find_needs
 from harness.repo import copy_tree, load
 from harness.rewrite.repository import rewrite
 from harness.rewrite.worker import Job, Settings, migrate, migrate_all
@@ -132,6 +133,29 @@ def test_files_without_airflow_and_broken_ones_stay_as_they_are(tmp_path: Path) 
     errors = {entry.path: entry.error for entry in rewritten.rewrites if entry.error}
     assert set(errors) == {"dags/old.py"}
     assert "line 2" in errors["dags/old.py"]
+
+
+def test_sources_that_no_parser_takes_have_an_error_each(tmp_path: Path) -> None:
+    """What ends Python's own parser in other ways than with a SyntaxError."""
+    broken = {
+        "deep": b"x = " + b"-" * 60_000 + b"1\n",
+        "long": b"x = 1" + b" + 1" * 60_000 + b"\n",
+        "many-digits": b"x = " + b"1" * 5000 + b"\n",
+        "nul": b"x = 1\0\n",
+        "no-text": b"# coding: rot13\n",
+        "no-errors": b"# coding: idna\n# \xff\n",
+        "no-codec": b"# coding: none\n",
+    }
+    dags = tmp_path / "repo" / "dags"
+    dags.mkdir(parents=True)
+    for name, text in {"dag": b"", **broken}.items():
+        (dags / f"{name}.py").write_bytes(text + OLD + b"# dag\n")
+    copy, config = copied(tmp_path / "repo", tmp_path)
+    assert find_needs(copy) == ()
+    rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    errors = {Path(entry.path).stem: entry.error for entry in rewritten.rewrites if entry.error}
+    assert set(errors) == set(broken)
+    assert not [error for error in errors.values() if "ended over" in error]
 
 
 def test_workers_give_the_same_answers_as_this_process() -> None:

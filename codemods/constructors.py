@@ -260,6 +260,15 @@ class Constructors:
             defaults=defaults,
         )
 
+    def lineage(self, path: str) -> tuple[str, ...]:
+        """The class and what it inherits from; of one that is gone, as its last release had it."""
+        signature = self.signature(path)
+        if signature is not None:
+            return signature.lineage
+        past = [line for line in self._pins.past(_lines(), path) if "(" in line]
+        bases = parse_line(past[-1]).bases if past else ()
+        return tuple(dict.fromkeys([path, *(p for b in bases for p in self.lineage(b))]))
+
     def home(self, path: str) -> str:
         """Where the class that ``path`` names is defined."""
         line = self._line(path)

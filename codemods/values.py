@@ -175,6 +175,38 @@ def _table(value: ast.expr, source: Source) -> str | None:
     return "{" + ", ".join(inside) + "}"
 
 
+def _table_parts(value: ast.expr, source: Source) -> list[str] | None:
+    """The code of dataset and table, and of a project before them when there is one."""
+    pieces = pieces_of(known(value, source), source)
+    groups = split_pieces(pieces, r"[.:]") if pieces is not None else []
+    if len(groups) not in (2, 3) or not all(any(t for t, _ in g) for g in groups):
+        return None
+    parts = [joined(g) for g in groups]
+    if len(parts) == 2 and not _dataset(groups[0], parts[0], source):
+        return None  # it may hold the project as well
+    return parts
+
+
+def _dataset(pieces: list[tuple[str, bool]], code: str, source: Source) -> bool:
+    """Whether a part of a table's name is the dataset alone: a text, or named so elsewhere."""
+    if all(literal and not _TEMPLATE.fullmatch(text) for text, literal in pieces):
+        return True
+    return any(
+        isinstance(node, ast.keyword)
+        and node.arg == "dataset_id"
+        and source.segment(node.value) == code
+        for node in ast.walk(source.tree)
+    )
+
+
+def _part(place: int) -> Shape:
+    def part(value: ast.expr, source: Source) -> str | None:
+        parts = _table_parts(value, source)
+        return parts[place] if parts is not None and len(parts) >= -place else None
+
+    return part
+
+
 def _table_sketch(value: ast.expr, source: Source) -> str:
     """What can be said of a TableReference whose project is the connection's."""
     pieces = pieces_of(known(value, source), source)
@@ -237,6 +269,12 @@ def _dill(value: ast.expr, _: Source) -> str | None:
     return None
 
 
+def _exists(value: ast.expr, _: Source) -> str | None:
+    if isinstance(value, ast.Constant) and isinstance(value.value, bool):
+        return '"ignore"' if value.value else '"log"'
+    return None
+
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -254,12 +292,16 @@ SHAPES: Mapping[str, tuple[Shape, str]] = {
     ),
     "queries": (_queries, "a list of texts, a file as {% include %}"),
     "table": (_table, '{"projectId": ..., "datasetId": ..., "tableId": ...}, all three given'),
+    "project": (_part(-3), "the project of a table's full name"),
+    "dataset": (_part(-2), "the dataset of a table's full name"),
+    "name": (_part(-1), "the table of a table's full name"),
     "remote": (_remote, "a file that Dataproc can read (gs://...): 1.10 uploaded local ones"),
     "list": (_listed, "a list"),
     "sole": (_sole, "the one element of the list: several have to become one package"),
     "fields": (_fields, '{"fields": [...]}'),
     "glob": (_suffix_glob, '"**/*" and the end of the name'),
     "dill": (_dill, '"dill" or "pickle"'),
+    "exists": (_exists, '"ignore" or "log"'),
     "seconds": (_seconds, '{"seconds": ...}'),
     "text": (_text, "a string"),
 }

@@ -32,7 +32,8 @@ _ELSEWHERE = (
         {"resources", "is_delete_operator_pod"},
     ),
 )
-_GIVEN = re.compile(r"\{(\w+)\}")  # in the code of an addition: the code of that argument
+# In the code of an addition: the code of that argument, in a shape of values.py.
+_GIVEN = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _SUBDAG = "airflow.operators.subdag.SubDagOperator"  # a rule of its own speaks of it
 TASK = "airflow.models.baseoperator.BaseOperator"
 
@@ -61,11 +62,6 @@ class Mapped:
         return {a.name for a in self.add} | {row.new for row in self.into.values()}
 
 
-def _lineage(target: Target, path: str) -> tuple[str, ...]:
-    signature = target.constructors.signature(path)
-    return signature.lineage if signature is not None else (path,)
-
-
 def map_arguments(
     target: Target, source: Source, resolution: Resolution, node: ast.Call, first: int = 0
 ) -> Mapped:
@@ -75,10 +71,11 @@ def map_arguments(
     new = table.signature(resolution.path)
     old = baseline().signature(resolution.start)
     chain = [resolution.start, *(hop.new for hop in resolution.hops if hop.new)]
-    lineage = tuple(dict.fromkeys(p for c in reversed(chain) for p in _lineage(target, c)))
+    lineage = tuple(dict.fromkeys(p for c in reversed(chain) for p in table.lineage(c)))
     if old is not None:
         lineage = tuple(dict.fromkeys([*lineage, *old.lineage]))
-    given = {k.arg for k in node.keywords if k.arg}
+    at = {k.arg: k for k in node.keywords if k.arg}
+    given = set(at)
     renames = {o: n for p in reversed(lineage) for o, n in table.renames(p).items()}
     for keyword in node.keywords:
         if keyword.arg is not None:
@@ -93,7 +90,7 @@ def map_arguments(
         have = given | set(mapped.rename.values()) | source.default_arguments[0]
         for path in chain[:-1]:
             for addition in table.additions(path):
-                _add(mapped, addition, new, given, have, source)
+                _add(mapped, addition, new, at, have, source)
     _map_positional(mapped, node, first, old, new, lineage, target, renames)
     return mapped
 
@@ -102,7 +99,7 @@ def _add(
     mapped: Mapped,
     addition: Addition,
     new: Signature,
-    given: set[str],
+    at: dict[str, ast.keyword],
     have: set[str],
     source: Source,
 ) -> None:
@@ -110,14 +107,25 @@ def _add(
     places = {(row.new, row.keys) for row in rows}
     if addition.name not in new.accepts or addition.name in have:
         return
-    needed = set(_GIVEN.findall(addition.code)) - given
-    if any(source.default_code(name) is None for name in needed):
+    read = {name: _read(source, at, name, shape) for name, shape in _GIVEN.findall(addition.code)}
+    if None in read.values():
         if (addition.name, addition.keys[:-1]) in {(name, keys[:-1]) for name, keys in places}:
             mapped.lacking.append(addition)
         return
     gathered = not addition.keys and any(new == addition.name for new, _ in places)
     if (addition.name, addition.keys) not in places and not gathered:
         mapped.add.append(addition)
+        for name in read.keys() & mapped.unsure.keys():
+            mapped.drop[name] = f"it goes into {addition.name}"
+            del mapped.unsure[name]
+
+
+def _read(source: Source, at: dict[str, ast.keyword], name: str, shape: str) -> str | None:
+    """The code of an argument that a call or default_args give, in its shape; None: not known."""
+    if name not in at:
+        return None if shape else source.default_code(name)
+    value = at[name].value
+    return SHAPES[shape][0](value, source) if shape else source.segment(value)
 
 
 def _map_one(
@@ -168,7 +176,9 @@ def _map_one(
             return
         if row.keys and row.new in given:
             mapped.unsure[name] = _place(row, value, source)
-        elif row.keys and name not in accepts:
+        elif row.keys and (
+            name not in accepts or row.of not in target.constructors.lineage(lineage[0])
+        ):
             mapped.into[name] = row
         elif not row.keys and (name not in accepts or row.shape or row.new != name):
             code = SHAPES[row.shape][0](value, source) if row.shape and not none else None
@@ -357,7 +367,9 @@ def missing(
 
 def renamed_key(target: Target, source: Source, resolution: Resolution, key: str) -> str:
     """What the class at the end of the hops calls an argument that default_args give."""
-    probe = ast.Call(func=ast.Name("f"), args=[], keywords=[ast.keyword(key, ast.Name("x"))])
+    probe = ast.parse(f"f({key}=x)", mode="eval").body
+    if not isinstance(probe, ast.Call):
+        return key
     return map_arguments(target, source, resolution, probe).rename.get(key, key)
 
 
@@ -445,11 +457,8 @@ def _gathered(
             node = node.setdefault(key, {})
         node.setdefault((name, *keys)[-1], code)
 
-    def read(name: str) -> str:
-        return source.segment(at[name].value) if name in at else source.default_code(name) or ""
-
     for addition in mapped.add:
-        code = _GIVEN.sub(lambda m: read(m[1]), addition.code)
+        code = _GIVEN.sub(lambda m: _read(source, at, m[1], m[2] or "") or "", addition.code)
         put(addition.name, addition.keys, code)
     for argument, row in mapped.into.items():
         if argument not in skip:

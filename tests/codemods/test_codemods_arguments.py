@@ -454,6 +454,66 @@ def test_classes_of_other_files_hand_arguments_on(
     assert migration.text == (f"{head}{after}\n" if after else None)
 
 
+GOOGLE = "airflow.providers.google.cloud.operators"
+
+
+@pytest.mark.parametrize(
+    ("module", "before", "after"),
+    [
+        (
+            "bigquery",
+            "BigQueryCreateExternalTableOperator(task_id='t', bucket=B, source_objects=FILES, "
+            "destination_project_dataset_table='p.d.t', skip_leading_rows=1)",
+            "BigQueryCreateTableOperator(task_id='t', "
+            'project_id="p", dataset_id="d", table_id="t", '
+            'table_resource={"externalDataConfiguration": {"sourceFormat": "CSV", '
+            '"sourceUris": ["gs://{}/{}".format(B, source_object) for source_object in FILES], '
+            '"csvOptions": {"skipLeadingRows": 1}}}, if_exists="ignore")',
+        ),
+        (
+            "bigquery",
+            "BigQueryCreateEmptyTableOperator(task_id='t', dataset_id=D, table_id='t', "
+            "cluster_fields=F, exists_ok=True)",
+            "BigQueryCreateTableOperator(task_id='t', dataset_id=D, table_id='t', "
+            'if_exists="ignore", table_resource={"clustering": {"fields": F}})',
+        ),
+        (
+            "bigquery",
+            "BigQueryCreateEmptyDatasetOperator(task_id='t', dataset_id=D, exists_ok=False)",
+            "BigQueryCreateEmptyDatasetOperator(task_id='t', dataset_id=D, if_exists=\"log\")",
+        ),
+        (
+            "dataproc",
+            "DataprocSubmitHiveJobOperator(task_id='t', cluster_name=C, region=R, query_uri=Q, "
+            "dataproc_jars=J, job_name=N)",
+            "DataprocSubmitJobOperator(task_id='t', region=R, "
+            'job={"placement": {"cluster_name": C}, "hive_job": {"query_file_uri": Q, '
+            '"jar_file_uris": J}})',
+        ),
+    ],
+)
+def test_classes_of_the_backports_find_their_successors(
+    module: str, before: str, after: str, newest: dict[str, str]
+) -> None:
+    name, successor = before.partition("(")[0], after.partition("(")[0]
+    text = f"from {GOOGLE}.{module} import {{}}\n\n{{}}\n"
+    migration = migrate_source(text.format(name, before), pins=newest)
+    assert migration.text == text.format(successor, after)
+    assert other_notes(migration) == []
+
+
+@pytest.mark.parametrize("table", ["f'{D}.t'", "TABLE", "'{{ params.d }}.t'"])
+def test_a_table_whose_project_may_be_hidden_is_left_alone(
+    table: str, newest: dict[str, str]
+) -> None:
+    made = "BigQueryCreateExternalTableOperator(bucket=B, source_objects=F, task_id='t', "
+    text = f"from {GOOGLE}.bigquery import BigQueryCreateExternalTableOperator\n\n{made}"
+    text += f"destination_project_dataset_table={table})\n"
+    migration = migrate_source(text, pins=newest)
+    assert migration.text is None
+    assert [note.rule for note in migration.notes] == ["replaced-class"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -466,7 +526,7 @@ def test_classes_of_other_files_hand_arguments_on(
             "from airflow.contrib.operators.bigquery_operator import "
             "BigQueryCreateExternalTableOperator\n\n"
             "BigQueryCreateExternalTableOperator(task_id='t', bigquery_conn_id='b', "
-            "source_objects=FILES, bucket=B, destination_project_dataset_table='d.t')\n",
+            "source_objects=FILES, bucket=B, destination_project_dataset_table=TABLE)\n",
             "BigQueryCreateTableOperator(task_id='t', gcp_conn_id='b', ",
         ),
     ],

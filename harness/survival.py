@@ -29,8 +29,8 @@ from harness.metadata.inside import Inside, database_option, inside
 from harness.metadata.load import LoadReport, load
 from harness.metadata.options import ExportOptions, LoadOptions
 from harness.metadata.readable import Readable, read_back
-from harness.metadata.sealing import Fernet, new_seal
-from harness.metadata.stores import store_of
+from harness.metadata.sealing import Fernet, Seal, new_seal
+from harness.metadata.stores import Store, store_of
 from harness.metadata.values import Decoder
 from harness.metadata.verify import VerifyReport, verify
 from harness.model import (
@@ -114,18 +114,7 @@ def survive(
     # Sealed, so that the seal is part of what is proven.
     passphrase = secrets.token_hex(16).encode("ascii")
     seal = new_seal(passphrase)
-    decoder = Decoder(
-        str(bridge.environment.python),
-        str(PROBES / "decode.py"),
-        (),
-        lambda command: launched(tuple(command), no_network=True),
-    )
-    try:
-        with opened(f"sqlite:///{source}") as database:
-            key = Fernet(FERNET_KEY, "the bridge")
-            manifest = export(database, store, ExportOptions(), key, seal, decoder)
-    finally:
-        decoder.close()
+    manifest = _exported(source, bridge.environment, store, seal)
     options = LoadOptions(target=target.target.airflow, policy="replace")
     key = Fernet(destination.fernet_key, "the target")
     on_step("importing")
@@ -154,6 +143,22 @@ def survive(
         problems=tuple(_problems(verified, read)),
         seconds=time.perf_counter() - began,
     )
+
+
+def _exported(source: Path, environment: Environment, store: Store, seal: Seal) -> Manifest:
+    """Put the bridge's database into ``store``; its own Python reads what is pickled."""
+    decoder = Decoder(
+        str(environment.python),
+        str(PROBES / "decode.py"),
+        (),
+        lambda command: launched(tuple(command), no_network=True),
+    )
+    try:
+        with opened(f"sqlite:///{source}") as database:
+            key = Fernet(FERNET_KEY, "the bridge")
+            return export(database, store, ExportOptions(), key, seal, decoder)
+    finally:
+        decoder.close()
 
 
 def seed(

@@ -26,6 +26,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional
 from harness.metadata.copytext import BLOCK, lines_of
 from harness.metadata.options import CHUNK_ROWS
 from harness.metadata.problems import BundleProblem
+from harness.metadata.stores import Store
 from harness.metadata.tables import TABLES
 
 FORMAT = "mwaa-harness/metadata-bundle/1"
@@ -182,7 +183,7 @@ class TableWriter:
     """
 
     def __init__(
-        self, store: Any, name: str, header: Mapping[str, Any], chunk_rows: int = CHUNK_ROWS
+        self, store: Store, name: str, header: Mapping[str, Any], chunk_rows: int = CHUNK_ROWS
     ) -> None:
         self.name = name
         self.rows = 0
@@ -268,7 +269,7 @@ class TableWriter:
         self._out.abort()
 
 
-def blocks(store: Any, name: str, chunk: Chunk) -> Iterator[bytes]:
+def blocks(store: Store, name: str, chunk: Chunk) -> Iterator[bytes]:
     """A chunk's rows, as blocks of whole lines. Raises BundleProblem for a damaged chunk."""
     unpacker = zlib.decompressobj(31)
     begun: List[bytes] = []  # of a line whose end is yet to come
@@ -292,7 +293,7 @@ def blocks(store: Any, name: str, chunk: Chunk) -> Iterator[bytes]:
         raise BundleProblem(f"{store.where}: {name} is cut off.", hint="Export again.")
 
 
-def header_of(store: Any, entry: TableEntry) -> Dict[str, Any]:
+def header_of(store: Store, entry: TableEntry) -> Dict[str, Any]:
     """The first line of a table's file."""
     if entry.file is None:
         return {}
@@ -302,7 +303,7 @@ def header_of(store: Any, entry: TableEntry) -> Dict[str, Any]:
     return header
 
 
-def check_files(store: Any, manifest: Manifest, names: Sequence[str]) -> None:
+def check_files(store: Store, manifest: Manifest, names: Sequence[str]) -> None:
     """Compare the files of those tables with the manifest, byte for byte.
 
     Raises BundleProblem that names every file that is missing, cut off or changed.
@@ -331,7 +332,7 @@ def check_files(store: Any, manifest: Manifest, names: Sequence[str]) -> None:
         )
 
 
-def read_manifest(store: Any) -> Manifest:
+def read_manifest(store: Store) -> Manifest:
     """The manifest of the bundle in a store. Raises BundleProblem when there is none."""
     try:
         data = b"".join(store.read(MANIFEST, 0, None))

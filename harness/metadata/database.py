@@ -158,9 +158,6 @@ class Database:
         """Keep other imports out until the connection ends; False = one is at work."""
         raise NotImplementedError
 
-    def set_sequence(self, table: str, column: str) -> None:
-        """Let the table's own ids go on after those that are there."""
-
     def revision(self) -> str:
         """The schema's alembic revision, "" when it has none."""
         if "alembic_version" not in self.catalogue():

@@ -47,6 +47,7 @@ from harness.metadata.problems import (
 )
 from harness.metadata.schema import Column, Table, airflow_of
 from harness.metadata.sealing import Fernet, Seal, one_of
+from harness.metadata.stores import FolderStore, Store
 from harness.metadata.tables import TABLES
 from harness.metadata.values import Decoder
 
@@ -57,7 +58,7 @@ def no_steps(table: str, done: int, total: int) -> None:
 
 def export(
     database: Database,
-    store: Any,
+    store: Store,
     options: ExportOptions,
     fernet: Fernet,
     seal: Optional[Seal] = None,
@@ -322,8 +323,8 @@ def _select(work: ExportWork, table: Table, inside: str) -> str:
 def selects(database: Database) -> Dict[str, str]:
     """Table → the SQL that an export reads it with, to compare it with the server's own tools."""
     catalogue = _catalogue(database)
-    nothing = Fernet("", "")
-    work = ExportWork(database, None, ExportOptions(), nothing, None, None, catalogue, no_steps)
+    nowhere, nothing = FolderStore(""), Fernet("", "")
+    work = ExportWork(database, nowhere, ExportOptions(), nothing, None, None, catalogue, no_steps)
     return {
         table.name: _select(work, table, "")
         for table in TABLES

@@ -21,7 +21,7 @@ from harness.metadata.outgoing import place_of
 from harness.metadata.problems import MetadataError, TargetProblem
 from harness.metadata.schema import version_key
 from harness.metadata.sealing import Seal, one_of
-from harness.metadata.stores import error_code
+from harness.metadata.stores import Store, error_code
 from harness.metadata.tables import TABLES
 
 HANDED = ("variable", "connection")
@@ -41,7 +41,7 @@ class Handed:
 
 
 def hand_over(
-    store: Any,
+    store: Store,
     manifest: Manifest,
     seal: Optional[Seal],
     prefix: str,
@@ -97,7 +97,7 @@ def hand_over(
     )
 
 
-def _texts(store: Any, entry: TableEntry, seal: Optional[Seal]) -> Iterator[Tuple[str, str]]:
+def _texts(store: Store, entry: TableEntry, seal: Optional[Seal]) -> Iterator[Tuple[str, str]]:
     """Each row's key and the text of its secret."""
     (table,) = (table for table in TABLES if table.name == entry.name)
     columns = {column.name: column for column in table.columns}

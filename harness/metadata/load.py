@@ -57,7 +57,7 @@ from harness.metadata.problems import (
 from harness.metadata.schema import Table
 from harness.metadata.sealing import Fernet, Seal, reopened_seal
 from harness.metadata.shape import Plan, Shape
-from harness.metadata.stores import aws_client
+from harness.metadata.stores import Store, aws_client
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class LoadReport:
     key_checked: bool = False
 
 
-def open_bundle(store: Any, passphrase: Optional[bytes]) -> Tuple[Manifest, Optional[Seal]]:
+def open_bundle(store: Store, passphrase: Optional[bytes]) -> Tuple[Manifest, Optional[Seal]]:
     """The manifest, and the seal of a bundle that has one.
 
     Raises BundleProblem when it is none, KeyProblem when the passphrase is missing or another.
@@ -116,7 +116,7 @@ def open_bundle(store: Any, passphrase: Optional[bytes]) -> Tuple[Manifest, Opti
 
 def load(
     database: Database,
-    store: Any,
+    store: Store,
     options: LoadOptions,
     fernet: Fernet,
     passphrase: Optional[bytes] = None,

@@ -25,6 +25,7 @@ from harness.metadata.options import ExportOptions
 from harness.metadata.problems import MetadataError
 from harness.metadata.schema import Column, Table
 from harness.metadata.sealing import Fernet, Seal
+from harness.metadata.stores import Store
 from harness.metadata.values import Decoder, json_value
 
 UNDECODABLE = "undecodable"
@@ -41,7 +42,7 @@ class ExportWork:
     """What the steps of one export share."""
 
     database: Database
-    store: Any
+    store: Store
     options: ExportOptions
     fernet: Fernet
     seal: Optional[Seal]

@@ -20,6 +20,7 @@ from harness.metadata.problems import KeyProblem, TargetProblem
 from harness.metadata.schema import Column, Table, airflow_of, columns_of, revision_of, version_key
 from harness.metadata.sealing import Fernet, Seal
 from harness.metadata.shape import Plan, Shape
+from harness.metadata.stores import Store
 from harness.metadata.tables import OLD_LOG_TEMPLATE
 
 NAMED = 5
@@ -28,7 +29,7 @@ NAMED = 5
 @dataclass
 class ImportWork:
     database: Database
-    store: Any
+    store: Store
     manifest: Manifest
     options: LoadOptions
     fernet: Fernet

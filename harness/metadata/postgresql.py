@@ -181,11 +181,3 @@ class PostgreSQL(Database):
         taken = bool(self.value("SELECT pg_try_advisory_lock(?)", (LOCK,)))
         self.commit()
         return taken
-
-    def set_sequence(self, table: str, column: str) -> None:
-        sequence = self.value("SELECT pg_get_serial_sequence(?, ?)", (table, column))
-        if sequence:
-            self.rows(
-                f"SELECT setval('{sequence}', greatest((SELECT coalesce(max({self.name(column)}),"
-                f" 1) FROM {self.name(table)}), (SELECT last_value FROM {sequence})))"
-            )

@@ -21,6 +21,7 @@ from harness.metadata.outgoing import place_of
 from harness.metadata.readback import Read, digest, new_secret, readback
 from harness.metadata.schema import Table
 from harness.metadata.sealing import Seal
+from harness.metadata.stores import Store
 from harness.metadata.tables import TABLES
 from harness.metadata.values import Unrepresentable, plain, xcom_value
 
@@ -91,7 +92,7 @@ class NotExpected(Exception):
 class _Bundle:
     """What a value needs of its bundle: the seal, this run's secret, the target's version."""
 
-    def __init__(self, store: Any, manifest: Manifest, seal: Seal | None, target: str) -> None:
+    def __init__(self, store: Store, manifest: Manifest, seal: Seal | None, target: str) -> None:
         self.store, self.manifest, self.seal, self.target = store, manifest, seal, target
         self.secret = new_secret()
 
@@ -192,7 +193,7 @@ SOURCES = (
 
 
 def read_back(
-    store: Any,
+    store: Store,
     manifest: Manifest,
     seal: Seal | None,
     where: Inside,

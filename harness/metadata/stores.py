@@ -13,7 +13,7 @@ import errno
 import os
 import time
 from contextlib import contextmanager, suppress
-from typing import Any, Dict, Iterator, List, Optional, Set
+from typing import Any, Dict, Iterator, List, Optional, Set, Union
 from urllib.parse import urlsplit
 
 from harness.errors import UsageError
@@ -320,7 +320,10 @@ def _explained_s3(error: Any, where: str) -> Exception:
     return MetadataError(f"{where}: {text}.", hint="Start again when S3 answers.")
 
 
-def store_of(place: str, kms_key: str = "") -> Any:
+Store = Union[FolderStore, S3Store]
+
+
+def store_of(place: str, kms_key: str = "") -> Store:
     """The store that a folder's path or an ``s3://bucket/prefix`` names. Raises UsageError."""
     if not place:
         raise UsageError("'': this names no place.", hint="A folder, or s3://bucket/prefix")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from harness.metadata.bundle import TableEntry, blocks, check_files
 from harness.metadata.copytext import NULL, escape, fields, lines_of, unescape
@@ -25,6 +25,7 @@ from harness.metadata.problems import TargetProblem, database_errors
 from harness.metadata.schema import Table
 from harness.metadata.sealing import Fernet, Seal
 from harness.metadata.shape import Plan, Shape
+from harness.metadata.stores import Store
 
 BUCKETS = 1 << 14
 MASK = (1 << 64) - 1
@@ -80,7 +81,7 @@ class VerifyReport:
 
 def verify(
     database: Database,
-    store: Any,
+    store: Store,
     options: LoadOptions,
     fernet: Fernet,
     passphrase: Optional[bytes] = None,
@@ -122,7 +123,7 @@ class _Sides:
     def __init__(
         self,
         database: Database,
-        store: Any,
+        store: Store,
         table: Table,
         entry: TableEntry,
         target: str,

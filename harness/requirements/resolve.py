@@ -16,6 +16,7 @@ import msgspec
 from packaging.version import Version
 
 from harness.errors import HarnessError
+from harness.files import write_atomically
 from harness.model import Conflict, Constraints, Repo, Resolution, Side, Target
 from harness.requirements.applied import Applied, applied_constraints
 from harness.requirements.conflicts import Pin, Root, Setting
@@ -325,9 +326,7 @@ def _cached(entry: Path, *, any_age: bool) -> Resolution | None:
 def _store(entry: Path, resolution: Resolution) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
     data = msgspec.json.encode(_Entry(at=time.time(), resolution=resolution))
-    with tempfile.NamedTemporaryFile(dir=entry.parent, delete=False) as file:
-        file.write(data)
-    Path(file.name).replace(entry)
+    write_atomically(entry, data)
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

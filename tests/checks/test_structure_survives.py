@@ -160,14 +160,14 @@ def dags(draw: st.DrawFn) -> DagObservation:
     )
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(dags())
 def test_identical_dags_raise_nothing(observed: DagObservation) -> None:
     assert findings(CHECK, same_pair(observed)) == ()
     assert judged(CHECK, same_pair(observed)) == [PATH]
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(dags(), st.data())
 def test_one_changed_attribute_is_one_finding(
     observed: DagObservation, data: st.DataObject
@@ -192,7 +192,7 @@ def test_one_changed_attribute_is_one_finding(
     assert found.path == PATH
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(dags(), st.data())
 def test_one_lost_edge_is_one_finding(observed: DagObservation, data: st.DataObject) -> None:
     edges = [(item.task_id, after) for item in observed.tasks for after in item.downstream]

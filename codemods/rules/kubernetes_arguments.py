@@ -15,7 +15,7 @@ from codemods.values import known
 
 ID = "kubernetes-arguments"
 # It warns where the action is not said (operators/kubernetes_engine.py of the google provider).
-_GKE = "airflow.contrib.operators.gcp_container_operator.GKEPodOperator"
+_GKE = "airflow.providers.google.cloud.operators.kubernetes_engine.GKEStartPodOperator"
 _OLD, _NEW = "is_delete_operator_pod", "on_finish_action"
 # Source: operators/pod.py of apache-airflow-providers-cncf-kubernetes 7.4.0 (OnFinishAction).
 _ACTIONS = {True: '"delete_pod"', False: '"keep_pod"'}
@@ -34,7 +34,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             yield _said(source, made, given.value)
         elif (
             given is None
-            and made.path == _GKE
+            and resolution.path == _GKE
             and made.use is not None
             and not names & {_NEW, None}
             and not {_OLD, _NEW} & source.default_arguments[0]

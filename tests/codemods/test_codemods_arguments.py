@@ -483,6 +483,27 @@ GOOGLE = "airflow.providers.google.cloud.operators"
             "BigQueryCreateEmptyDatasetOperator(task_id='t', dataset_id=D, if_exists=\"log\")",
         ),
         (
+            "dataprep",
+            "DataprepGetJobsForJobGroupOperator(task_id='t', job_id=4)",
+            "DataprepGetJobsForJobGroupOperator(task_id='t', job_group_id=4)",
+        ),
+        (
+            "kubernetes_engine",
+            "GKEStartPodOperator(task_id='t', name='n', location='l', cluster_name='c', image='i')",
+            "GKEStartPodOperator(task_id='t', name='n', location='l', cluster_name='c', image='i', "
+            'on_finish_action="keep_pod")',
+        ),
+        (
+            "dataproc",
+            "DataprocScaleClusterOperator(task_id='t', cluster_name=C, region=R, num_workers=3)",
+            "DataprocUpdateClusterOperator(task_id='t', cluster_name=C, region=R, "
+            'cluster={"config": {"secondary_worker_config": {"num_instances": 0}, '
+            '"worker_config": {"num_instances": 3}}}, '
+            'update_mask={"paths": ["config.worker_config.num_instances", '
+            '"config.secondary_worker_config.num_instances"]}, '
+            'graceful_decommission_timeout={"seconds": 0})',
+        ),
+        (
             "dataproc",
             "DataprocSubmitHiveJobOperator(task_id='t', cluster_name=C, region=R, query_uri=Q, "
             "dataproc_jars=J, job_name=N)",

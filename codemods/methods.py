@@ -108,3 +108,9 @@ def _by_class() -> Mapping[str, tuple[str, ...]]:
 def baseline_methods() -> Methods:
     """The table of Airflow 1.10.15."""
     return Methods({"apache-airflow": "1.10.15"})
+
+
+@lru_cache(maxsize=1)
+def method_names() -> frozenset[str]:
+    """The names of all methods in the table."""
+    return frozenset(path.rpartition(".")[2] for path in _lines())

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from codemods.calls import Construction, constructions
 from codemods.constructors import baseline
+from codemods.instances import DAG
 from codemods.source import Source
 from codemods.target import Target
 
-DAG = "airflow.models.dag.DAG"
 SCHEDULES = frozenset({"schedule", "schedule_interval", "timetable"})  # what says when it runs
 
 

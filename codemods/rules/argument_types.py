@@ -9,9 +9,8 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import constructions
 from codemods.changes import Change, Step
 from codemods.constructors import baseline
-from codemods.rules._dag import DAG
+from codemods.instances import DAG, TASK
 from codemods.rules._text import lines
-from codemods.rules.arguments import TASK
 from codemods.source import Source
 from codemods.target import Target
 from codemods.values import known, quoted

@@ -13,6 +13,7 @@ from codemods.calls import Construction, constructions
 from codemods.changes import AddImport, Change, EditCall, NewImport, Step, edit_call
 from codemods.constructors import DROP, Addition, HandRow, Signature, baseline
 from codemods.hops import Resolution
+from codemods.instances import TASK
 from codemods.rules._text import lines, sentence
 from codemods.source import Source
 from codemods.target import Target
@@ -35,7 +36,6 @@ _ELSEWHERE = (
 # In the code of an addition: the code of that argument, in a shape of values.py.
 _GIVEN = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _SUBDAG = "airflow.operators.subdag.SubDagOperator"  # a rule of its own speaks of it
-TASK = "airflow.models.baseoperator.BaseOperator"
 
 
 @dataclass(kw_only=True)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import constructions
 from codemods.changes import Change, EditCall, Operation, Replace, Step
 from codemods.constructors import DROP, Constructor, baseline
-from codemods.methods import baseline_methods
+from codemods.instances import TASK, instances
+from codemods.methods import baseline_methods, method_names
 from codemods.rules._text import lines, sentence
+from codemods.rules.model_attributes import ROWS
 from codemods.source import Source
 from codemods.target import Target
 
 ID = "hook-methods"
-_TASK = "airflow.models.baseoperator.BaseOperator"
 _CONNECTIONS = "airflow.hooks.base.BaseHook"
 
 
@@ -34,72 +34,16 @@ class _Mapped:
 # -- whose method it is ------------------------------------------------------------------------
 
 
-def _hooks(source: Source) -> dict[int, str]:
-    """id of a construction → the 1.10 path of the class it makes, where methods are known."""
-    found: dict[int, str] = {}
-    for made in constructions(source):
-        old = baseline().signature(made.path)
-        if made.use is None or made.first or old is None or _TASK in old.lineage:
-            continue  # what operators inherit by mixins is not in the table
-        if any(baseline_methods().knows(path) for path in old.lineage):
-            found[id(made.node)] = made.path
-    return found
-
-
-def _variables(source: Source, hooks: Mapping[int, str]) -> dict[str, str]:
-    """Names and attributes of ``self`` that never stand for anything but one class of hook."""
-    given: dict[str, set[str]] = {}
-    others: set[str] = set()
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                if node.value is not None and (name := _name(target)):
-                    given.setdefault(name, set()).add(hooks.get(id(node.value), ""))
-                else:
-                    others |= {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
-        elif isinstance(node, ast.arg):
-            others.add(node.arg)
-        elif isinstance(node, ast.For | ast.comprehension):
-            others |= {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
-        elif isinstance(node, ast.withitem) and id(node.context_expr) in hooks:
-            name = _name(node.optional_vars) if node.optional_vars is not None else ""
-            given.setdefault(name, set()).add(hooks[id(node.context_expr)])
-        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-            others |= {n.id for n in ast.walk(node.optional_vars) if isinstance(n, ast.Name)}
-        elif isinstance(node, ast.NamedExpr):
-            others.add(node.target.id)
-    return {
-        name: path
-        for name, paths in given.items()
-        if len(paths) == 1 and name not in others and (path := next(iter(paths)))
-    }
-
-
-def _called(source: Source, hooks: Mapping[int, str]) -> bool:
-    """Whether a method is called on anything that may hold a hook: else nobody need look."""
-    names = {_name(c.func.value) for c in source.plain_calls if isinstance(c.func, ast.Attribute)}
-    made = {n for n, values in source.assigned.items() if any(id(v) in hooks for v in values)}
-    return any(n in made or n.startswith("self.") or f" as {n}" in source.text for n in names)
-
-
 def _class(source: Source, func: ast.Attribute) -> str | None:
-    """The class whose own method is called: ``Variable.get``, ``BaseHook.get_connection``."""
-    path = (source.path_of(func) or "").rpartition(".")[0]
-    if not path.startswith("airflow."):
+    """The class whose method is called, of an instance or, as in ``Variable.get``, of its own."""
+    known = instances(source)
+    path = known.path(func.value) or (source.path_of(func) or "").rpartition(".")[0]
+    if not path.startswith("airflow.") or known.overrides(func.value, func.attr):
         return None
     signature = baseline().signature(path)
-    if signature is None or _TASK in signature.lineage:
-        return None
+    if signature is None or TASK in signature.lineage:
+        return None  # what operators inherit by mixins is not in the table
     return path if any(baseline_methods().knows(p) for p in signature.lineage) else None
-
-
-def _name(node: ast.expr) -> str:
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return f"self.{node.attr}" if node.value.id == "self" else ""
-    return ""
 
 
 # -- what becomes of a call --------------------------------------------------------------------
@@ -169,15 +113,12 @@ def _map(
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
-    hooks = _hooks(source)
-    variables = _variables(source, hooks) if hooks and _called(source, hooks) else {}
     for node in source.plain_calls:
         func = node.func
-        if not isinstance(func, ast.Attribute):
-            continue
-        path = hooks.get(id(func.value)) or variables.get(_name(func.value)) or _class(source, func)
-        if path:
-            yield from _call(source, target, path, node, func)
+        if isinstance(func, ast.Attribute) and func.attr in method_names():
+            path = _class(source, func)
+            if path:
+                yield from _call(source, target, path, node, func)
 
 
 def _call(
@@ -188,6 +129,8 @@ def _call(
     if resolution.removed is not None or before is None or after is None:
         return
     old = baseline_methods().find(before.lineage, func.attr)
+    if any(func.attr in ROWS.get(p, {}) for p in before.lineage):
+        return  # it has another name, or none: another rule tells
     if old is None or not any(target.methods.knows(p) for p in after.lineage):
         return
     lineage = tuple(dict.fromkeys([*after.lineage, *before.lineage]))
@@ -331,6 +274,64 @@ RULE = Rule(
                 "DataprocHook().submit('p', job, 'r')",
             ),
             notes=("hook.submit_job(",),
+        ),
+        Example(
+            before=lines(
+                "from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook",
+                "from airflow.models import BaseOperator",
+                "",
+                "",
+                "class Copy(BaseOperator):",
+                "    def get_hook(self):",
+                "        return GoogleCloudStorageHook()",
+                "",
+                "    def execute(self, context):",
+                "        self.get_hook().delete(bucket='b', object='o')",
+                "        hook = self.get_hook()",
+                "        hook.delete(bucket='b', object='o')",
+            ),
+            after=lines(
+                _GCS,
+                "from airflow.models import BaseOperator",
+                "",
+                "",
+                "class Copy(BaseOperator):",
+                "    def get_hook(self):",
+                "        return GCSHook()",
+                "",
+                "    def execute(self, context):",
+                "        self.get_hook().delete(bucket_name='b', object_name='o')",
+                "        hook = self.get_hook()",
+                "        hook.delete(bucket_name='b', object_name='o')",
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow.hooks.presto_hook import PrestoHook",
+                "from airflow.operators.presto_check_operator import PrestoCheckOperator",
+                "",
+                "",
+                "def hook() -> PrestoHook:",
+                "    return PrestoHook()",
+                "",
+                "",
+                "def rows(one: PrestoHook, op: PrestoCheckOperator):",
+                "    op.get_db_hook().get_records(hql='a')",
+                "    return one.get_records(hql='b') + hook().get_first(hql='c')",
+            ),
+            after=lines(
+                "from airflow.providers.presto.hooks.presto import PrestoHook",
+                "from airflow.providers.common.sql.operators.sql import SQLCheckOperator",
+                "",
+                "",
+                "def hook() -> PrestoHook:",
+                "    return PrestoHook()",
+                "",
+                "",
+                "def rows(one: PrestoHook, op: SQLCheckOperator):",
+                "    op.get_db_hook().get_records(sql='a')",
+                "    return one.get_records(sql='b') + hook().get_first(sql='c')",
+            ),
         ),
     ),
     keeps=(

@@ -7,34 +7,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import constructions
 from codemods.changes import Change, Step
-from codemods.constructors import baseline
-from codemods.rules._dag import DAG
+from codemods.instances import (
+    CONNECTION,
+    DAG,
+    DAG_BAG,
+    INSTANCE,
+    MODEL,
+    POOL,
+    RUN,
+    TASK,
+    instances,
+)
 from codemods.rules._text import lines
-from codemods.rules.arguments import TASK
 from codemods.source import Source
 from codemods.target import Target
 
 ID = "model-attributes"
-_HOOK = "airflow.hooks.base_hook.BaseHook"
-_RUN = "airflow.models.dagrun.DagRun"
-_INSTANCE = "airflow.models.taskinstance.TaskInstance"
-_CONNECTION = "airflow.models.connection.Connection"
-_POOL = "airflow.models.pool.Pool"
-_MODEL = "airflow.models.dag.DagModel"
 _JOB = "airflow.jobs.base_job.BaseJob"
 _LOGGED = "airflow.utils.log.logging_mixin.LoggingMixin"
 _STATE = "airflow.utils.state.State"
 _SETS = {"finished", "unfinished"}
-# What 1.10 gives to callables, templates and execute().
-_CONTEXT = {
-    "dag": DAG,
-    "task": TASK,
-    "ti": _INSTANCE,
-    "task_instance": _INSTANCE,
-    "dag_run": _RUN,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +44,7 @@ class _Row:
 
 
 _RUNS = "Ask the timetable: dag.next_dagrun_info(...) or dag.iter_dagrun_infos_between(...)"
+_CYCLE = "Call airflow.utils.dag_cycle_tester.check_cycle(dag)"
 # Source: airflow/models/{dag,baseoperator,taskinstance,dagrun,connection,pool}.py and
 # airflow/utils/log/logging_mixin.py of 1.10.15, 2.5.1, 2.10.3 and 2.11.0.
 # tests/codemods/test_model_attributes.py proves that it is complete.
@@ -71,12 +65,10 @@ ROWS: Mapping[str, Mapping[str, _Row]] = {
         "normalize_schedule": _Row(since="2.2", advice=_RUNS),
         "is_fixed_time_schedule": _Row(since="2.2", advice=_RUNS),
         "normalized_schedule_interval": _Row(since="2.2", advice="Use dag.timetable"),
-        "set_dag_runs_state": _Row(since="2.3", advice="Call dag.clear(...), which sets it"),
+        "set_dag_runs_state": _Row(since="2.2", advice="Call dag.clear(...), which sets it"),
         "tree_view": _Row(since="2.8", advice="There is no successor: log what you need yourself"),
         "get_dagtags": _Row(since="2.0", advice="Use dag.tags"),
-        "test_cycle": _Row(
-            since="2.0", advice="Call airflow.utils.dag_cycle_tester.check_cycle(dag)"
-        ),
+        "test_cycle": _Row(since="2.0", advice=_CYCLE),
     },
     TASK: {
         "task_concurrency": _Row(since="2.2", new="max_active_tis_per_dag"),
@@ -84,7 +76,7 @@ ROWS: Mapping[str, Mapping[str, _Row]] = {
         "lineage_data": _Row(since="2.0", advice="Use inlets and outlets"),
         "add_only_new": _Row(since="2.0", advice="Use set_upstream or set_downstream"),
     },
-    _INSTANCE: {
+    INSTANCE: {
         "previous_ti": _Row(since="2.0", new="get_previous_ti()"),
         "previous_ti_success": _Row(since="2.0", new='get_previous_ti(state="success")'),
         "previous_start_date_success": _Row(
@@ -98,7 +90,7 @@ ROWS: Mapping[str, Mapping[str, _Row]] = {
         "log_filepath": _Row(since="2.0", advice="Use ti.log_url"),
         "command": _Row(since="2.0", new="command_as_list"),
     },
-    _RUN: {
+    RUN: {
         "id_for_date": _Row(
             since="2.0",
             advice="Write DagRun.generate_run_id(DagRunType.MANUAL, date), with DagRunType of "
@@ -106,15 +98,15 @@ ROWS: Mapping[str, Mapping[str, _Row]] = {
         ),
         "ID_PREFIX": _Row(since="2.0", advice='Write "scheduled__" or use DagRunType'),
         "ID_FORMAT_PREFIX": _Row(since="2.0", advice='Write "scheduled__{0}" or use DagRunType'),
-        "get_run": _Row(since="2.3", advice="Use DagRun.find(dag_id=..., execution_date=...)"),
+        "get_run": _Row(since="2.2", advice="Use DagRun.find(dag_id=..., execution_date=...)"),
     },
-    _CONNECTION: {
+    CONNECTION: {
         "parse_from_uri": _Row(since="2.0", advice="Make it by Connection(uri=...)"),
         "log_info": _Row(since="2.0", advice="Log what you need of it, never the password"),
         "debug_info": _Row(since="2.0", advice="Log what you need of it, never the password"),
     },
-    _POOL: {"used_slots": _Row(since="2.0", new="running_slots")},
-    _MODEL: {
+    POOL: {"used_slots": _Row(since="2.0", new="running_slots")},
+    MODEL: {
         "last_scheduler_run": _Row(since="2.0.2", new="last_parsed_time"),
         "get_dag": _Row(
             since="2.0", advice="Ask DagBag(read_dags_from_db=True).get_dag(model.dag_id)"
@@ -123,6 +115,34 @@ ROWS: Mapping[str, Mapping[str, _Row]] = {
             since="2.0",
             advice="Ask DagBag(read_dags_from_db=True).get_dag(model.dag_id), and it for the run",
         ),
+    },
+    DAG_BAG: {
+        "kill_zombies": _Row(since="2.0", advice="Delete the call: the scheduler fails zombies"),
+        "store_serialized_dags": _Row(since="2.0", new="read_dags_from_db"),
+        **{
+            name: _Row(since="2.0", advice=advice)
+            for name, advice in {
+                "CYCLE_NEW": _CYCLE,
+                "CYCLE_IN_PROGRESS": _CYCLE,
+                "CYCLE_DONE": _CYCLE,
+                "UNIT_TEST_MODE": 'Ask conf.getboolean("core", "unit_test_mode")',
+                "executor": "A DagBag has none: ask ExecutorLoader.get_default_executor()",
+            }.items()
+        },
+        "DAGBAG_IMPORT_TIMEOUT": _Row(
+            since="2.4", advice='Ask conf.getfloat("core", "dagbag_import_timeout")'
+        ),
+        "SCHEDULER_ZOMBIE_TASK_THRESHOLD": _Row(
+            since="2.4", advice='Ask conf.getint("scheduler", "scheduler_zombie_task_threshold")'
+        ),
+    },
+    "airflow.models.taskreschedule.TaskReschedule": {
+        "find_for_task_instance": _Row(
+            since="2.8", advice="Run session.scalars(TaskReschedule.stmt_for_task_instance(ti=ti))"
+        ),
+    },
+    "airflow.models.xcom.BaseXCom": {
+        "id": _Row(since="2.0", advice="Its key is dag_id, task_id, the run and key together"),
     },
     "airflow.models.taskfail.TaskFail": {
         "execution_date": _Row(since="2.3", advice="Use TaskFail.run_id, or its dag_run's date"),
@@ -137,132 +157,23 @@ ROWS: Mapping[str, Mapping[str, _Row]] = {
 _NAMES = frozenset(name for rows in ROWS.values() for name in rows)
 
 
-class _Reader:
-    """Says what class of 1.10 an expression is an instance of."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.made = {id(c.node): c.path for c in constructions(source) if c.use and not c.first}
-        self.within: dict[int, ast.ClassDef] = {}  # id of ``self`` → the class around it
-        self.contexts = {"context", "kwargs"}
-        self.given: set[str] = set()  # parameters of functions that take a context
-        self.others: set[str] = set()  # parameters of other functions, loop variables
-        self.opened: dict[str, set[str]] = {}  # with DAG(...) as name
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                a = node.args
-                names = {x.arg for x in [*a.posonlyargs, *a.args, *a.kwonlyargs]}
-                if a.kwarg is not None:
-                    self.contexts.add(a.kwarg.arg)
-                    self.given |= names
-                else:
-                    self.others |= names
-            elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
-                path = self.path(node.context_expr)
-                self.opened.setdefault(node.optional_vars.id, set()).add(path)
-            elif isinstance(node, ast.For | ast.comprehension):
-                self.others |= {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
-        for cls, _ in source.classes:
-            for node in ast.walk(cls):
-                if isinstance(node, ast.Name) and node.id == "self":
-                    self.within[id(node)] = cls
-
-    def lineage(self, path: str) -> tuple[str, ...]:
-        if not path:
-            return ()
-        signature = baseline().signature(path)
-        return signature.lineage if signature is not None else (baseline().home(path),)
-
-    def inherits(self, cls: ast.ClassDef) -> str:
-        """The 1.10 path of the class of Airflow's that a class of the text comes from."""
-        named = {c.name: c for c, _ in self.source.classes}
-        seen: set[str] = set()
-        while cls.name not in seen and cls.bases:
-            seen.add(cls.name)
-            base = cls.bases[0]
-            path = self.source.path_of(base)
-            if path is not None:
-                own = self.source.own.get(path.rpartition(".")[2])
-                theirs = own is not None and own.may_be(path) and not path.startswith("airflow.")
-                return own.base if own is not None and theirs else path
-            if not isinstance(base, ast.Name) or base.id not in named:
-                return ""
-            cls = named[base.id]
-        return ""
-
-    def path(self, node: ast.expr, depth: int = 0) -> str:
-        """The 1.10 path of the class of a value, or ""."""
-        if depth > 5:
-            return ""
-        if isinstance(node, ast.Call):
-            return self._called(node, depth)
-        if isinstance(node, ast.Subscript):
-            key = node.slice.value if isinstance(node.slice, ast.Constant) else None
-            known = isinstance(node.value, ast.Name) and node.value.id in self.contexts
-            return _CONTEXT.get(str(key), "") if known else ""
-        if isinstance(node, ast.Attribute):
-            owner = self.path(node.value, depth + 1)
-            if node.attr == "dag" and (owner == _RUN or TASK in self.lineage(owner)):
-                return DAG
-            return TASK if node.attr == "task" and owner == _INSTANCE else ""
-        return self._named(node, depth) if isinstance(node, ast.Name) else ""
-
-    def _called(self, node: ast.Call, depth: int) -> str:
-        if id(node) in self.made:
-            return self.made[id(node)]
-        func = node.func
-        if not isinstance(func, ast.Attribute):
-            return ""
-        if func.attr == "get_dagrun" and self.path(func.value, depth + 1) == _INSTANCE:
-            return _RUN
-        context = isinstance(func.value, ast.Name) and func.value.id in self.contexts
-        if context and func.attr in {"get", "pop"} and node.args:
-            key = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
-            return _CONTEXT.get(str(key), "")
-        return ""
-
-    def _named(self, node: ast.Name, depth: int) -> str:
-        if id(node) in self.within:
-            return self.inherits(self.within[id(node)])
-        values = self.source.assigned.get(node.id, [])
-        opened = self.opened.get(node.id, set())
-        if node.id in self.others or self.source.path_of(node) is not None:
-            return ""
-        if not values and not opened:
-            return _CONTEXT.get(node.id, "") if node.id in self.given else ""
-        paths = {self.path(v, depth + 1) for v in values} | opened
-        if node.id in self.given:
-            paths.add(_CONTEXT.get(node.id, ""))
-        return next(iter(paths)) if len(paths) == 1 else ""
-
-    def own(self, node: ast.Attribute) -> bool:
-        """Whether ``self.name`` is the class's own."""
-        cls = self.within.get(id(node.value))
-        if cls is None:
-            return False
-        for part in ast.walk(cls):
-            if isinstance(part, ast.FunctionDef) and part.name == node.attr:
-                return True
-            stored = isinstance(part, ast.Attribute | ast.Name) and isinstance(part.ctx, ast.Store)
-            if stored and (getattr(part, "attr", "") or getattr(part, "id", "")) == node.attr:
-                return True
-        return False
-
-
 def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _states(source, target)
     if not any(f".{name}" in source.text for name in _NAMES):
         return
-    reader: _Reader | None = None
     for node in ast.walk(source.tree):
         if not isinstance(node, ast.Attribute) or node.attr not in _NAMES:
             continue
-        reader = reader or _Reader(source)
+        known = instances(source)
         # DagRun.id_for_date
         static = (source.path_of(node) or "").rpartition(".")[0]
-        lineage = reader.lineage(reader.path(node.value) or static)
+        lineage = known.lineage(known.path(node.value) or static)
         row = next((ROWS[p][node.attr] for p in lineage if node.attr in ROWS.get(p, {})), None)
-        if row is None or reader.own(node) or not target.has(f"apache-airflow>={row.since}"):
+        if (
+            row is None
+            or known.overrides(node.value, node.attr)
+            or not target.has(f"apache-airflow>={row.since}")
+        ):
             continue
         yield _change(source, node, row, lineage)
 
@@ -359,6 +270,41 @@ RULE = Rule(
                 'ti.get_previous_execution_date(state="success"))',
             ),
             notes=("dag.next_dagrun_info(...)",),
+        ),
+        Example(
+            before=lines(
+                "from airflow.models import DagBag, DagModel, DagRun",
+                "",
+                "bag = DagBag()",
+                "bag.kill_zombies([])",
+                "",
+                "",
+                "def told(ctx, session=None):",
+                "    model = session.query(DagModel).first()",
+                "    print(model.get_dag(), ctx['dag_run'].dag.full_filepath)",
+                "    for run in DagRun.find(dag_id='d'):",
+                "        print(run.dag.concurrency, run.get_dag().sub_dag)",
+                "",
+                "",
+                "arguments = {'on_failure_callback': told}",
+            ),
+            after=lines(
+                "from airflow.models import DagBag, DagModel, DagRun",
+                "",
+                "bag = DagBag()",
+                "bag.kill_zombies([])",
+                "",
+                "",
+                "def told(ctx, session=None):",
+                "    model = session.query(DagModel).first()",
+                "    print(model.get_dag(), ctx['dag_run'].dag.fileloc)",
+                "    for run in DagRun.find(dag_id='d'):",
+                "        print(run.dag.max_active_tasks, run.get_dag().partial_subset)",
+                "",
+                "",
+                "arguments = {'on_failure_callback': told}",
+            ),
+            notes=("the scheduler fails zombies", "read_dags_from_db=True"),
         ),
     ),
     keeps=(

@@ -9,8 +9,8 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import init_of
 from codemods.changes import Change, Insert, RenameArgument, Replace, Step
 from codemods.constructors import baseline
+from codemods.instances import TASK
 from codemods.rules._text import lines
-from codemods.rules.arguments import TASK
 from codemods.source import Source
 from codemods.target import Target
 

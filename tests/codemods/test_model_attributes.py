@@ -20,6 +20,12 @@ HOMES = {
     "airflow.models.connection": "Connection",
     "airflow.models.pool": "Pool",
     "airflow.models.taskfail": "TaskFail",
+    "airflow.models.dagbag": "DagBag",
+    "airflow.models.variable": "Variable",
+    "airflow.models.xcom": "BaseXCom",
+    "airflow.models.taskreschedule": "TaskReschedule",
+    "airflow.models.slamiss": "SlaMiss",
+    "airflow.models.log": "Log",
     "airflow.utils.log.logging_mixin": "LoggingMixin",
 }
 # What no reader of a class sees: a helper inside a method, and what others set.

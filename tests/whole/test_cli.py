@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
+from harness import cli, report
 from harness.targets import load_targets
 
 
@@ -114,6 +114,10 @@ def test_what_an_error_quotes_is_only_text(tmp_path: Path) -> None:
     done = run("migrate", tmp_path / "\x1b[2J\n::stop-commands::x\n")
     assert done.returncode == 2
     assert "\\x1b[2J\n: :stop-commands::x" in done.stderr
+
+
+def test_the_option_offers_every_format_that_there_is() -> None:
+    assert tuple(report.FORMATS) == cli.options.FORMATS
 
 
 def test_malformed_constraints_option(stories: Path) -> None:

@@ -140,17 +140,25 @@ def takes(init: ast.FunctionDef) -> frozenset[str] | None:
         isinstance(n, ast.Assign) and isinstance(n.value, ast.Name) and n.value.id == a.kwarg.arg
         for n in ast.walk(init)
     )
-    handed = any(
-        isinstance(n, ast.Call)
+    return _named(init) if handing(init) and not kept else None
+
+
+def handing(init: ast.FunctionDef) -> ast.Call | None:
+    """The call of a base's constructor that is given the ``**kwargs`` of this one."""
+    calls = (
+        n
+        for n in ast.walk(init)
+        if isinstance(n, ast.Call)
         and isinstance(n.func, ast.Attribute)
         and n.func.attr == "__init__"
-        and any(
-            k.arg is None and isinstance(k.value, ast.Name) and k.value.id == a.kwarg.arg
-            for k in n.keywords
-        )
-        for n in ast.walk(init)
+        and any(k.arg is None and _is_kwargs(init, k.value) for k in n.keywords)
     )
-    return _named(init) if handed and not kept else None
+    return next(calls, None)
+
+
+def _is_kwargs(init: ast.FunctionDef, value: ast.expr) -> bool:
+    kwarg = init.args.kwarg
+    return kwarg is not None and isinstance(value, ast.Name) and value.id == kwarg.arg
 
 
 def _named(function: ast.FunctionDef | ast.Lambda) -> frozenset[str]:

@@ -62,6 +62,11 @@ class Mapped:
         return {a.name for a in self.add} | {row.new for row in self.into.values()}
 
 
+def is_elsewhere(path: str, name: str) -> bool:
+    """Whether another rule sees to an argument of the target's class at ``path``."""
+    return any(path.startswith(home) and name in names for home, names in _ELSEWHERE)
+
+
 def map_arguments(
     target: Target, source: Source, resolution: Resolution, node: ast.Call, first: int = 0
 ) -> Mapped:
@@ -140,7 +145,7 @@ def _map_one(
     given: set[str],
 ) -> None:
     name, value = str(keyword.arg), keyword.value
-    if any(lineage[0].startswith(home) and name in names for home, names in _ELSEWHERE):
+    if is_elsewhere(lineage[0], name):
         return
     none = isinstance(value, ast.Constant) and value.value is None
     accepts = new.accepts if new is not None else frozenset()

@@ -6,12 +6,13 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.calls import Construction, constructions
-from codemods.changes import Change, EditCall, Step
+from codemods.calls import Construction, constructions, items_of
+from codemods.changes import Change, EditCall, Replace, Step
 from codemods.rules._text import lines
+from codemods.rules.unpacked_arguments import unpacked
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import known
+from codemods.values import known, quoted
 
 ID = "kubernetes-arguments"
 # It warns where the action is not said (operators/kubernetes_engine.py of the google provider).
@@ -22,6 +23,7 @@ _ACTIONS = {True: '"delete_pod"', False: '"keep_pod"'}
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
+    yield from _in_dicts(source, target)
     for made in constructions(source):
         resolution = target.resolve(made.path)
         signature = target.constructors.signature(resolution.path)
@@ -51,14 +53,52 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             )
 
 
-def _said(source: Source, made: Construction, value: ast.expr) -> Change:
+def _in_dicts(source: Source, target: Target) -> Iterator[Change]:
+    """The flag as a key of ``default_args``, or of a dict that a call unpacks."""
+    reached = {
+        id(made.node)
+        for made in constructions(source)
+        if (signature := target.constructors.signature(target.resolve(made.path).path)) is not None
+        and {_OLD, _NEW} <= signature.accepts
+    }
+    items = [
+        item
+        for node, calls, _ in unpacked(source).values()
+        if any(id(made.node) in reached for made in calls)
+        for item in items_of(node)
+    ]
+    if reached:
+        holders = {id(k.holder): k.holder for k in source.default_keys}
+        items += [
+            item
+            for holder in holders.values()
+            if isinstance(holder, ast.Dict | ast.Call)
+            for item in items_of(holder)
+        ]
+    for place, name, value in items:
+        if name == _OLD and isinstance(place, ast.expr):
+            yield Step(
+                rule=ID,
+                line=place.lineno,
+                message=f"{_OLD} is {_NEW}",
+                operations=(
+                    Replace(node=place, code=quoted(_NEW)),
+                    Replace(node=value, code=_action(source, value)),
+                ),
+            )
+
+
+def _action(source: Source, value: ast.expr) -> str:
     meant = known(value, source)
     if isinstance(meant, ast.Constant) and isinstance(meant.value, bool):
-        code = _ACTIONS[meant.value]
-    elif isinstance(value, ast.Constant):
-        code = _ACTIONS[bool(value.value)]
-    else:
-        code = f'"delete_pod" if {source.segment(value)} else "keep_pod"'
+        return _ACTIONS[meant.value]
+    if isinstance(value, ast.Constant):
+        return _ACTIONS[bool(value.value)]
+    return f'"delete_pod" if {source.segment(value)} else "keep_pod"'
+
+
+def _said(source: Source, made: Construction, value: ast.expr) -> Change:
+    code = _action(source, value)
     return Step(
         rule=ID,
         line=value.lineno,
@@ -84,6 +124,26 @@ RULE = Rule(
                 "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
                 "",
                 "KubernetesPodOperator(task_id='t', image='i', on_finish_action=\"delete_pod\")",
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
+                "",
+                "common = {'is_delete_operator_pod': True}",
+                "with DAG('d', schedule=None, default_args={'is_delete_operator_pod': False}):",
+                "    KubernetesPodOperator(task_id='t', image='i')",
+                "    KubernetesPodOperator(task_id='u', image='i', **common)",
+            ),
+            after=lines(
+                "from airflow import DAG",
+                "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
+                "",
+                'common = {"on_finish_action": "delete_pod"}',
+                'with DAG(\'d\', schedule=None, default_args={"on_finish_action": "keep_pod"}):',
+                "    KubernetesPodOperator(task_id='t', image='i')",
+                "    KubernetesPodOperator(task_id='u', image='i', **common)",
             ),
         ),
         Example(

@@ -21,7 +21,7 @@ from codemods.changes import Change, DropStatement, EditCall, EditDict, Operatio
 from codemods.constructors import DROP
 from codemods.rules._dag import dags
 from codemods.rules._text import lines
-from codemods.rules.arguments import calls_by_path, map_arguments, settle
+from codemods.rules.arguments import calls_by_path, is_elsewhere, map_arguments, settle
 from codemods.source import Source
 from codemods.target import Target
 from codemods.values import known, quoted
@@ -57,7 +57,7 @@ def _returned(source: Source, name: str) -> ast.expr | None:
     return returns[0].value if len(functions) == len(returns) == 1 else None
 
 
-def _unpacked(source: Source) -> dict[int, tuple[Holder, list[Construction], set[str]]]:
+def unpacked(source: Source) -> dict[int, tuple[Holder, list[Construction], set[str]]]:
     """The dicts that calls take their arguments out of, with those calls and how they get there."""
     found: dict[int, tuple[Holder, list[Construction], set[str]]] = {}
     for made in constructions(source):
@@ -96,9 +96,16 @@ def _outcome(source: Source, target: Target, made: Construction, key: str, value
     mapped = map_arguments(target, source, resolution, probe)
     if key in mapped.drop:
         return DROP
-    if key in mapped.unsure or key in mapped.into or key in mapped.shape:
+    other = is_elsewhere(resolution.path, key) and not _takes(target, resolution.path, key)
+    if other or key in mapped.unsure or key in mapped.into or key in mapped.shape:
         return "!" + mapped.unsure.get(key, "write it into the call, where it can be changed")
     return mapped.rename.get(key, key)
+
+
+def _takes(target: Target, path: str, name: str) -> bool:
+    """Whether the target's class takes an argument without a warning."""
+    new = target.constructors.signature(path)
+    return new is not None and name in new.accepts - new.warned
 
 
 def _out_of_sight(source: Source, target: Target) -> Iterator[Change]:
@@ -185,7 +192,7 @@ def _alone(scope: ast.AST, statement: ast.stmt) -> bool:
 def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _out_of_sight(source, target)
     kept: set[str] = set()  # what a dict of these names holds keeps its names
-    for node, calls, names in _unpacked(source).values():
+    for node, calls, names in unpacked(source).values():
         only = _only(source, node, calls, names)
         kept |= set() if only else names
         rename, drop, notes = _settled(source, target, calls, list(items_of(node)), only)
@@ -267,12 +274,34 @@ def _edit(node: Holder, rename: dict[str, str], drop: frozenset[str]) -> Operati
 
 
 _BASH = "from airflow.operators.bash import BashOperator"
+_TRIGGER = "from airflow.operators.trigger_dagrun import TriggerDagRunOperator"
 
 RULE = Rule(
     id=ID,
     title="Use the target's arguments where they come out of a dict",
     why="What a dict gives by ** is an argument like any other: 2.x raises where 1.10 warned.",
     examples=(
+        Example(
+            before=lines(
+                _TRIGGER,
+                "",
+                "",
+                "class Mine(TriggerDagRunOperator):",
+                "    def __init__(self, **kwargs):",
+                "        kwargs['python_callable'] = print",
+                "        super().__init__(**kwargs)",
+            ),
+            after=lines(
+                _TRIGGER,
+                "",
+                "",
+                "class Mine(TriggerDagRunOperator):",
+                "    def __init__(self, **kwargs):",
+                "        kwargs['python_callable'] = print",
+                "        super().__init__(**kwargs)",
+            ),
+            notes=("python_callable reaches",),
+        ),
         Example(
             before=lines(
                 _BASH.replace("bash ", "bash_operator "),

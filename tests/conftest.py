@@ -117,7 +117,7 @@ DOCKER_REQUIRED = "MWAA_HARNESS_DOCKER_REQUIRED"
 
 # A file that appears when somebody has done preparing the engine; its lines are variables for us.
 DOCKER_READY = "MWAA_HARNESS_DOCKER_READY"
-READY_SECONDS = 900.0
+READY_SECONDS = 1800.0
 
 
 @pytest.fixture(scope="session")

@@ -241,7 +241,8 @@ def serve(env):
     ended = {name: process.returncode for name, process in started.items()}
     for process in started.values():
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
+            # What the other would say of its end hides why the first has ended.
+            os.killpg(process.pid, signal.SIGTERM if told else signal.SIGKILL)
     deadline = time.monotonic() + 8
     for process in started.values():
         try:

@@ -109,6 +109,9 @@ def airflow_service(
         (section, "sql_alchemy_conn"): conn,
         ("webserver", "secret_key"): secrets_.word("web"),
         ("webserver", "workers"): "2",
+        # Airflow itself would give up after two minutes, whatever ``wait`` is.
+        ("webserver", "web_server_master_timeout"): f"{WAIT_SECONDS:.0f}",
+        ("webserver", "web_server_worker_timeout"): f"{WAIT_SECONDS:.0f}",
         ("scheduler", "dag_dir_list_interval"): "10",
     }
     if side is Side.BRIDGE:

@@ -449,15 +449,40 @@ def test_a_mistake_of_the_backends_is_an_answer(client: Any, standin: Standin) -
 # ------------------------------------------------------------------------------------- the rest
 
 
-def test_what_is_not_there_is_not_found(client: Any) -> None:
-    for call in (
-        client.get_environment,
-        client.delete_environment,
-        client.update_environment,
-        client.create_cli_token,
-        client.create_web_login_token,
-    ):
-        assert "lake" in refused(call, "ResourceNotFoundException", Name="lake")
+# What an operation needs besides the environment's name or ARN.
+BESIDES: Mapping[str, Mapping[str, Any]] = {
+    "InvokeRestApi": {"Path": "/dags", "Method": "GET"},
+    "TagResource": {"Tags": {"a": "b"}},
+    "UntagResource": {"tagKeys": ["a"]},
+}
+ARN = "arn:aws:airflow:us-east-1:123456789012:environment/"
+
+
+def named(operation: str, name: str) -> dict[str, Any]:
+    """The arguments of an operation on the environment of that name."""
+    tagged = "ResourceArn" in model().operation_model(operation).input_shape.members
+    which = {"ResourceArn": f"{ARN}{name}"} if tagged else {"Name": name}
+    return {**which, **BESIDES.get(operation, {})}
+
+
+OF_NONE = {"CreateEnvironment", "ListEnvironments", "PublishMetrics"}
+
+# Any operation of AWS' may answer with these, named in its model or not.
+COMMON = {"ValidationException"}
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("lake", "ResourceNotFoundException"), ("?", "ValidationException")]
+)
+@pytest.mark.parametrize("operation", sorted({*model().operation_names} - OF_NONE))
+def test_an_error_is_one_of_the_models(
+    standin: Standin, operation: str, name: str, code: str
+) -> None:
+    """What is not there, and what cannot be there, for every operation on an environment."""
+    shapes = model().operation_model(operation).error_shapes
+    assert code in {shape.name for shape in shapes} | COMMON
+    client = standin.client(config=Config(parameter_validation=False))
+    refused(getattr(client, _method(operation)), code, **named(operation, name))
 
 
 def test_access_may_be_denied() -> None:

@@ -54,6 +54,7 @@ def wait_for(what: Callable[[], object], seconds: float) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_check_that_is_ended(engine: Engine, tmp_path: Path, number: signal.Signals) -> None:
+    """While it runs, its containers have nothing of this machine's, and no way out or in."""
     repo = tmp_path / "repo"
     (repo / "dags").mkdir(parents=True)
     (repo / "dags" / "hangs.py").write_text(HANGS)
@@ -68,6 +69,13 @@ def test_a_check_that_is_ended(engine: Engine, tmp_path: Path, number: signal.Si
         return any("sleep 611" in str(top(engine, name)) for name in found)
 
     assert wait_for(hangs, 600)
+    for name in containers_of(engine, process.pid):
+        attributes = engine.client.containers.get(name).attrs
+        assert attributes["Mounts"] == []
+        assert attributes["NetworkSettings"]["Ports"] == {}
+        assert attributes["HostConfig"]["NetworkMode"] == "none"
+        assert attributes["HostConfig"]["CapDrop"] == ["ALL"]
+        assert attributes["Config"]["User"].partition(":")[0] != "0"
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
 

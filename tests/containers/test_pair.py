@@ -157,6 +157,25 @@ def test_both_share_the_emulated_aws(engine: Engine, pair: dict[str, Member]) ->
     assert "shared" in inside(engine, "target", "python3", "-c", read)
 
 
+ASKS_AWS = """
+import boto3, urllib.request
+print("account", boto3.client("sts", "eu-west-1").get_caller_identity()["Account"])
+for host in ("sts.amazonaws.com", "169.254.169.254"):
+    try:
+        urllib.request.urlopen("http://" + host, timeout=20)
+    except OSError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_nothing_reaches_the_real_aws(engine: Engine, pair: dict[str, Member], side: Side) -> None:
+    """Which the pair's network would let through: it installs requirements."""
+    said = inside(engine, side, "python3", "-c", ASKS_AWS)
+    assert "account 123456789012" in said
+    assert said.count("the harness lets nothing reach the real AWS") == 2
+
+
 def test_nothing_is_published_beyond_the_loopback(engine: Engine, pair: dict[str, Member]) -> None:
     for service in pair:
         ports = container(engine, service).attrs["NetworkSettings"]["Ports"]

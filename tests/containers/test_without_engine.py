@@ -1,5 +1,6 @@
 """Without an engine the tests that need one are skipped and counted, or fail when demanded."""
 
+import configparser
 import os
 import subprocess
 import sys
@@ -10,10 +11,24 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(("demanded", "code", "closing"), [("", 0, "skipped"), ("1", 1, "error")])
-def test_the_closing_line_says_so(tmp_path: Path, demanded: str, code: int, closing: str) -> None:
+def variables_of(environment: str) -> dict[str, str]:
+    """What tox sets in an environment of its own."""
+    ini = configparser.ConfigParser()
+    ini.read(Path(__file__).parents[2] / "tox.ini", encoding="utf-8")
+    lines = ini[environment].get("set_env", "").splitlines()
+    pairs = (line.partition("=") for line in lines)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "closing"),
+    [("testenv:tests", 0, "skipped"), ("testenv:docker", 1, "error")],
+)
+def test_the_closing_line_says_so(
+    tmp_path: Path, environment: str, code: int, closing: str
+) -> None:
     env = {name: value for name, value in os.environ.items() if "_DOCKER_" not in name}
-    env |= {"DOCKER_HOST": f"unix://{tmp_path}/none", "MWAA_HARNESS_DOCKER_REQUIRED": demanded}
+    env |= {"DOCKER_HOST": f"unix://{tmp_path}/none", **variables_of(environment)}
     module = Path(__file__).with_name("test_left_behind.py")
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "sweep", str(module)]
     done = subprocess.run(

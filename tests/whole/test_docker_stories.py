@@ -1,4 +1,4 @@
-"""On every fixture repository both runtimes come to the same report."""
+"""On every fixture repository both runtimes make the same observations and the same report."""
 
 import tomllib
 from dataclasses import replace
@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from harness.containers.engine import Engine
-from harness.model import Report
+from harness.model import Environment, Observation, Report, Side
 from harness.pipeline import Options, check
 from harness.runtimes import make_runtime
+from harness.runtimes.base import OnProgress, Request, Runtime
 from harness.runtimes.docker import DockerRuntime
+from harness.runtimes.replay import record, recording_path
 from harness.targets import default_target
 
 STORIES = Path(__file__).parents[2] / "fixtures" / "repos"
@@ -30,13 +32,42 @@ CASES = [
 ]
 
 
+class Recorded:
+    """A runtime whose observations are written down as they come, each into a file of its own."""
+
+    def __init__(self, runtime: Runtime, folder: Path) -> None:
+        self._runtime, self._folder = runtime, folder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runtime, name)
+
+    def observe(self, request: Request, on_progress: OnProgress) -> Observation:
+        seen = self._runtime.observe(request, on_progress)
+        plain = replace(
+            seen, runtime="", isolation="", image="", image_digest="", packages=without_tools(seen)
+        )
+        record(plain, recording_path(self._folder, seen.side, seen.airflow))
+        return seen
+
+    def bytes(self) -> dict[str, bytes]:
+        """Side and version → its recording."""
+        return {path.name: path.read_bytes() for path in self._folder.iterdir()}
+
+
 @pytest.mark.parametrize(("story", "target"), CASES)
-def test_both_runtimes_say_the_same(engine: Engine, story: str, target: str) -> None:
+def test_both_runtimes_say_the_same(
+    engine: Engine, tmp_path: Path, story: str, target: str
+) -> None:
+    """Byte by byte, but for times and for what names the runtime."""
     options = Options(path=STORIES / story / "before", targets=(target,))
     expect = tomllib.loads((STORIES / story / "story.toml").read_text())["expect"]
-    seen = check(options, DockerRuntime(engine=engine))
+    inside = Recorded(DockerRuntime(engine=engine), tmp_path / "docker")
+    outside = Recorded(make_runtime("venv"), tmp_path / "venv")
+    seen = check(options, inside)
     assert seen.verdict == expect.get(target, {}).get("verdict", expect["verdict"])
-    assert comparable(seen) == comparable(check(options, make_runtime("venv")))
+    assert comparable(seen) == comparable(check(options, outside))
+    assert len(inside.bytes()) == len(Side)
+    assert inside.bytes() == outside.bytes()
 
 
 DAG = """
@@ -85,9 +116,14 @@ def comparable(report: Report) -> Any:
             runtime="",
             image="",
             image_digest="",
-            packages={n: v for n, v in environment.packages.items() if n not in INSTALLERS},
+            packages=without_tools(environment),
         )
         for environment in report.environments
     )
     plain = replace(report, timings={}, environments=environments, sources={})
     return msgspec.to_builtins(plain)
+
+
+def without_tools(side: Environment | Observation) -> dict[str, str]:
+    """What is installed, but for what installed it."""
+    return {name: version for name, version in side.packages.items() if name not in INSTALLERS}

@@ -1,11 +1,13 @@
 """compose/compose.yml with a real Compose client, and with a ready-made image on one side."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +16,9 @@ from harness.cache import cache_folder
 from harness.containers.engine import Engine
 from harness.containers.images import build, compose_folder, pack_context, provide_image
 from harness.containers.readiness import WEB_PORT, published, unhealthy
-from harness.model import Side
+from harness.model import Side, Target
 from harness.runtimes.constraints import find_constraints
-from harness.targets import default_target
+from harness.targets import default_bridge, default_target
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
@@ -63,16 +65,21 @@ def client(engine: Engine) -> tuple[str, ...]:
     pytest.skip("no Compose client")
 
 
+def provided(engine: Engine, row: Target) -> str:
+    """The name of a row's own image."""
+    constraints = find_constraints(row)
+    return provide_image(
+        engine, row, constraints, cache=cache_folder(), on_step=lambda _: None
+    ).name
+
+
 @pytest.fixture(scope="module")
 def ready_made(engine: Engine) -> Iterator[str]:
     """An image that is none of ours, with the Airflow of the default target in it."""
-    row = default_target()
-    base = provide_image(
-        engine, row, find_constraints(row), cache=cache_folder(), on_step=lambda _: None
-    )
+    base = provided(engine, default_target())
     name = f"mwaa-harness-test/mwaa-local:{engine.run}"
     context = {"Dockerfile": DOCKERFILE.encode(), "entrypoint.sh": ENTRYPOINT.encode()}
-    build(engine, pack_context(context), name, {"BASE_IMAGE": base.name}, what="")
+    build(engine, pack_context(context), name, {"BASE_IMAGE": base}, what="")
     yield name
     engine.client.images.remove(name, force=True)
 
@@ -153,3 +160,26 @@ def test_compose_publishes_on_the_loopback_alone(airflows: dict[Side, Any]) -> N
     for container in airflows.values():
         bindings = container.attrs["NetworkSettings"]["Ports"][f"{WEB_PORT}/tcp"]
         assert {binding["HostIp"] for binding in bindings} == {"127.0.0.1"}
+
+
+def test_check_takes_ready_made_images_as_well(
+    engine: Engine, ready_made: str, tmp_path: Path
+) -> None:
+    """And names what it ran on, with the digest, among the report's environments."""
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "hello.py").write_text(DAG)
+    bridge = provided(engine, default_bridge())
+    images = ["--bridge-image", bridge, "--target-image", ready_made]
+    argv = [sys.executable, "-m", "harness", "check", str(tmp_path), "--runtime", "docker"]
+    done = subprocess.run([*argv, *images, "--format", "json"], stdout=subprocess.PIPE, check=True)
+    report = json.loads(done.stdout)
+    assert report["verdict"] == "pass"
+    named = [(each["image"], each["image_digest"]) for each in report["environments"]]
+    assert named == [(name, digest_of(engine, name)) for name in (bridge, ready_made)]
+
+
+def digest_of(engine: Engine, name: str) -> str:
+    """An image that was never in a registry goes by the engine's own id."""
+    found: str = engine.client.images.get(name).id
+    assert found.startswith("sha256:")
+    return found

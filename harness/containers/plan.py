@@ -151,6 +151,8 @@ def database_service(side: Side, image: str, secrets_: Secrets, volume: str) -> 
     return Service(
         name=f"{side}-db",
         image=image,
+        # A new Airflow commits each of its permissions by itself; a power cut may take the last.
+        command=("postgres", "-c", "synchronous_commit=off"),
         env={
             "POSTGRES_USER": "airflow",
             "POSTGRES_PASSWORD": secrets_.word(f"{side}-db"),

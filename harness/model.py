@@ -260,7 +260,8 @@ class Frame:
 @dataclass(frozen=True, kw_only=True)
 class ErrorObservation:
     """Why a file or plugin did not load. ``type`` is the exception's qualified name; ``path`` and
-    ``line`` the innermost place in the repository's own code; ``chain`` the messages of causes."""
+    ``line`` the innermost place in the repository's own code; ``chain`` the messages of causes;
+    ``outcome`` what a plugin's file did, in the words of FileObservation."""
 
     type: str
     message: str
@@ -268,6 +269,7 @@ class ErrorObservation:
     line: int = 0
     frames: tuple[Frame, ...] = ()
     chain: tuple[str, ...] = ()
+    outcome: str = "error"
 
 
 @dataclass(frozen=True, kw_only=True)

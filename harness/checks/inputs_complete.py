@@ -16,7 +16,7 @@ from harness.checks.load_rules import (
 from harness.checks.loads import failed_side
 from harness.checks.network import network_fix
 from harness.checks.places import listed, original_line
-from harness.checks.scene import Kind, Scene
+from harness.checks.scene import Kind, Scene, plugin_scene
 from harness.model import (
     Check,
     Config,
@@ -104,11 +104,13 @@ def judge(pair: Pair) -> Iterator[Judgement]:
 def _stopped(pair: Pair) -> Iterator[tuple[str, tuple[str, str] | None]]:
     """Every file that its surroundings stopped, and the (kind, name) of the input to blame."""
     for side, observation in ((Side.TARGET, pair.observed), (Side.BRIDGE, pair.bridge)):
-        for seen in observation.files:
-            if seen.outcome == "error":
-                cause = diagnose(Scene(pair=pair, side=side, seen=seen))
-                if cause.kind is Kind.SURROUNDINGS:
-                    yield seen.path, cause.input
+        broken = [seen for seen in observation.files if seen.outcome == "error"]
+        scenes = [Scene(pair=pair, side=side, seen=seen) for seen in broken]
+        scenes += [plugin_scene(pair, side, error) for error in observation.plugin_errors]
+        for scene in scenes:
+            cause = diagnose(scene)
+            if cause.kind is Kind.SURROUNDINGS:
+                yield scene.seen.path, cause.input
 
 
 def _lookups(pair: Pair, side: Side) -> Iterator[LookupObservation]:

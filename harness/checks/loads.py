@@ -9,6 +9,8 @@ from harness.checks.diagnosis import diagnose
 from harness.checks.scene import Kind, Scene
 from harness.model import FileObservation, Observation, Pair, Side, Unjudged
 
+BROKEN_BEFORE = "it is broken on the bridge already, and loads on neither side"
+
 
 def files_of(observation: Observation) -> Mapping[str, FileObservation]:
     """What one side saw of each file, by path."""
@@ -33,7 +35,7 @@ class Both:
 def comparable(pair: Pair) -> Iterator[Both | Unjudged]:
     """Every file whose DAGs can be compared, and for each other one why it cannot.
 
-    A file that never worked on the bridge has no DAG that could be lost: it is passed over.
+    A file that works on the target only has no DAG that could be lost: it is passed over.
     """
     for observation in (pair.bridge, pair.observed):
         if observation.failure:
@@ -49,6 +51,8 @@ def comparable(pair: Pair) -> Iterator[Both | Unjudged]:
             cause = diagnose(Scene(pair=pair, side=Side.BRIDGE, seen=old))
             if cause.kind is Kind.SURROUNDINGS:
                 yield Unjudged(path=path, reason=f"it does not load on the bridge: {cause.message}")
+            elif new and new.outcome != "ok":
+                yield Unjudged(path=path, reason=BROKEN_BEFORE)
         elif new is None:
             yield Unjudged(path=path, reason=unobserved(pair.observed))
         elif new.outcome != "ok":

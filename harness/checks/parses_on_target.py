@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.checks.diagnosis import diagnose, rules_for
 from harness.checks.load_rules import BROKEN_ON_TARGET
-from harness.checks.loads import failed_side, files_of, unobserved
+from harness.checks.loads import BROKEN_BEFORE, failed_side, files_of, unobserved
 from harness.checks.places import evidence
 from harness.checks.scene import Kind, Scene
 from harness.model import Check, FileObservation, Judged, Judgement, Pair, Severity, Side, Unjudged
@@ -38,6 +38,7 @@ def _judge_broken(pair: Pair, seen: FileObservation) -> Iterator[Judgement]:
     cause = diagnose(scene)
     before = _fault_before(pair, seen.path)
     if before is Kind.OWN:
+        yield Unjudged(path=seen.path, reason=BROKEN_BEFORE)
         return
     if before is Kind.SURROUNDINGS and cause.kind is not Kind.MOVE:
         yield Unjudged(path=seen.path, reason=f"it loads on neither side: {cause.message}")

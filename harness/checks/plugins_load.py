@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from harness.checks.diagnosis import diagnose, rules_for
 from harness.checks.loads import failed_side
 from harness.checks.places import error_evidence, listed
-from harness.checks.scene import Kind, Scene
+from harness.checks.scene import Kind, plugin_scene
 from harness.model import (
     Check,
     ErrorObservation,
-    FileObservation,
     Finding,
     Judged,
     Judgement,
@@ -107,22 +106,24 @@ def judge(pair: Pair) -> Iterator[Judgement]:
 
 
 def _broken_before(pair: Pair, error: ErrorObservation, *, lost: bool) -> Iterator[Judgement]:
-    cause = diagnose(_scene(pair, Side.BRIDGE, error))
+    cause = diagnose(plugin_scene(pair, Side.BRIDGE, error))
+    stopped = cause.kind is Kind.SURROUNDINGS
+    begin = "The plugin cannot be judged" if stopped else "The plugin is already broken"
     yield cause.rule.finding(
         error.path,
-        f"The plugin is already broken on the bridge. {cause.message}",
+        f"{begin} on the bridge. {cause.message}",
         severity=Severity.ERROR if lost else Severity.WARNING,
         line=error.line,
         evidence=error_evidence(pair, Side.BRIDGE, error),
         fix=cause.fix,
         side=Side.BRIDGE.value,
     )
-    if cause.kind is Kind.SURROUNDINGS:
+    if stopped:
         yield Unjudged(path=error.path, reason=cause.message)
 
 
 def _broken_now(pair: Pair, error: ErrorObservation) -> Iterator[Finding]:
-    scene = _scene(pair, Side.TARGET, error)
+    scene = plugin_scene(pair, Side.TARGET, error)
     cause = diagnose(scene)
     yield cause.rule.finding(
         error.path,
@@ -132,15 +133,6 @@ def _broken_now(pair: Pair, error: ErrorObservation) -> Iterator[Finding]:
         fix=cause.fix,
         side=Side.TARGET.value,
     )
-
-
-def _scene(pair: Pair, side: Side, error: ErrorObservation) -> Scene:
-    """A plugin that did not load, seen as a file that did not load."""
-    observation = pair.bridge if side is Side.BRIDGE else pair.observed
-    seen = FileObservation(
-        path=error.path, outcome="error", error=error, lookups=observation.plugin_lookups
-    )
-    return Scene(pair=pair, side=side, seen=seen)
 
 
 def _compare(

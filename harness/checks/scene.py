@@ -8,12 +8,16 @@ moved on the bridge) the row does not apply.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.checks.places import line_in, line_of
 from harness.model import ErrorObservation, FileObservation, Observation, Pair, Rule, Side
+
+# What the probe's socket guard says of a host (probes/observe/network.py).
+REFUSED_HOST = re.compile(r"the harness allows no network .*?, and (\S+) was asked for")
 
 
 class Kind(StrEnum):
@@ -49,6 +53,20 @@ class Scene:
         """The line of the repository's own code that failed, as this side saw it."""
         texts = self.pair.texts if self.side is Side.BRIDGE else self.pair.rewritten_texts
         return line_of(texts.get(self.error.path, ""), self.error.line)
+
+
+def plugin_scene(pair: Pair, side: Side, error: ErrorObservation) -> Scene:
+    """A plugin that did not load, seen as a file that did not load."""
+    observation = pair.bridge if side is Side.BRIDGE else pair.observed
+    said = " ".join((error.message, *error.chain))
+    seen = FileObservation(
+        path=error.path,
+        outcome=error.outcome,
+        error=error,
+        lookups=observation.plugin_lookups,
+        egress=tuple(dict.fromkeys(REFUSED_HOST.findall(said))),
+    )
+    return Scene(pair=pair, side=side, seen=seen)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -223,8 +223,8 @@ class DockerRuntime:
         memory = AIRFLOW_MEMORY + max(1, request.workers or 1) * config.memory
         silence = 2 * config.timeout + SLACK_SECONDS
 
-        def run(paths: Sequence[str], on_record: OnRecord) -> Ended:
-            asked = payload_of(request, paths, root=AIRFLOW_HOME, place=place)
+        def run(paths: Sequence[str], killers: Mapping[str, str], on_record: OnRecord) -> Ended:
+            asked = payload_of(request, paths, killers, root=AIRFLOW_HOME, place=place)
             payload = pack_files({str(payload_path): msgspec.json.encode(asked)}, uid=0, gid=0)
             argv = (inside.python, "-B", str(probe), str(payload_path), "/dev/fd/3")
             command = Command(

@@ -39,8 +39,9 @@ SLACK_SECONDS = 30.0
 # up after so many.
 MAX_STARTS = 40
 
-Run = Callable[[Sequence[str], OnRecord], Ended]
-"""Starts the probe over some DAG files, hands over its records, and says how it ended."""
+Run = Callable[[Sequence[str], Mapping[str, str], OnRecord], Ended]
+"""Starts the probe over some DAG files, without the plugins that have killed it, path → how; hands
+over its records, and says how it ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,7 @@ class Seen:
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     plugins: _Plugins = field(default_factory=_Plugins)
+    plugin: str = ""  # the last that was begun
     ready: bool = False
     begun: set[str] = field(default_factory=set)
     files: dict[str, FileObservation] = field(default_factory=dict)
@@ -91,6 +93,8 @@ class Seen:
                     start = msgspec.convert(record, _Start)
                     self.airflow, self.python = start.airflow, start.python
                     self.packages = start.packages
+                case "plugin":
+                    self.plugin = msgspec.convert(record, _Begin).path
                 case "plugins":
                     self.plugins = msgspec.convert(record, _Plugins)
                     self.ready = True
@@ -106,7 +110,8 @@ def look(request: Request, run: Run, on_progress: OnProgress) -> Seen:
     """Run the probe over all DAG files, as often as it takes.
 
     A file may take the probe down with it. Then those that were being loaded are tried again one
-    at a time, so that only the one whose fault it is stays without a result ("lost").
+    at a time, so that only the one whose fault it is stays without a result ("lost"). So may a
+    plugin: it is left out then.
     """
     seen = Seen(asked=frozenset(request.repo.dag_files))
     total = len(request.repo.dag_files)
@@ -119,13 +124,19 @@ def look(request: Request, run: Run, on_progress: OnProgress) -> Seen:
 
     on_progress(Progress(side=request.side, step="starting Airflow"))
     batches = deque([request.repo.dag_files])
+    killers: dict[str, str] = {}
     starts = 0
     while batches:
         batch = batches.popleft()
         starts += 1
         seen.begun.clear()
-        ended = run(batch, on_record)
+        seen.plugin = ""
+        ended = run(batch, killers, on_record)
         seen.isolation = _isolation(ended, request)
+        if not seen.ready and seen.plugin not in {"", *killers} and starts < MAX_STARTS:
+            killers[seen.plugin] = ended.why
+            batches.appendleft(batch)
+            continue
         if not seen.ready:
             seen.failure = _start_failure(request, seen, ended)
             break
@@ -142,7 +153,12 @@ def look(request: Request, run: Run, on_progress: OnProgress) -> Seen:
 
 
 def payload_of(
-    request: Request, files: Sequence[str], *, root: PurePath, place: Place
+    request: Request,
+    files: Sequence[str],
+    killers: Mapping[str, str],
+    *,
+    root: PurePath,
+    place: Place,
 ) -> dict[str, Any]:
     """What the probe is asked; ``root`` is the repository where the probe finds it."""
     config = request.config
@@ -153,6 +169,7 @@ def payload_of(
         "dags_folder": str(place.dags),
         "plugins_folder": str(place.plugins) if request.repo.plugins else None,
         "files": list(files),
+        "killers": dict(killers),
         "sys_path": [str(root / path) for path in config.paths],
         "workers": request.workers or os.cpu_count() or 1,
         "timeout": config.timeout,

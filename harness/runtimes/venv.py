@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -186,9 +186,9 @@ class VenvRuntime:
         variables = _environment_variables(request, environment, place)
         config, repo = request.config, request.repo
 
-        def run(files: Sequence[str], on_record: OnRecord) -> Ended:
+        def run(files: Sequence[str], killers: Mapping[str, str], on_record: OnRecord) -> Ended:
             payload = place.root / "payload.json"
-            asked = payload_of(request, files, root=repo.root, place=place)
+            asked = payload_of(request, files, killers, root=repo.root, place=place)
             if self.files_a_process:
                 asked["files_a_process"] = self.files_a_process
             payload.write_bytes(msgspec.json.encode(asked))

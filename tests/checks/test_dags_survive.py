@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from pairs import PATH, dag, findings, judged, pair, rules, same_pair, seen, task, unjudged
 
 from harness.model import Severity
@@ -93,7 +94,8 @@ def test_what_does_not_load_on_the_target_is_unjudged() -> None:
     assert rules(CHECK, about) == []
 
 
-def test_what_never_worked_has_nothing_to_lose() -> None:
-    about = pair([seen(outcome="exit")], [seen(outcome="exit")])
-    assert unjudged(CHECK, about) == []
+@pytest.mark.parametrize("now", ["exit", "ok"])
+def test_what_never_worked_has_nothing_to_lose(now: str) -> None:
+    about = pair([seen(outcome="exit")], [seen(outcome=now)])
     assert judged(CHECK, about) == []
+    assert unjudged(CHECK, about) == ([] if now == "ok" else [PATH])

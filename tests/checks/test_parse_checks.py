@@ -42,10 +42,10 @@ def test_files_that_load_raise_nothing() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "on_bridge", "on_target", "open_on_target"),
     [
-        # broken by its own fault, on both sides: told once
-        (EXITS, EXITS, ["exits-at-import"], [], []),
-        (SUM, SUM, ["broken-on-bridge"], [], []),
-        (SUM, GONE, ["broken-on-bridge"], [], []),
+        # broken by its own fault, on both sides: told once, and not green on the target
+        (EXITS, EXITS, ["exits-at-import"], [], [PATH]),
+        (SUM, SUM, ["broken-on-bridge"], [], [PATH]),
+        (SUM, GONE, ["broken-on-bridge"], [], [PATH]),
         # stopped by its surroundings on both sides: nothing can be said of the move
         (VARIABLE, VARIABLE, ["missing-variable"], [], [PATH]),
         (VARIABLE, SUM, ["missing-variable"], [], [PATH]),

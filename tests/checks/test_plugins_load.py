@@ -10,12 +10,14 @@ from pairs import broken, dag, findings, judged, pair, rules, seen, side, unjudg
 
 from harness.model import (
     ErrorObservation,
+    LookupObservation,
     Observation,
     Pair,
     PluginObservation,
     Severity,
     Side,
 )
+from harness.probes.observe.network import Network
 
 CHECK = "plugins-load"
 PLUGIN = "plugins/company.py"
@@ -25,8 +27,10 @@ def plugin(**registers: tuple[str, ...]) -> PluginObservation:
     return PluginObservation(name="company", path=PLUGIN, registers=registers)
 
 
-def failed(kind: str = "ZeroDivisionError", message: str = "division by zero") -> ErrorObservation:
-    return ErrorObservation(type=kind, message=message, path=PLUGIN, line=4)
+def failed(
+    kind: str = "ZeroDivisionError", message: str = "division by zero", outcome: str = "error"
+) -> ErrorObservation:
+    return ErrorObservation(type=kind, message=message, path=PLUGIN, line=4, outcome=outcome)
 
 
 def with_plugins(bridge: dict[str, Any], target: dict[str, Any], *files: Any) -> Pair:
@@ -62,6 +66,15 @@ def test_a_plugin_that_kept_everything() -> None:
         ((failed(),), (failed(),), ["broken-on-bridge"], Severity.ERROR),
         ((failed(),), (), ["broken-on-bridge"], Severity.WARNING),
         ((), (failed(),), ["broken-on-target"], Severity.ERROR),
+        *(
+            ((failed(outcome=outcome),), (), [rule], Severity.WARNING)
+            for outcome, rule in {
+                "exit": "exits-at-import",
+                "timeout": "parse-timeout",
+                "memory": "parse-memory",
+                "lost": "killed-at-import",
+            }.items()
+        ),
         (
             (),
             (failed("ImportError", "cannot import name 'X' from 'airflow.y' (y.py)"),),
@@ -80,8 +93,24 @@ def test_a_plugin_that_fails(before: Any, now: Any, rule: list[str], severity: S
 
 def test_a_plugin_that_misses_a_variable_is_unjudged() -> None:
     error = failed("KeyError", "'Variable lake does not exist'")
-    about = with_plugins({"plugin_errors": (error,)}, {"plugin_errors": (error,)})
+    look = LookupObservation(
+        kind="variable", name="lake", path=PLUGIN, line=4, answer="missing", value=""
+    )
+    sees = {"plugin_errors": (error,), "plugin_lookups": (look,)}
+    about = with_plugins(sees, sees)
     assert rules(CHECK, about) == ["missing-variable"]
+    assert unjudged(CHECK, about) == unjudged("inputs-complete", about) == [PLUGIN]
+    assert rules("inputs-complete", about) == [], "it is told once"
+
+
+def test_a_plugin_that_is_refused_the_network_is_unjudged() -> None:
+    with pytest.raises(OSError, match=r"db\.test") as refusal:
+        Network([]).check("db.test", 5432)
+    error = failed("OSError", str(refusal.value))
+    about = with_plugins({"plugin_errors": (error,)}, {"plugin_errors": (error,)})
+    (found,) = findings(CHECK, about)
+    assert found.rule == "network-at-parse"
+    assert '"db.test:5432"' in found.fix
     assert unjudged(CHECK, about) == [PLUGIN]
 
 

@@ -288,7 +288,7 @@ def test_egress(seen: Observation) -> None:
     assert observed.outcome == "error"
     assert [host.endswith("amazonaws.com:443") for host in observed.egress] == [True]
     assert observed.error
-    assert any("allowed_hosts" in cause for cause in observed.error.chain)
+    assert any("allowed-hosts" in cause for cause in observed.error.chain)
 
 
 def test_plugins(seen: Observation) -> None:
@@ -313,6 +313,34 @@ def test_bridge_plugin_warnings(observations: dict[Side, Observation]) -> None:
     assert [(w.path, w.airflow) for w in warnings if w.category == "FutureWarning"] == [
         ("plugins/good.py", True)
     ]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_plugin_that_takes_the_process_along_is_named(side: Side, tmp_path: Path) -> None:
+    plugins = {
+        "a": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
+        "b": "import time\ntime.sleep(1000)\n",
+        "c": "import os\nif os.fork() == 0:\n    os._exit(0)\nos._exit(0)\n",
+        "d": "kept = b'x' * (4 << 30)\n",
+        "d2": "import time\n\ntime.sleep(1000)\n",
+        "e": "raise KeyboardInterrupt\n",
+        "f": REPOSITORY["plugins/zlast.py"],
+    }
+    files = {f"plugins/{name}.py": text for name, text in plugins.items()}
+    files["dags/one.py"] = HEAD + "DAG('one', start_date=start)\n"
+    seen = observe_on(side, tmp_path, files, timeout=5, memory=512)
+    errors = {Path(e.path).stem: (e.outcome, e.type, e.line) for e in seen.plugin_errors}
+    assert errors == {
+        "a": ("lost", "ChildProcessError", 0),
+        "b": ("timeout", "TimeoutError", 2),
+        "c": ("exit", "SystemExit", 4),
+        "d": ("memory", "MemoryError", 1),
+        "d2": ("timeout", "TimeoutError", 3),
+        "e": ("error", "KeyboardInterrupt", 1),
+    }
+    assert "SIGKILL" in next(e.message for e in seen.plugin_errors if e.outcome == "lost")
+    assert "last" in {plugin.name for plugin in seen.plugins}
+    assert [file.outcome for file in seen.files] == ["ok"]
 
 
 @pytest.mark.parametrize("side", SIDES)

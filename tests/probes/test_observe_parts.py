@@ -231,7 +231,7 @@ def test_refused_and_recorded(attempt: str, place: str) -> None:
     code = f"try:\n    {attempt}\nexcept OSError as e:\n    print(e)\nprint(*seen.all('egress'))"
     refusal, recorded = guarded(code).splitlines()
     assert place in refusal
-    assert "allowed_hosts" in refusal
+    assert "allowed-hosts" in refusal
     assert recorded == place
 
 

@@ -161,6 +161,7 @@ def test_what_the_probe_is_given(
         "airflow_home": root,
         "dags_folder": f"{root}/dags",
         "plugins_folder": f"{root}/plugins",
+        "killers": {},
         "files": ["dags/a.py"],
         "sys_path": [f"{root}/lib"],
         "workers": 3,

@@ -12,14 +12,20 @@ MAX_CHAIN = 5
 MAX_FRAMES = 40
 
 
-class Exited(Exception):
-    """Stands in for the SystemExit of a plugin, so that Airflow counts it as any other failure."""
+class Ended(Exception):
+    """Stands in for what would end the process that loads a plugin, so that Airflow counts it as
+    any other failure: ``outcome`` is a FileObservation's, the cause what was raised."""
+
+    def __init__(self, outcome, cause):
+        super().__init__(f"{type(cause).__name__}: {text_of(cause)}")
+        self.outcome = outcome
 
 
 def describe_error(error, path):
     """An ErrorObservation of an exception; ``path`` is the file to blame when no frame is own."""
-    if isinstance(error, Exited):
-        error = error.__cause__
+    outcome = "error"
+    if isinstance(error, Ended):
+        outcome, error = error.outcome, error.__cause__
     frames = []
     with contextlib.suppress(Exception):  # a traceback may hold anything once user code had it
         for summary in traceback.extract_tb(error.__traceback__):
@@ -39,6 +45,7 @@ def describe_error(error, path):
         "line": place[1],
         "frames": frames[-MAX_FRAMES:],
         "chain": [f"{class_name(type(e))}: {cut(text_of(e))}" for e in causes(error)],
+        "outcome": outcome,
     }
 
 
@@ -52,6 +59,7 @@ def plain_error(kind, message, path, frames=()):
         "line": place["line"],
         "frames": list(frames),
         "chain": [],
+        "outcome": "error",
     }
 
 

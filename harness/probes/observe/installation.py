@@ -12,7 +12,7 @@ import sys
 
 from .loading import present
 from .notes import Seen, recording
-from .plugins import describe_plugins, exits_as_errors
+from .plugins import describe_plugins, guarded
 
 # What 2.x does before it parses DAG files; 1.10 loads and integrates plugins as it is imported.
 PLUGIN_STEPS = (
@@ -33,14 +33,17 @@ record, an empty DagBag, whether DagBag looks into files first, how 2.x serialis
 the classes that know in which DAG and group a task is made, and the masker of secrets."""
 
 
-def import_airflow(plugins_folder):
-    """Import Airflow and load the plugins; gives back an Airflow."""
+def import_airflow(payload, tell):
+    """Import Airflow and load the plugins, each of which is told before; gives back an Airflow."""
     failures = []
     log = logging.getLogger("airflow.plugins_manager")
     listener = logging.Handler()
     listener.emit = lambda record: failures.append((record.exc_info or (None, None))[1])
     log.addHandler(listener)
-    with recording(Seen()) as seen, exits_as_errors(plugins_folder):
+    guard = guarded(
+        payload["plugins_folder"], payload["timeout"], payload["memory"], payload["killers"], tell
+    )
+    with recording(Seen()) as seen, guard:
         importlib.import_module("airflow")
         manager = importlib.import_module("airflow.plugins_manager")
         for step in PLUGIN_STEPS:

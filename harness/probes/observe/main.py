@@ -74,7 +74,7 @@ def main(payload_file, result_path):
     os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT"] = "0"  # ours is kept from outside
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")  # boto: what is refused stays refused
     gc.disable()  # nearly all that is made while Airflow is imported stays
-    airflow = import_airflow(payload["plugins_folder"])
+    airflow = import_airflow(payload, lambda path: emit_record("plugin", path=path))
     emit_record(
         "start",
         airflow=airflow.version,

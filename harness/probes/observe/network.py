@@ -49,7 +49,7 @@ class Network:
         raise OSError(
             errno.ENETUNREACH,
             f"the harness allows no network while DAGs are parsed, and {place} was asked for; a "
-            "host that the file has to reach is named under allowed_hosts in the configuration",
+            "host that the file has to reach is named under allowed-hosts in the configuration",
         )
 
     def check_address(self, sock, address):

@@ -3,17 +3,25 @@
 import contextlib
 import importlib
 import importlib.machinery
+import os
+import resource
+import signal
 import sys
 
-from .errors import Exited, describe_error, plain_error
+from .errors import Ended, describe_error, plain_error
 from .names import PATHS
-from .safely import read, text_of
+from .processes import lift_memory_limit, memory_limits
+from .safely import exit_now, getpid, read, text_of
 
 
 @contextlib.contextmanager
-def exits_as_errors(folder):
-    """While plugins are loaded, turn the SystemExit of a module in ``folder`` into an exception
-    that Airflow reports like any other, so that the other plugins are still seen."""
+def guarded(folder, seconds, mebibytes, killers, tell):
+    """While plugins are loaded, turn what a module in ``folder`` does to this process into an
+    exception that Airflow reports like any other, so that the rest is still seen.
+
+    Each may take so many seconds and MiB. ``tell(path)`` is called before each; one that is in
+    ``killers``, path → what became of this process the last time, is not tried again.
+    """
     loader = importlib.machinery.SourceFileLoader
     execute = loader.exec_module
     depth = []
@@ -21,11 +29,21 @@ def exits_as_errors(folder):
     def exec_module(self, module):
         if not folder or depth or not self.path.startswith(folder.rstrip("/") + "/"):
             return execute(self, module)
+        path = PATHS.own(self.path)
+        if path in killers:
+            error = ChildProcessError(f"as the plugin was loaded, {killers[path]}")
+            raise Ended("lost", error) from error
+        tell(path)
         depth.append(module)
+        late = TimeoutError(f"it was not loaded within {seconds:g} seconds")
         try:
-            return execute(self, module)
-        except SystemExit as error:
-            raise Exited(f"sys.exit({text_of(error.code)})") from error
+            with limits(late, seconds, mebibytes):
+                return execute(self, module)
+        except BaseException as error:
+            outcome = "timeout" if error is late else outcome_of(error)
+            if outcome:
+                raise Ended(outcome, error) from error
+            raise
         finally:
             depth.pop()
 
@@ -36,12 +54,50 @@ def exits_as_errors(folder):
         loader.exec_module = execute
 
 
+def outcome_of(error):
+    """What a plugin did with an exception that is not like any other, "" = it is."""
+    if isinstance(error, MemoryError):
+        return "memory"
+    if isinstance(error, SystemExit):
+        return "exit"
+    return "" if isinstance(error, Exception) else "error"
+
+
+@contextlib.contextmanager
+def limits(late, seconds, mebibytes):
+    """Raise ``late`` after so many seconds, MemoryError when this process grows by more than so
+    many MiB, and SystemExit at os._exit; a process that is forked off may exit."""
+    me = getpid()
+
+    def ring(*_):
+        raise late
+
+    def leave(status):
+        if getpid() != me:
+            exit_now(status)
+        raise SystemExit(status)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    for limit in memory_limits(mebibytes):
+        resource.setrlimit(*limit)
+    os._exit = leave
+    try:
+        yield
+    finally:
+        os._exit = exit_now
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        lift_memory_limit()
+
+
 def describe_plugins(manager, failures, seen):
     """The ``plugins`` record: what is registered, what failed, and what own code warned about."""
     errors = []
     for path, message in manager.import_errors.items():
         path = PATHS.own(path) or PATHS.text(path)
         error = next((f for f in failures if text_of(f) == message), None)
+        failures = [f for f in failures if f is not error]  # another may say the same
         errors.append(
             describe_error(error, path)
             if error is not None

@@ -487,7 +487,9 @@ class _Moves:
         for node in self.source.strings:
             value = str(node.value)
             end = path_end(self.target, value)
-            if end.advice:
+            if value.count(".") == 2 and value in self.target.plugin_modules:
+                yield self._plugin_module(node, value)
+            elif end.advice:
                 yield _absent(node, value, end.advice)
             elif end.by is not None and end.by.replaced:
                 advice = f"name {end.path}, which takes other arguments"
@@ -506,6 +508,17 @@ class _Moves:
             if prefix and any(f"{module}.".startswith(prefix) for module in _modules()):
                 message = f"a path below {prefix} is put together here"
                 yield _note(call, message, "Make it lead to where the target has the class", ID)
+
+    def _plugin_module(self, node: ast.Constant, value: str) -> Change:
+        """The module that 1.10 made of a plugin, in a string: where all that it had lives now."""
+        inside = (p for p in self.target.plugins if p.rpartition(".")[0] == value)
+        homes = sorted({self.target.plugins[path].rpartition(".")[0] for path in inside})
+        code = self.source.segment(node)
+        if len(homes) == 1 and code.count(value) == 1:
+            new = code.replace(value, homes[0])
+            return self._step(node.lineno, value, homes[0], Replace(node=node, code=new))
+        fix = f"name the module that holds what is looked for: {', '.join(homes)}"
+        return _note(node, f"{value} is made by a plugin of 1.10 alone", fix, ID)
 
     def _texts(self) -> Iterator[Note]:
         """Imports in strings that become files of their own, such as generated DAGs."""

@@ -9,7 +9,7 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import init_of
 from codemods.changes import Change, Insert, RenameArgument, Replace, Step
 from codemods.constructors import baseline
-from codemods.instances import TASK
+from codemods.instances import TASK, instances
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
@@ -145,6 +145,25 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             if path in lineage:
                 wanted = {name for name, since in names.items() if target.has(since)}
                 yield from _assigned(cls, wanted)
+    yield from _of_others(source, target)
+
+
+def _of_others(source: Source, target: Target) -> Iterator[Change]:
+    """What is asked of a task that lacks it on the target."""
+    names = {name for rows in GONE.values() for name in rows}
+    if not any(f".{name}" in source.text for name in names):
+        return
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Attribute) or node.attr not in names:
+            continue
+        if isinstance(node.value, ast.Name) and node.value.id == "self":
+            continue  # told with its class
+        known = instances(source)
+        path = known.path(node.value)
+        rows = [r for p in known.lineage(path) if (r := GONE.get(p, {}).get(node.attr))]
+        if rows and target.has(rows[0][0]) and not known.overrides(node.value, node.attr):
+            message = f"{path.rpartition('.')[2]} has no {node.attr} on the target"
+            yield Note.at(node, rule=ID, message=message, fix=rows[0][1])
 
 
 def _lineage(source: Source, cls: ast.ClassDef, named: dict[str, ast.ClassDef]) -> set[str]:
@@ -330,6 +349,33 @@ RULE = Rule(
     why="Airflow calls methods and reads attributes of subclasses; where it calls them otherwise "
     "than 1.10 did, it warns or fails.",
     examples=(
+        Example(
+            before=lines(
+                "from airflow.operators.pig_operator import PigOperator",
+                "",
+                "",
+                "class Mine(PigOperator):",
+                "    def execute(self, context):",
+                "        self.get_hook().run_cli('c')",
+                "",
+                "",
+                "task = PigOperator(task_id='a', pig='b')",
+                "task.get_hook().run_cli('c')",
+            ),
+            after=lines(
+                "from airflow.providers.apache.pig.operators.pig import PigOperator",
+                "",
+                "",
+                "class Mine(PigOperator):",
+                "    def execute(self, context):",
+                "        self.hook.run_cli('c')",
+                "",
+                "",
+                "task = PigOperator(task_id='a', pig='b')",
+                "task.get_hook().run_cli('c')",
+            ),
+            notes=("Use the property hook",),
+        ),
         Example(
             before=lines(
                 _BASE,

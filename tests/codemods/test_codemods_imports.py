@@ -910,3 +910,21 @@ def test_a_new_import_joins_one_from_the_same_module(
     after = migrate_source(before, pins=newest).text or before
     assert expected in after
     assert not migrate_source(after, pins=newest).text
+
+
+@pytest.mark.parametrize(
+    ("homes", "after", "told"),
+    [
+        (("ours.A", "ours.B"), "ours", 0),
+        (("one.A", "two.B"), "airflow.operators.plugin", 1),
+    ],
+)
+def test_the_module_of_a_plugin_in_a_string(
+    newest: dict[str, str], homes: tuple[str, str], after: str, told: int
+) -> None:
+    """Its one new module takes its place; where there are several, they are named."""
+    text = 'from importlib import import_module\n\nimport_module("{}").A\n'
+    plugins = {f"airflow.operators.plugin.{home.partition('.')[2]}": home for home in homes}
+    done = migrate_source(text.format("airflow.operators.plugin"), pins=newest, plugins=plugins)
+    assert (done.text or text.format("airflow.operators.plugin")) == text.format(after)
+    assert ["one, two" in note.fix for note in done.notes] == [True] * told

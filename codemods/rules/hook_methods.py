@@ -254,6 +254,7 @@ RULE = Rule(
         ),
         Example(
             before=lines(
+                "from airflow.contrib.hooks.aws_hook import AwsHook",
                 "from airflow.contrib.hooks.gcp_dataproc_hook import DataProcHook",
                 "from airflow.hooks.base_hook import BaseHook",
                 "from airflow.hooks.slack_hook import SlackHook",
@@ -262,8 +263,10 @@ RULE = Rule(
                 "slack = SlackHook(slack_conn_id='s')",
                 "slack.call('chat.postMessage', api_params={'text': 'hello'})",
                 "DataProcHook().submit('p', job, 'r')",
+                "AwsHook('a').get_client_type('ecs')",
             ),
             after=lines(
+                "from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook",
                 "from airflow.providers.google.cloud.hooks.dataproc import DataprocHook",
                 "from airflow.hooks.base import BaseHook",
                 "from airflow.providers.slack.hooks.slack import SlackHook",
@@ -272,8 +275,9 @@ RULE = Rule(
                 "slack = SlackHook(slack_conn_id='s')",
                 "slack.call('chat.postMessage', json={'text': 'hello'})",
                 "DataprocHook().submit('p', job, 'r')",
+                "AwsBaseHook('a').get_client_type('ecs')",
             ),
-            notes=("hook.submit_job(",),
+            notes=("hook.submit_job(", "get_session(region_name=...).client("),
         ),
         Example(
             before=lines(

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions
+from codemods.calls import Construction, constructions, items_of
 from codemods.changes import AddImport, Change, EditCall, EditDict, NewImport, Replace, Step
 from codemods.rules._text import lines
+from codemods.rules.unpacked_arguments import only_theirs, unpacked
 from codemods.source import Source
 from codemods.target import Target
 from codemods.values import joined, known, pieces_of, split_pieces, text_of
@@ -43,6 +44,17 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             elif keyword.arg == "volumes" and volumes:
                 yield from _volumes(source, construction, keyword)
     near = next((c for c in made if c.use is not None), None)
+    for node, calls, names in unpacked(source).values():
+        if not all(_docker(target, c) for c in calls):
+            continue
+        ours = only_theirs(source, node, calls, names)
+        for place, name, value in items_of(node):
+            if name == "auto_remove" and remove:
+                yield from _auto_remove(source, value)
+            elif name == "volumes" and volumes and near and ours and isinstance(node, ast.Dict):
+                yield from _default_volumes(source, near, node, value)
+            elif name == "volumes" and volumes:
+                yield _note(place.lineno, place.col_offset)
     for key in source.default_keys:
         if key.name == "auto_remove" and remove:
             yield from _auto_remove(source, key.value)

@@ -103,7 +103,8 @@ def _map(
         to, advice = successor(argument)
         if new.positional[place : place + 1] == (to,) and to and not mapped.positional:
             continue
-        if to and to != DROP and to in new.accepts and to not in given:
+        taken = to in new.accepts or (new.anything and to != argument)
+        if to and to != DROP and taken and to not in given:
             mapped.positional[place] = to
         elif not new.anything or advice:
             takes = ", ".join(sorted(new.accepts)) or "no arguments"

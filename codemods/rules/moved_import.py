@@ -439,6 +439,12 @@ class _Moves:
                 said = True
             else:
                 ends[name] = resolution.path
+            if resolution.replaced:
+                yield _note(
+                    self.source.unbound[name][0].node,
+                    f"another class is in the place of {module}.{name}",
+                    "name it in the import instead of *, and its calls are rewritten as well",
+                )
         own = self.target.resolve(module)
         gone = "" if broken or own.hops else self._unknown(f"{module}.*")
         stays = not own.hops and not broken and not gone

@@ -249,7 +249,7 @@ class _Plugin:
         # default_view of flask_appbuilder.BaseView is "list": the page keeps its name only then,
         # or when the class gets a line that says so.
         if page is not None and page.name != "list":
-            first = cls.body[0]
+            first = next((n for n in cls.body if not _docstring(n)), page)
             begin = self.source.span(first)[0]
             if isinstance(first, ast.FunctionDef):
                 begin = self.source.span(first.decorator_list[0])[0] - 1

@@ -70,7 +70,7 @@ def unpacked(source: Source) -> dict[int, tuple[Holder, list[Construction], set[
     return found
 
 
-def _only(source: Source, node: Holder, calls: list[Construction], names: set[str]) -> bool:
+def only_theirs(source: Source, node: Holder, calls: list[Construction], names: set[str]) -> bool:
     """Whether nothing but these calls uses the dict, and what puts more into it."""
     nodes = list(ast.walk(source.tree))
     uses = sum(
@@ -193,7 +193,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _out_of_sight(source, target)
     kept: set[str] = set()  # what a dict of these names holds keeps its names
     for node, calls, names in unpacked(source).values():
-        only = _only(source, node, calls, names)
+        only = only_theirs(source, node, calls, names)
         kept |= set() if only else names
         rename, drop, notes = _settled(source, target, calls, list(items_of(node)), only)
         yield from notes

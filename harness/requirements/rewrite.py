@@ -286,7 +286,8 @@ def _needed(
         edits.append(_edit(PROVIDER, last or 1, f"{name} is added: {why}."))
         if not pin:
             message = f"The constraints of Airflow {target.airflow} do not know {name}."
-            notes.append(_note(PROVIDER, last or 1, message))
+            fix = "Look for a version that takes what they pin, and write it here."
+            notes.append(replace(_note(PROVIDER, last or 1, message), fix=fix))
     return _Step(rows=tuple(added), edits=tuple(edits), notes=tuple(notes))
 
 

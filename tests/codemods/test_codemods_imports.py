@@ -393,6 +393,35 @@ CASES = {
             "GKEClusterHook",
         ),
     ),
+    "a dict of arguments that is Docker's alone": (
+        text(
+            "from airflow.operators.docker_operator import DockerOperator",
+            "",
+            "common = {'volumes': ['/a:/b']}",
+            "DockerOperator(task_id='t', image='i', **common)",
+        ),
+        text(
+            "from airflow.providers.docker.operators.docker import DockerOperator",
+            "from docker.types import Mount",
+            "",
+            'common = {\'mounts\': [Mount(source="/a", target="/b", type="bind")]}',
+            "DockerOperator(task_id='t', image='i', **common)",
+        ),
+    ),
+    "an argument by place that ** takes": (
+        text(
+            "from airflow.hooks.slack_hook import SlackHook",
+            "",
+            "slack = SlackHook(slack_conn_id='s')",
+            "slack.call('chat.postMessage', {'text': 'done'})",
+        ),
+        text(
+            "from airflow.providers.slack.hooks.slack import SlackHook",
+            "",
+            "slack = SlackHook(slack_conn_id='s')",
+            "slack.call('chat.postMessage', json={'text': 'done'})",
+        ),
+    ),
     "a module of which only some names moved": (
         text("from airflow.utils import helpers", "", "helpers.chain(helpers.prune_dict)"),
         text(
@@ -928,3 +957,40 @@ def test_the_module_of_a_plugin_in_a_string(
     done = migrate_source(text.format("airflow.operators.plugin"), pins=newest, plugins=plugins)
     assert (done.text or text.format("airflow.operators.plugin")) == text.format(after)
     assert ["one, two" in note.fix for note in done.notes] == [True] * told
+
+
+def test_a_star_says_whose_calls_it_leaves(targets: dict[str, dict[str, str]]) -> None:
+    star = text(
+        "from airflow.contrib.operators.dataproc_operator import *",
+        "",
+        "DataProcPySparkOperator(task_id='a', main='m')",
+    )
+    (note,) = migrate_source(star, pins=targets["2.11.0"]).notes
+    assert (note.line, "DataProcPySparkOperator" in note.message) == (3, True)
+
+
+def test_a_token_that_the_hook_throws_away_is_said(
+    targets: dict[str, dict[str, str]],
+) -> None:
+    made = "from airflow.hooks.slack_hook import SlackHook\n\nSlackHook(token='t')\n"
+    (note,) = migrate_source(made, pins=targets["2.11.0"]).notes
+    assert (note.line, "slack_conn_id" in note.fix) == (3, True)
+
+
+def test_a_page_keeps_its_docstring(targets: dict[str, dict[str, str]]) -> None:
+    page = text(
+        "from airflow.plugins_manager import AirflowPlugin",
+        "from flask_admin import BaseView, expose",
+        "",
+        "class Quota(BaseView):",
+        '    """What is left."""',
+        "    @expose('/')",
+        "    def quota(self):",
+        "        return self.render('quota.html')",
+        "",
+        "class QuotaPlugin(AirflowPlugin):",
+        "    name = 'quota'",
+        "    admin_views = [Quota(category='A', name='Quota')]",
+    )
+    new = migrate_source(page, pins=targets["2.11.0"]).text or ""
+    assert '    """What is left."""\n    default_view = "quota"\n' in new

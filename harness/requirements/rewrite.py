@@ -166,7 +166,7 @@ def _line(line: Line, target: Target, pins: Mapping[str, str], asked: Collection
     obsolete = next((row for row in OBSOLETE if row.name == line.name), None)
     if obsolete and not line.marker:
         return _dropped(line, OBSOLETE_RULE, f"{line.name} is dropped: {obsolete.why}.")
-    return _Step() if line.name in outside_pins(target) else _pin(line, pins)
+    return _Step() if line.name in outside_pins(target) else _pin(line, target, pins)
 
 
 # ------------------------------------------------------------------------------ constraint line
@@ -294,26 +294,25 @@ def _needed(
 # --------------------------------------------------------------------------------- other lines
 
 
-def _pin(line: Line, pins: Mapping[str, str]) -> _Step:
+def _pin(line: Line, target: Target, pins: Mapping[str, str]) -> _Step:
     pin = pins.get(line.name)
     if pin is None or SpecifierSet(line.specifier).contains(pin, prereleases=True):
         return _Step()
+    pinned = f"the constraints of Airflow {target.airflow} pin {line.name} to {pin}"
     exact = re.fullmatch(r"===?(?P<version>[^,*]+)", line.specifier)
     if exact is None or line.hashes or line.marker:
-        message = f"{line.text} contradicts the constraints, which pin {line.name} to {pin}."
-        return _Step(notes=(_note(PIN, line.number, message),))
+        return _Step(notes=(_note(PIN, line.number, f"{line.text}: {pinned}."),))
     row = line.text.replace(_spelled(line), f"=={pin}", 1)
-    message = f"{line.text} becomes {pin}, the version of the constraints."
     safe = _major(exact["version"]) == _major(pin)
-    step = _Step(
-        rows=(_commented(row, line),), edits=(_edit(PIN, line.number, message, safe=safe),)
+    message = f"{line.text} becomes {pin}, the version of the constraints."
+    # The version is the user's own choice: to change it is never silent, however small the step.
+    broke = "" if safe else " Look for what that release broke."
+    warning = f"{line.name} goes from {exact['version']} to {pin}: {pinned}.{broke}"
+    return _Step(
+        rows=(_commented(row, line),),
+        edits=(_edit(PIN, line.number, message, safe=safe),),
+        notes=(_note(PIN, line.number, warning),),
     )
-    if safe:
-        return step
-    warning = (
-        f"{line.name} goes from {exact['version']} to {pin}: look for what that release broke."
-    )
-    return replace(step, notes=(_note(PIN, line.number, warning),))
 
 
 def _spelled(line: Line) -> str:

@@ -155,10 +155,18 @@ def test_windows_line_ends_stay() -> None:
     assert done.text.count("\r\n") == done.text.count("\n") == 3
 
 
-def test_a_new_major_release_is_an_unsafe_edit_and_a_note() -> None:
-    done = rewrite(f"{HEAD}pandas==0.25.3\n")
-    assert [edit.safe for edit in done.edits] == [False]
-    assert "0.25.3" in done.notes[0].message
+@pytest.mark.parametrize(
+    ("name", "version", "safe"), [("pandas", "0.25.3", False), ("requests", "2.0.0", True)]
+)
+def test_a_pin_is_never_changed_without_a_word(name: str, version: str, safe: bool) -> None:
+    done = rewrite(f"{HEAD}{name}=={version}\n")
+    pin = constraints().pins[name]
+    assert done.text == f"{HEAD}{name}=={pin}\n"
+    assert [edit.safe for edit in done.edits] == [safe]
+    (note,) = done.notes
+    assert (note.rule, note.line) == ("requirements-pin", 2)
+    for said in (version, pin, "constraints of Airflow 2.11.0"):
+        assert said in note.message
 
 
 @pytest.mark.parametrize(

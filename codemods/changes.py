@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
@@ -224,34 +224,61 @@ def _between_new(gaps: Sequence[Space]) -> tuple[Space, Space]:
     return gap, end
 
 
-def _broken(code: str, indent: str, taken: int) -> str:
-    """The code of a value on a line of its own: one item a line where it is longer than that."""
-    if len(indent) + taken + len(code) <= WIDTH or "\n" in code:
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """Where an expression is written: what its line starts with, and how much is taken of it."""
+
+    indent: str = ""
+    taken: int = 0  # before the expression, the indent included
+    limit: int = WIDTH
+
+
+def _broken(code: str, line: _Line) -> str:
+    """The code of an expression, one item a line where its line would be longer than that."""
+    if line.taken + len(code) <= line.limit or "\n" in code:
         return code
-    node = ast.parse(code, mode="eval").body
-    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.keywords:
+    try:
+        node = ast.parse(code, mode="eval").body
+    except SyntaxError:  # several statements
+        return code
+    while (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Call)
+        and not (node.args or node.keywords)
+    ):
         node = node.func.value  # Made(...).make()
-    if isinstance(node, ast.Dict) and None not in node.keys:
-        heads = [f"{ast.get_source_segment(code, key)}: " for key in node.keys if key is not None]
-        values = node.values
-    elif isinstance(node, ast.Call) and not node.args and all(k.arg for k in node.keywords):
-        heads = [f"{keyword.arg}=" for keyword in node.keywords]
-        values = [keyword.value for keyword in node.keywords]
+    items: list[tuple[str, ast.expr]]
+    start = ""
+    if isinstance(node, ast.Dict):
+        heads = [f"{_part(code, key)}: " if key else "**" for key in node.keys]
+        items = list(zip(heads, node.values, strict=True))
+    elif isinstance(node, ast.List):
+        items = [("", element) for element in node.elts]
+    elif isinstance(node, ast.Call) and not any(isinstance(a, ast.GeneratorExp) for a in node.args):
+        items = [("", argument) for argument in node.args]
+        items += [(f"{k.arg}=" if k.arg else "**", k.value) for k in node.keywords]
+        start = _part(code, node.func)
     else:
         return code
-    inner = indent + "    "
-    items = [
-        head + _broken(ast.get_source_segment(code, value) or "", inner, len(head) + 1)
-        for head, value in zip(heads, values, strict=True)
-    ]
-    whole = ast.get_source_segment(code, node) or ""
-    start = ast.get_source_segment(code, node.func) if isinstance(node, ast.Call) else ""
-    opening, closing = whole[len(start or "")], whole[-1]
-    rows = "".join(f"{inner}{item},\n" for item in items)
-    return code.replace(whole, f"{start}{opening}\n{rows}{indent}{closing}", 1)
+    if not items:
+        return code
+    inner = line.indent + "    "
+    rows = ""
+    for head, value in items:
+        # One more for the comma.
+        place = _Line(indent=inner, taken=len(inner) + len(head) + 1, limit=line.limit)
+        rows += f"{inner}{head}{_broken(_part(code, value), place)},\n"
+    whole = _part(code, node)
+    opening, closing = whole[len(start)], whole[-1]
+    return code.replace(whole, f"{start}{opening}\n{rows}{line.indent}{closing}", 1)
 
 
-def edit_call(code: str, op: EditCall) -> str:
+def _part(code: str, node: ast.expr) -> str:
+    return ast.get_source_segment(code, node) or ""
+
+
+def edit_call(code: str, op: EditCall, line: _Line = _Line()) -> str:
     """The code of a call with its arguments changed; ``op.node`` is not looked at."""
     call = cst.ensure_type(cst.parse_expression(code), cst.Call)
     args: list[cst.Arg] = []
@@ -288,7 +315,13 @@ def edit_call(code: str, op: EditCall) -> str:
         else:
             gaps = [call.whitespace_before_args, end if args else cst.SimpleWhitespace("")]
         if isinstance(before := gaps[len(left)], cst.ParenthesizedWhitespace):
-            value = _broken(value, before.last_line.value, len(name) + 2)
+            indent = before.last_line.value
+            place = replace(line, indent=indent, taken=len(indent) + len(name) + 2)
+        else:
+            so_far = call.with_changes(args=left, whitespace_before_args=gaps[0])
+            *above, last = _code(so_far).split("\n")
+            place = replace(line, taken=len(last) + len(name) + 3 + (0 if above else line.taken))
+        value = _broken(value, place)
         new = _argument(name, value, next((a for a in left if a.keyword is not None), None))
         left.append(new)
     if not left and not _says(gaps[0]):
@@ -387,23 +420,50 @@ def _islands(source: Source, operations: Iterable[Operation]) -> list[_Island]:
     return top
 
 
+def _line(source: Source, island: _Island) -> _Line:
+    """The line that an island begins on, which may stay as long as it is."""
+    begin = source.text.rfind("\n", 0, island.start) + 1
+    line, *_ = source.text[begin:].split("\n", 1)
+    return _Line(
+        indent=line[: len(line) - len(line.lstrip())],
+        taken=island.start - begin,
+        limit=max(WIDTH, len(line)),
+    )
+
+
 def _write(source: Source, island: _Island) -> str:
+    line = _line(source, island)
     replaced = [op for op in island.operations if isinstance(op, Replace)]
     if replaced:
-        return replaced[-1].code
+        return _broken(replaced[-1].code, line)
     composed = [op for op in island.operations if isinstance(op, Compose)]
     if composed:
-        code = "".join(
-            part if isinstance(part, str) else _between(source, island, *source.span(part))
-            for part in composed[-1].parts
-        )
+        code = _composed(source, island, composed[-1], line)
     else:
         code = _between(source, island, island.start, island.end)
     for op in island.operations:
         if isinstance(op, EditCall):
-            code = edit_call(code, op)
+            code = edit_call(code, op, line)
         elif isinstance(op, EditDict):
             code = _edit_dict(code, op)
+    return code
+
+
+def _composed(source: Source, island: _Island, op: Compose, line: _Line) -> str:
+    """New code around parts of the old, each of which stays as it is: a name as long as the part
+    stands for it while the new code is broken into lines."""
+    held: dict[str, str] = {}
+    code = ""
+    for index, part in enumerate(op.parts):
+        if not isinstance(part, str):
+            text = _between(source, island, *source.span(part))
+            # A letter of Python's that no source has.
+            part = chr(0x20000 + index) * max(map(len, text.split("\n")))
+            held[part] = text
+        code += part
+    code = _broken(code, line)
+    for name, text in held.items():
+        code = code.replace(name, text)
     return code
 
 

@@ -245,8 +245,10 @@ RULE = Rule(
                 "from docker.types import Mount",
                 "",
                 "DATA = '/srv/data'",
-                'VOLUMES = [Mount(source="cache", target="/cache", type="volume"), '
-                'Mount(source=DATA, target="/data", type="bind")]',
+                "VOLUMES = [",
+                '    Mount(source="cache", target="/cache", type="volume"),',
+                '    Mount(source=DATA, target="/data", type="bind"),',
+                "]",
                 "DockerOperator(task_id='t', image='i', mounts=VOLUMES)",
                 "DockerOperator(task_id='u', image='i', mounts=VOLUMES)",
             ),

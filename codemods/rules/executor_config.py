@@ -231,9 +231,18 @@ RULE = Rule(
                 "    task_id='t',",
                 "    bash_command='true',",
                 "    executor_config={",
-                '        "pod_override": k8s.V1Pod(spec=k8s.V1PodSpec(containers=['
-                'k8s.V1Container(name="base", image=IMAGE, '
-                "resources=k8s.V1ResourceRequirements(requests={\"memory\": '1Gi'}))]))",
+                '        "pod_override": k8s.V1Pod(',
+                "            spec=k8s.V1PodSpec(",
+                "                containers=[",
+                "                    k8s.V1Container(",
+                '                        name="base",',
+                "                        image=IMAGE,",
+                "                        resources=k8s.V1ResourceRequirements("
+                "requests={\"memory\": '1Gi'}),",
+                "                    ),",
+                "                ],",
+                "            ),",
+                "        )",
                 "    },",
                 ")",
             ),
@@ -257,12 +266,18 @@ RULE = Rule(
                 "from kubernetes.client import models as k8s",
                 "",
                 "CONFIG = {",
-                '    "pod_override": k8s.V1Pod('
-                "metadata=k8s.V1ObjectMeta(annotations={'a': 'b'}), "
-                'spec=k8s.V1PodSpec(containers=[k8s.V1Container(name="base", '
-                "env=[k8s.V1EnvVar(name='A', value=NAME)])], node_selector={'pool': 'big'}, "
-                'image_pull_secrets=[k8s.V1LocalObjectReference(name="one"), '
-                'k8s.V1LocalObjectReference(name="two")])),',
+                '    "pod_override": k8s.V1Pod(',
+                "        metadata=k8s.V1ObjectMeta(annotations={'a': 'b'}),",
+                "        spec=k8s.V1PodSpec(",
+                '            containers=[k8s.V1Container(name="base", '
+                "env=[k8s.V1EnvVar(name='A', value=NAME)])],",
+                "            node_selector={'pool': 'big'},",
+                "            image_pull_secrets=[",
+                '                k8s.V1LocalObjectReference(name="one"),',
+                '                k8s.V1LocalObjectReference(name="two"),',
+                "            ],",
+                "        ),",
+                "    ),",
                 "}",
             ),
         ),

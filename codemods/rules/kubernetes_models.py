@@ -263,8 +263,10 @@ RULE = Rule(
                 "V1EmptyDirVolumeSource",
                 "from kubernetes.client import V1VolumeMount",
                 "",
-                "volume = V1Volume(name='v', persistent_volume_claim="
-                "V1PersistentVolumeClaimVolumeSource(claim_name='c'))",
+                "volume = V1Volume(name='v', "
+                "persistent_volume_claim=V1PersistentVolumeClaimVolumeSource(",
+                "    claim_name='c',",
+                "))",
                 "mount = V1VolumeMount(name='v', mount_path='/data', sub_path=None, "
                 "read_only=True)",
                 "scratch = V1Volume(name='s', empty_dir=V1EmptyDirVolumeSource())",
@@ -287,8 +289,9 @@ RULE = Rule(
                 "port = V1ContainerPort(name='http', container_port=80)",
                 "resources = V1ResourceRequirements(requests={\"memory\": '1Gi'}, "
                 'limits={"cpu": 2})',
-                "env = V1EnvVar(name='IP', value_from=V1EnvVarSource("
-                "field_ref=V1ObjectFieldSelector(field_path='status.podIP')))",
+                "env = V1EnvVar(name='IP', value_from=V1EnvVarSource(",
+                "    field_ref=V1ObjectFieldSelector(field_path='status.podIP'),",
+                "))",
             ),
         ),
         Example(

@@ -19,6 +19,7 @@ from harness.model import (
     Side,
     Unjudged,
 )
+from harness.requirements.conflicts import FORMAT
 
 CONFLICT = Rule(
     id="requirements-conflict",
@@ -37,6 +38,14 @@ CONFLICT_ON_BRIDGE = Rule(
     fix="Make them installable on 1.10.15 first, or go by what the target says.",
     example="apache-airflow-backport-providers-amazon  # needs a newer boto3 than 1.10.15 pins",
     keeps="apache-airflow-backport-providers-http",
+)
+NO_REQUIREMENT = Rule(
+    id="requirements-unreadable-line",
+    title="A line of the requirements is no requirement",
+    why="pip stops at the first line that it cannot read and installs nothing, on either side.",
+    fix="Correct the line, or put a # before what is only a remark.",
+    example="requests version 2",
+    keeps="requests==2.32.3",
 )
 
 
@@ -94,6 +103,10 @@ def _conflicts(pair: Pair, side: Side, resolution: Resolution, path: str) -> Ite
         Conflict(requirement=path, line=0, against="", message=resolution.message),
     )
     for conflict in conflicts:
+        if conflict.against == FORMAT:
+            if side is Side.TARGET or moved is None or moved.ok is not False:
+                yield _no_requirement(pair, side, conflict, path)
+            continue
         line = original_line(pair, side, path, conflict.line)
         against = f" conflicts with {conflict.against}" if conflict.against else " does not install"
         yield rule.finding(
@@ -104,6 +117,17 @@ def _conflicts(pair: Pair, side: Side, resolution: Resolution, path: str) -> Ite
             evidence=source_line(pair, path, line),
             side=side.value,
         )
+
+
+def _no_requirement(pair: Pair, side: Side, conflict: Conflict, path: str) -> Finding:
+    """A line that both sides stumble over alike, and that is told once."""
+    line = original_line(pair, side, path, conflict.line)
+    return NO_REQUIREMENT.finding(
+        path,
+        f"“{conflict.requirement}” is no requirement: {conflict.message}",
+        line=line,
+        evidence=source_line(pair, path, line),
+    )
 
 
 def _text(pair: Pair, side: Side, path: str) -> str:
@@ -119,6 +143,6 @@ CHECK = Check(
     id="requirements-resolve",
     title="The requirements install on both sides",
     why="An environment whose requirements do not install keeps its old image or never starts.",
-    rules=(CONFLICT, CONFLICT_ON_BRIDGE),
+    rules=(CONFLICT, CONFLICT_ON_BRIDGE, NO_REQUIREMENT),
     judge=judge,
 )

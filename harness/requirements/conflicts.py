@@ -16,6 +16,9 @@ from packaging.utils import canonicalize_name
 
 from harness.model import Conflict
 
+# What a line stands against that is no requirement at all.
+FORMAT = "the requirements file format"
+
 _ORIGIN = re.compile(r"-[rc] (?P<file>\S+) \(line (?P<line>\d+)\)")
 _NEEDS_PYTHON = re.compile(r"(?P<version>\S+) Requires-Python (?P<needs>[^;\n]+)")
 _VERSIONS = re.compile(r"\(from versions: (?P<versions>[^)]*)\)")

@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 from harness.files import write_atomically
 from harness.model import Conflict, Constraints, Repo, Resolution, Side, Target
 from harness.requirements.applied import Applied, applied_constraints
-from harness.requirements.conflicts import Pin, Root, Setting
+from harness.requirements.conflicts import FORMAT, Pin, Root, Setting
 from harness.requirements.install import airflow_of_bridge
 from harness.requirements.judges import (
     ALLOWED,
@@ -48,7 +48,7 @@ from harness.requirements.sources import (
 # The index grows: an answer is good for a day. A newer release rarely changes it under constraints,
 # but "rarely" is not "never", and a day is how long a wrong green may live. Offline, any age does.
 FRESH_SECONDS = 24 * 3600.0
-_SCHEMA = 2
+_SCHEMA = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +123,11 @@ def resolve(
                 answer, by = _decide(answer, question, plan, preferred)
     except HarnessError as error:
         return Resolution(judge=judge, ok=None, message=str(error))
-    if answer.ok is None and plan.invalid:
-        # What the reader of the format refuses, no resolver gets to see.
-        answer = replace(answer, ok=False, conflicts=plan.invalid)
+    if not answer.ok and plan.invalid:
+        # A resolver stops at the first line that it cannot read, and each of them is to be mended.
+        told = {conflict.line for conflict in plan.invalid if conflict.line}
+        others = (conflict for conflict in answer.conflicts if conflict.line not in told)
+        answer = replace(answer, ok=False, conflicts=(*plan.invalid, *others))
     resolution = Resolution(
         judge=by,
         ok=None if answer.ok and plan.problems else answer.ok,
@@ -227,11 +229,12 @@ def _row(line: Line, path: str, names: Mapping[str, str], target: Target, tree: 
 def _invalid(file: SourceFile, tree: Tree) -> Iterator[Conflict]:
     for line in file.lines:
         if line.kind == "invalid":
+            place = "" if file.path == tree.path else f"{file.path}:{line.number}: "
             yield Conflict(
                 requirement=line.text,
                 line=line.number if file.path == tree.path else 0,
-                against="the requirements file format",
-                message=f"{file.path}:{line.number} is no requirement: {line.problem}.",
+                against=FORMAT,
+                message=f"{place}{line.problem}.",
             )
 
 

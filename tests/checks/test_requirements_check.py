@@ -8,6 +8,7 @@ import pytest
 from pairs import findings, judged, pair, row, side, unjudged
 
 from harness.model import AssumedExtra, Conflict, Pair, Resolution, Rewrite, Severity, Side
+from harness.requirements.conflicts import FORMAT
 
 PATH = "requirements.txt"
 CONFLICT = Conflict(
@@ -158,3 +159,16 @@ def test_an_assumed_extra_that_does_not_install_is_not_held_against_the_file() -
     assert unjudged("requirements-resolve", replace(made, bridge=refused)) == [PATH]
     assumed = replace(made, bridge=refused, assumed_extras=(extra,))
     assert unjudged("requirements-resolve", assumed) == []
+
+
+def test_each_line_that_is_no_requirement_is_told_once_with_how_to_mend_it() -> None:
+    odd = tuple(
+        Conflict(requirement=text, line=line, against=FORMAT, message="It cannot be read.")
+        for line, text in ((1, "one two"), (3, "-z"))
+    )
+    bad = replace(BAD, conflicts=(*odd, CONFLICT))
+    text = "one two\nrequests<2\n-z\n"
+    found = findings("requirements-resolve", about(bridge=bad, target=bad, text=text))
+    unreadable = [one for one in found if one.rule == "requirements-unreadable-line"]
+    assert [(one.line, one.evidence) for one in unreadable] == [(1, "one two"), (3, "-z")]
+    assert all(one.fix.startswith("Correct the line") for one in unreadable)

@@ -8,6 +8,8 @@ it – is parsed by LibCST, changed and put back. Text that no operation touches
 from __future__ import annotations
 
 import ast
+import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -166,6 +168,7 @@ Change = Step | Note
 
 
 WIDTH = 100  # of a line that is written anew
+_FORMATTED = re.compile(r"\b(?:f|rf|fr)['\"]", re.IGNORECASE)
 
 # -- expressions -----------------------------------------------------------------------------
 
@@ -421,13 +424,15 @@ def _islands(source: Source, operations: Iterable[Operation]) -> list[_Island]:
 
 
 def _line(source: Source, island: _Island) -> _Line:
-    """The line that an island begins on, which may stay as long as it is."""
+    """The line that an island begins on, which may stay as long as it is; one with an f-string
+    before the island may be any length, since what is within a string is never broken."""
     begin = source.text.rfind("\n", 0, island.start) + 1
     line, *_ = source.text[begin:].split("\n", 1)
+    taken = island.start - begin
     return _Line(
         indent=line[: len(line) - len(line.lstrip())],
-        taken=island.start - begin,
-        limit=max(WIDTH, len(line)),
+        taken=taken,
+        limit=sys.maxsize if _FORMATTED.search(line[:taken]) else max(WIDTH, len(line)),
     )
 
 

@@ -807,3 +807,12 @@ def test_long_new_code_is_an_item_a_line_and_the_old_stays(newest: dict[str, str
         "    })",
     ]
     assert migrate_source(first.text or "", pins=newest).text is None
+
+
+def test_what_is_in_an_f_string_is_not_broken(newest: dict[str, str]) -> None:
+    text = (
+        "from airflow.contrib.operators.snowflake_operator import SnowflakeOperator\n\n"
+        "x = f'{SnowflakeOperator(task_id=T, sql=S, warehouse=A_LONG_WAREHOUSE, role=A_ROLE)}'\n"
+    )
+    migration = migrate_source(text, pins=newest)
+    assert migration.error is None

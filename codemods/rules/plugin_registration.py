@@ -29,6 +29,8 @@ _IGNORED = ("operators", "sensors")
 # What it looks at only to warn, and the attribute that does the same (as above).
 _REPLACED = {"admin_views": "appbuilder_views", "menu_links": "appbuilder_menu_items"}
 _LINKS = ("flask_admin.base.MenuLink", "flask_admin.menu.MenuLink")
+# flask_admin/menu.py, MenuLink.__init__, Flask-Admin 1.5.4 (the pin of 1.10.15).
+_LINK = ("name", "url", "endpoint", "category")
 _VIEWS = ("flask_admin.BaseView", "flask_admin.base.BaseView")
 _EXPOSE = ("flask_admin.expose", "flask_admin.base.expose")
 # What Flask-Admin asks of its views (BaseView, 1.5.4) and Flask-AppBuilder does not.
@@ -58,6 +60,9 @@ class _Plugin:
             value = left.get(old)
             if value is None:
                 continue
+            if new in left and old == "menu_links" and not self._has_links(value, left[new]):
+                yield self._note(old, new, value)
+                continue
             if new in left:
                 steps.append(self._drop(old, f"2.x reads {new} instead of {{}}"))
                 steps += self._left_over(value)
@@ -66,6 +71,8 @@ class _Plugin:
             if changes is None:
                 yield self._note(old, new, value)
             else:
+                if (empty := self._statement(new)) is not None:  # it would win over what is new
+                    changes += (DropStatement(node=empty),)
                 steps.append(self._step(value.lineno, f"2.x reads {new} instead of {old}", changes))
         if steps and not left and not self.plugin.others and self._unused():
             keeps = self.source.path.endswith("__init__.py")
@@ -185,8 +192,7 @@ class _Plugin:
     def _link(self, call: ast.Call) -> list[Operation] | None:
         if self.source.path_of(call.func) not in _LINKS:
             return None
-        # flask_admin/menu.py, MenuLink.__init__, Flask-Admin 1.5.4 (the pin of 1.10.15).
-        given = self._items(call, ("name", "url", "endpoint", "category"))
+        given = self._items(call, _LINK)
         if given is None or "url" not in given or "endpoint" in given or "name" not in given:
             return None
         parts = [f'"name": {given["name"]}']
@@ -194,6 +200,23 @@ class _Plugin:
             parts.append(f'"category": {given["category"]}')
         parts.append(f'"href": {given["url"]}')
         return [Replace(node=call, code="{" + ", ".join(parts) + "}")]
+
+    def _has_links(self, links: ast.expr, items: ast.expr) -> bool:
+        """Whether the menu items name each address that the links of 1.10's other interface do."""
+        hrefs = {
+            ast.unparse(value)
+            for item in getattr(items, "elts", [])
+            if isinstance(made := self.source.value_of(item, ast.Dict), ast.Dict)
+            for key, value in zip(made.keys, made.values, strict=True)
+            if isinstance(key, ast.Constant) and key.value == "href"
+        }
+        for link in getattr(links, "elts", [None]):
+            call = self.source.value_of(link, ast.Call) if link is not None else None
+            given = self._items(call, _LINK) if isinstance(call, ast.Call) else None
+            url = (given or {}).get("url")
+            if url is None or ast.unparse(ast.parse(url, mode="eval")) not in hrefs:
+                return False
+        return True
 
     def _view(self, call: ast.Call) -> list[Operation] | None:
         """``v = View(category=…, name=…)`` and its class, which has one page at "/"."""

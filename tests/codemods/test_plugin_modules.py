@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from codemods import migrate_source
 from codemods.plugin_modules import find_plugin_modules
 
 PLUGIN = (
@@ -53,3 +54,33 @@ def test_a_plugin_is_one_by_whichever_name(text: str) -> None:
     assert find_plugin_modules({"own.py": text, "load.py": "class Load: ...\n"}) == {
         "airflow.operators.own.Load": "load.Load"
     }
+
+
+@pytest.mark.parametrize(
+    ("items", "after", "notes"),
+    [
+        ("[]", ["    appbuilder_menu_items = [{\"name\": 'D', \"href\": 'h'}]"], 0),
+        (
+            "[{'name': 'D', 'href': 'h'}]",
+            ["    appbuilder_menu_items = [{'name': 'D', 'href': 'h'}]"],
+            0,
+        ),
+        ("[{'name': 'X', 'href': 'x'}]", [], 1),
+    ],
+)
+def test_links_and_menu_items_are_one_list(
+    items: str, after: list[str], notes: int, newest: dict[str, str]
+) -> None:
+    text = (
+        "from airflow.plugins_manager import AirflowPlugin\n"
+        "from flask_admin.base import MenuLink\n\n\n"
+        "class Company(AirflowPlugin):\n"
+        "    name = 'company'\n"
+        "    menu_links = [MenuLink(name='D', url='h')]\n"
+        f"    appbuilder_menu_items = {items}\n"
+    )
+    migration = migrate_source(text, pins=newest)
+    assert len([n for n in migration.notes if "menu_links" in n.message]) == notes
+    new = migration.text
+    assert (new is None) == (not after)
+    assert [row for row in (new or "").splitlines() if "menu_" in row] == after

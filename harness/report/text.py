@@ -247,8 +247,11 @@ def _next(report: Report, said: list[Statement]) -> Text:
     if rules:
         command = f"mwaa-harness explain {rules.most_common(1)[0][0]}"
         why = "why that is so and what to do; it knows every rule above"
-    elif report.verdict is Verdict.UNKNOWN:
+    elif any(side.failure for side in report.environments):
         command, why = "mwaa-harness doctor", "what this machine lacks to judge the rest"
+    elif open_questions := gaps(report):
+        command = f"mwaa-harness explain {open_questions[0].checks[0]}"
+        why = "what that check looks at; what kept it from judging stands under “Not judged”"
     elif any(rewrite.diff for rewrite in report.rewrites):
         target = report.targets[-1]
         command = f"mwaa-harness migrate {repo} --target {target} --diff"

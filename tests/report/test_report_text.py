@@ -180,6 +180,11 @@ def test_what_could_not_be_judged_has_its_reason() -> None:
     [
         (fails(), "mwaa-harness explain missing-variable"),
         (unknown(), "mwaa-harness doctor"),
+        # The machine is well: what cannot be judged lies in the repository.
+        (
+            replace(unknown(), environments=passes().environments),
+            "mwaa-harness explain parses-on-target",
+        ),
         (passes(), "mwaa-harness migrate movie-list --target 2.11.0 --diff"),
         (replace(passes(), rewrites=()), "mwaa-harness check movie-list --format html"),
         (

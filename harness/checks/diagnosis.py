@@ -9,7 +9,7 @@ from harness.checks.causes import CAUSES
 from harness.checks.conditions import unset
 from harness.checks.fixes import fix_input
 from harness.checks.load_rules import BROKEN_ON_BRIDGE, BROKEN_ON_TARGET
-from harness.checks.places import left_to_do, listed, steady
+from harness.checks.places import bare, left_to_do, listed, steady
 from harness.checks.scene import Cause, Diagnosis, Hit, Kind, Scene
 from harness.model import Rule, Side
 
@@ -39,7 +39,7 @@ def diagnose(scene: Scene) -> Diagnosis:
                 machine=cause.machine,
             )
     rule, kind = FALLBACK[scene.side]
-    said = f"{scene.error.type.rpartition('.')[2]}: {scene.error.message}".strip(": ")
+    said = f"{bare(scene.error.type)}: {scene.error.message}".strip(": ")
     first = steady(said.splitlines()[0]) if said else "it did not load"
     return Diagnosis(rule=rule, kind=kind, message=first, fix=_by_hand(scene) or rule.fix)
 

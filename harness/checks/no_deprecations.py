@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.loads import failed_side, files_of, unobserved
-from harness.checks.places import left_to_do, original_line, source_line
+from harness.checks.places import bare, left_to_do, original_line, source_line
 from harness.model import (
     Check,
     Finding,
@@ -72,7 +72,7 @@ def _worked(pair: Pair, path: str) -> bool:
 
 
 def _finding(pair: Pair, warning: WarningObservation, path: str) -> Iterator[Finding]:
-    category = warning.category.rpartition(".")[2]
+    category = bare(warning.category)
     if not warning.airflow and category not in DEPRECATIONS:
         return
     rule = AIRFLOW_DEPRECATION if warning.airflow else OTHER_DEPRECATION

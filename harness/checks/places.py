@@ -67,6 +67,11 @@ def line_of(text: str, number: int) -> str:
     return lines[number - 1] if 0 < number <= len(lines) else ""
 
 
+def bare(name: str) -> str:
+    """The class's own name: without its module (``a.b.Name``) or file (``dags/a.py:Name``)."""
+    return re.split(r"[.:]", name)[-1]
+
+
 def steady(text: str) -> str:
     """``text`` without the addresses of objects, which are others in every run."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", text)

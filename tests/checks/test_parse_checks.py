@@ -217,3 +217,11 @@ def test_a_file_that_could_not_be_read_at_all() -> None:
     )
     assert "permission denied" in first.message
     assert (second.path, second.severity) == ("notes/loop", Severity.WARNING)
+
+
+@pytest.mark.parametrize("kind", [f"{PATH}:Lost", "company.errors.Lost"])
+def test_an_exception_bears_the_name_of_its_class(kind: str) -> None:
+    lost = broken(kind, "no lake", line=5)
+    (finding,) = findings(TARGET_CHECK, pair([GOOD], [lost]))
+    assert finding.message.endswith("Lost: no lake")
+    assert "py:" not in finding.message

@@ -127,15 +127,24 @@ class LiveRuntimeContract(RuntimeContract):
             time.sleep(0.05)
         assert daemons() == []
 
-    @pytest.mark.parametrize("plugin", ["import os; os._exit(5)", "import time; time.sleep(600)"])
-    def test_a_plugin_that_ends_the_start_is_a_failure(
-        self, side: Side, impatient_runtime: Runtime, tmp_path: Path, plugin: str
+    def test_plugins_that_end_the_start_are_named_and_the_files_are_seen(
+        self, side: Side, runtime: Runtime, tmp_path: Path
     ) -> None:
-        request = story_request(side, impatient_runtime, tmp_path)
-        (request.repo.root / "plugins" / "fatal.py").write_text(f"print('last words')\n{plugin}\n")
-        seen = impatient_runtime.observe(request, lambda _: None)
-        assert "did not come up" in seen.failure
-        assert seen.files == ()
+        request = story_request(side, runtime, tmp_path)
+        request = replace(request, config=replace(request.config, timeout=5.0))
+        fatal = {
+            "exit": "import os; os._exit(5)",
+            "lost": "import os; os.kill(os.getpid(), 9)",
+            "timeout": "import time; time.sleep(600)",
+        }
+        for outcome, code in fatal.items():
+            path = request.repo.root / "plugins" / f"fatal_{outcome}.py"
+            path.write_text(f"print('last words')\n{code}\n")
+        seen = runtime.observe(request, lambda _: None)
+        assert seen.failure == ""
+        errors = {(error.path, error.outcome) for error in seen.plugin_errors}
+        assert errors == {(f"plugins/fatal_{outcome}.py", outcome) for outcome in fatal}
+        assert {file.path for file in seen.files} == set(OUTCOMES)
 
     def test_an_exception_in_the_middle_leaves_nothing(
         self, side: Side, runtime: Runtime, tmp_path: Path

@@ -22,11 +22,6 @@ def runtime(engine: Engine) -> DockerRuntime:
     return DockerRuntime(engine=engine)
 
 
-@pytest.fixture
-def impatient_runtime(engine: Engine) -> DockerRuntime:
-    return DockerRuntime(engine=engine, start_seconds=20.0)
-
-
 @pytest.fixture(autouse=True)
 def _nothing_is_left(engine: Engine) -> Iterator[None]:
     yield

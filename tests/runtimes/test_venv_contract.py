@@ -31,11 +31,6 @@ def runtime() -> VenvRuntime:
     return VenvRuntime()
 
 
-@pytest.fixture
-def impatient_runtime() -> VenvRuntime:
-    return VenvRuntime(start_seconds=15.0)
-
-
 class TestVenv(LiveRuntimeContract):
     def test_the_recording_is_still_true(
         self, seen: Observation, side: Side, tmp_path: Path

@@ -6,12 +6,13 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, Compose, Step
+from codemods.changes import Change, Compose, DropStatement, Step
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
 
 ID = "dag-shift"
+_MESSAGE = "2.x does not give a task its DAG by >> or <<"
 _SHIFTS = (ast.RShift, ast.LShift)
 
 
@@ -33,6 +34,21 @@ def _dag_names(source: Source) -> set[str]:
     return found
 
 
+def _within(source: Source, dags: set[str]) -> dict[int, str]:
+    """The DAG whose ``with`` a call stands under, and a statement right under: by their ``id``."""
+    found: dict[int, str] = {}
+    for node in ast.walk(source.tree):  # outer ones first: the inner one counts
+        if not isinstance(node, ast.With):
+            continue
+        for item in node.items:
+            name = item.optional_vars or item.context_expr
+            if isinstance(name, ast.Name) and name.id in dags:
+                below = (part for statement in node.body for part in ast.walk(statement))
+                found |= {id(part): name.id for part in below if isinstance(part, ast.Call)}
+                found |= {id(statement): name.id for statement in node.body}
+    return found
+
+
 def _chain(node: ast.expr) -> tuple[list[ast.expr], list[str]]:
     """The operands of ``a >> b << c`` and the operators between them."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, _SHIFTS):
@@ -48,13 +64,14 @@ def _find(source: Source, _: Target) -> Iterator[Change]:
     if ">>" not in source.text and "<<" not in source.text:
         return
     dags = _dag_names(source)
+    within = _within(source, dags)
     statements = set()
     for node in ast.walk(source.tree) if dags else ():
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.BinOp):
             statements |= {id(n) for n in ast.walk(node.value)}
             operands, operators = _chain(node.value)
             if any(_is_dag(o, dags) for o in operands):
-                yield _change(source, node, operands, operators, dags)
+                yield _change(source, node, operands, operators, dags, within)
         elif isinstance(node, ast.BinOp) and isinstance(node.op, _SHIFTS):
             passed_on = id(node) not in statements
             if passed_on and any(_is_dag(side, dags) for side in (node.left, node.right)):
@@ -92,7 +109,7 @@ def _note(node: ast.expr) -> Note:
     return Note.at(
         node,
         rule=ID,
-        message="2.x does not give a task its DAG by >> or <<",
+        message=_MESSAGE,
         fix="Construct the task with dag=…, or below `with dag:`",
     )
 
@@ -103,9 +120,11 @@ def _change(
     operands: list[ast.expr],
     operators: list[str],
     dags: set[str],
+    within: dict[int, str],
 ) -> Change:
-    """``dag >> a >> b`` is ``a.dag = dag`` and ``a >> b``."""
+    """``dag >> a >> b`` is ``a.dag = dag`` and ``a >> b``; the latter alone below ``with dag:``."""
     given: list[tuple[str | ast.expr, ...]] = []
+    had = False
     edges: list[list[str | ast.expr]] = [[]]
     for index, operand in enumerate(operands):
         if _is_dag(operand, dags):
@@ -115,7 +134,10 @@ def _change(
                     continue
                 if isinstance(task, ast.List | ast.Tuple):
                     return _note(statement.value)  # 1.10 refused it as well
-                given.append((task, ".dag = ", operand))
+                if _has(source, task, operand, within):
+                    had = True
+                else:
+                    given.append((task, ".dag = ", operand))
             edges.append([])
         else:
             edges[-1] += [operators[index - 1], operand] if edges[-1] else [operand]
@@ -126,19 +148,39 @@ def _change(
         for part in row[:1]
         if any(part is other for chain in chains for other in chain)
     )
-    if made_twice or not given:
+    if made_twice or not (given or had):
         return _note(statement.value)
+    if not (given or chains):
+        # Its block must keep a statement: the one that makes the task stands in it for certain.
+        if id(statement) not in within:
+            return _note(statement.value)
+        return _step(statement, DropStatement(node=statement))
     start = source.span(statement)[0]
     indent = source.text[source.text.rfind("\n", 0, start) + 1 : start]
     between = "; " if indent.strip() or statement in source.unsplittable else f"\n{indent}"
     parts: list[str | ast.expr] = []
     for row in [*dict.fromkeys(given), *chains]:
         parts += [between, *row] if parts else [*row]
+    return _step(statement, Compose(node=statement, parts=tuple(parts)))
+
+
+def _has(source: Source, task: ast.expr, dag: ast.expr, within: dict[int, str]) -> bool:
+    """Whether a task was made below ``with dag:``, and so has its DAG."""
+    call = source.value_of(task, ast.Call) if isinstance(task, ast.Name) else None
+    return (
+        isinstance(call, ast.Call)
+        and isinstance(dag, ast.Name)
+        and within.get(id(call)) == dag.id
+        and not any(k.arg in {"dag", None} for k in call.keywords)
+    )
+
+
+def _step(statement: ast.Expr, operation: Compose | DropStatement) -> Step:
     return Step(
         rule=ID,
         line=statement.lineno,
-        message="2.x does not give a task its DAG by >> or <<",
-        operations=(Compose(node=statement, parts=tuple(parts)),),
+        message=_MESSAGE,
+        operations=(operation,),
     )
 
 
@@ -148,6 +190,12 @@ _HEAD = (
     "dag = DAG('d', schedule=None)",
     "a = BashOperator(task_id='a', bash_command='true')",
     "b = BashOperator(task_id='b', bash_command='true')",
+)
+_WITH = (
+    *_DAG,
+    "with DAG('d', schedule=None) as dag:",
+    "    a = BashOperator(task_id='a', bash_command='true')",
+    "    b = BashOperator(task_id='b', bash_command='true')",
 )
 _COMPARED = lines(*_HEAD, "a > b")
 _PASSED = lines(*_HEAD, "last = dag >> a")
@@ -169,6 +217,10 @@ RULE = Rule(
         Example(
             before=lines(*_HEAD, "(", "    dag", "    >> a", "    >> [b]", ")"),
             after=lines(*_HEAD, "a.dag = dag", "a >> [b]"),
+        ),
+        Example(
+            before=lines(*_WITH, "    dag >> a >> b", "    dag >> b", "    a >> b"),
+            after=lines(*_WITH, "    a >> b", "    a >> b"),
         ),
         Example(before=_PASSED, after=_PASSED, notes=("with dag:",)),
         Example(before=_COMPARED, after=_COMPARED, notes=(">> or <<",)),

@@ -25,9 +25,13 @@ class OwnClass:
     positional: tuple[str, ...] = ()  # what its constructor takes by place
 
     def may_be(self, path: str) -> bool:
-        """Whether an import of ``path`` may mean this class."""
-        head = path.partition(".")[0]
-        return head in {"", "airflow", *self.within}
+        """Whether an import of ``path`` may mean this class.
+
+        The repository itself may be a package, which stands before its folders then.
+        """
+        head, *inside = path.split(".")
+        below = tuple(inside[:-1])
+        return head in {"", "airflow", *self.within} or (len(below) > 1 and below == self.within)
 
 
 OwnClasses = Mapping[str, OwnClass]  # by name

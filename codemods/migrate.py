@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import libcst as cst
@@ -177,17 +177,17 @@ def _rewritten(source: Source, asked: _Asked) -> Migration:
                         fix="Check that nothing relies on it, then apply it with --unsafe",
                     )
                 )
-    notes.sort(key=lambda n: (n.line, n.column, n.rule, n.message))
-    if not steps:
-        return Migration(notes=tuple(notes))
-    operations = [op for step in steps for op in step.operations]
-    try:
-        new = _write(source, operations)
-        ast.parse(new)
-    except (cst.ParserSyntaxError, SyntaxError) as error:
+    new, why = _written(source, steps)
+    if why:
+        stuck = [step for step in steps if _written(source, [step])[1]]
+        notes += [_by_hand(step, why) for step in stuck]
+        steps = [step for step in steps if step not in stuck]
+        new, why = _written(source, steps)
+    if why:
         line = min(step.line for step in steps)
-        why = error.message if isinstance(error, cst.ParserSyntaxError) else error.msg
         return Migration(error=f"line {line}: the change could not be written ({why})")
+    notes = _told_once(notes)
+    operations = [op for step in steps for op in step.operations]
     edits = tuple(
         Edit(rule=s.rule, line=s.line, message=s.message, safe=s.safe)
         for s in sorted(steps, key=lambda s: (s.line, s.rule, s.message))
@@ -196,6 +196,38 @@ def _rewritten(source: Source, asked: _Asked) -> Migration:
         return Migration(notes=tuple(notes))
     left = tuple(_still_true(notes, new, asked))
     return Migration(text=new, edits=edits, notes=left, needs=_needs(operations))
+
+
+def _written(source: Source, steps: Sequence[Step]) -> tuple[str, str]:
+    """The text after all steps; if they make no Python, that of before and what is wrong."""
+    if not steps:
+        return source.text, ""
+    try:
+        new = _write(source, [op for step in steps for op in step.operations])
+        ast.parse(new)
+    except cst.ParserSyntaxError as error:
+        return source.text, error.message
+    except SyntaxError as error:
+        return source.text, error.msg
+    return new, ""
+
+
+def _told_once(notes: Iterable[Note]) -> list[Note]:
+    """In the order of the text; what is the same of several names of a line, of the first."""
+    first: dict[tuple[object, ...], Note] = {}
+    for note in sorted(notes, key=lambda n: (n.line, n.column, n.rule, n.message)):
+        first.setdefault((note.line, note.rule, note.message, note.fix), note)
+    return list(first.values())
+
+
+def _by_hand(step: Step, why: str) -> Note:
+    return Note(
+        rule=step.rule,
+        line=step.line,
+        column=0,
+        message=f"{step.message}; the new code could not be written here ({why})",
+        fix="Make the change by hand, then run migrate again",
+    )
 
 
 def _still_true(notes: Sequence[Note], new: str, asked: _Asked) -> Iterator[Note]:

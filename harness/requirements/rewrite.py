@@ -49,10 +49,10 @@ BACKPORT = Rule(
 )
 PROVIDER = Rule(
     id="requirements-missing-provider",
-    title="A provider that the image lacks is required",
+    title="What the image lacks and the DAGs import is required",
     why="Operators of 1.10 moved into provider distributions, and MWAA's image has only some; of "
     "what 1.10's constraint set brought besides (pandas, numpy …) it has little.",
-    fix="Require the provider with the version of the target's constraints.",
+    fix="Require the distribution with the version of the target's constraints.",
     example="# (no line for apache-airflow-providers-slack, and a DAG imports its hook)",
     keeps="apache-airflow-providers-slack==8.9.0",
 )

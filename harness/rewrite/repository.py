@@ -192,7 +192,7 @@ def rewrite_sources(
         unsafe=unsafe,
         python2=python2,
         shared=shared,
-        own=_own_classes(sources),
+        own=_own_classes(jobs),
     )
     folder = cache_folder("rewrites") / _salt(settings)
     done: dict[str, list[tuple[Job, Migrated]]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
@@ -739,6 +740,37 @@ def test_an_own_operator_of_another_file_gets_its_arguments_by_name(newest: dict
     before = "# airflow\nfrom ops.mine import Mine\n\nMine('a', 'b', task_id='t')\n"
     after = before.replace("'a', 'b'", "table='a', key='b'")
     assert migrate_source(before, pins=newest, own=own).text == after
+
+
+def test_a_class_is_known_where_the_repository_is_a_package_itself(newest: dict[str, str]) -> None:
+    text = (
+        "from airflow.operators.bash import BashOperator\n\n\nclass Mine(BashOperator):\n"
+        "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+    )
+    own = own_classes({"ops/mine.py": text}, ["Mine"])
+    for module, argument in (("company.ops.mine", "max_active_tis_per_dag"), ("other.mine", "")):
+        before = f"# airflow\nfrom {module} import Mine\n\nMine(task_id='t', task_concurrency=2)\n"
+        after = before.replace("task_concurrency", argument) if argument else None
+        assert migrate_source(before, pins=newest, own=own).text == after
+
+
+def test_what_cannot_be_written_is_told_and_the_rest_is_done(newest: dict[str, str]) -> None:
+    head = "from airflow.utils.dates import days_ago\n"
+    lines = 'text = f"{days_ago(2)}"\n', "first = days_ago(1)\n"
+    migration = migrate_source(head + "".join(lines), pins=newest)
+    assert migration.error is None
+    assert migration.text is not None
+    if sys.version_info < (3, 12):  # from there on a quote may stand in a string of its kind
+        assert lines[0] in migration.text
+        assert [(note.rule, note.line) for note in migration.notes] == [("days-ago", 2)]
+    assert 'first = pendulum.today("UTC").add(days=-1)\n' in migration.text
+
+
+def test_what_is_the_same_of_two_names_of_a_line_is_told_once(newest: dict[str, str]) -> None:
+    line = "from flask_admin.model import BaseModelView, typefmt\n"
+    (note,) = migrate_source(f"# airflow\n{line}", pins=newest).notes
+    assert note.rule == "third-party"
+    assert note.column == line.index("BaseModelView")
 
 
 def test_a_long_value_is_written_over_lines(newest: dict[str, str]) -> None:

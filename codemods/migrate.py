@@ -18,8 +18,9 @@ from codemods.hops import CORE, distribution_of
 from codemods.imports import Plan
 from codemods.newlines import restored, unified
 from codemods.python_gone import concerns, may_be_gone
-from codemods.rules import RULES, python_names, third_party
+from codemods.rules import RULES, moved_import, python_names, removed_import, third_party
 from codemods.source import Source
+from codemods.stars import named_stars
 from codemods.symbols import key_of
 from codemods.target import Target, target_for
 from codemods.templates import rewrite_template
@@ -141,9 +142,47 @@ def _migrate(text: str, asked: _Asked) -> Migration:
     source.words |= asked.shared
     source.own = asked.own
     if less is None:
-        return _rewritten(source, asked)
+        return _with_stars(source, asked)
     source.orphans = less.orphans
-    return _with_branches(less, _rewritten(source, asked))
+    return _with_branches(less, _with_stars(source, asked))
+
+
+def _with_stars(source: Source, asked: _Asked) -> Migration:
+    """What becomes of a text; its stars are named where they hide more than where things live."""
+    done = _rewritten(source, asked)
+    named = named_stars(source, moved_import.members()) if "*" in source.text else None
+    if named is None or done.error:
+        return done
+    again = Source(named.text, asked.path)
+    again.words, again.own, again.orphans = source.words, source.own, source.orphans
+    full = _rewritten(again, asked)
+    if not _calls_changed(full) - _calls_changed(done):
+        return done
+    if full.error or not named.sure:
+        note = Note(
+            rule=moved_import.ID,
+            line=named.lines[0],
+            column=0,
+            message="calls of what this star import brings are left as they are, and the target "
+            "does not take them so",
+            fix="Name in the import what the file uses, then run migrate again",
+        )
+        return replace(done, notes=tuple(_told_once((*done.notes, note))))
+    if full.text is None:  # there is something to say, and nothing to change
+        return replace(done, notes=full.notes)
+    edits = [
+        Edit(rule=moved_import.ID, line=line, message="the names that are used stand for the *")
+        for line in named.lines
+    ]
+    edits = sorted((*edits, *full.edits), key=lambda e: (e.line, e.rule, e.message))
+    return replace(full, edits=tuple(edits))
+
+
+def _calls_changed(done: Migration) -> set[tuple[str, int]]:
+    """What is changed or said of more than an import, as (rule, line)."""
+    told = [(edit.rule, edit.line) for edit in done.edits]
+    told += [(note.rule, note.line) for note in done.notes]
+    return {one for one in told if one[0] not in {moved_import.ID, removed_import.RULE.id}}
 
 
 def _with_branches(less: Folded, done: Migration) -> Migration:

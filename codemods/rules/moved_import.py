@@ -425,7 +425,7 @@ class _Moves:
     def _star(self, binding: Binding) -> Iterator[Change]:
         module = _split(binding.path)[0]
         broken = module == _NO_STAR[0] and self.target.has(_NO_STAR[1])
-        known = _members().get(module, frozenset()) | (_MODELS if broken else frozenset())
+        known = members().get(module, frozenset()) | (_MODELS if broken else frozenset())
         known |= {name for home, name in map(_split, self.target.plugins) if home == module}
         ends: dict[str, str] = {}
         said = False
@@ -439,12 +439,6 @@ class _Moves:
                 said = True
             else:
                 ends[name] = resolution.path
-            if resolution.replaced:
-                yield _note(
-                    self.source.unbound[name][0].node,
-                    f"another class is in the place of {module}.{name}",
-                    "name it in the import instead of *, and its calls are rewritten as well",
-                )
         own = self.target.resolve(module)
         gone = "" if broken or own.hops else self._unknown(f"{module}.*")
         stays = not own.hops and not broken and not gone
@@ -544,7 +538,7 @@ class _Moves:
     def _not_along(self, module: str, home: str) -> str:
         """What to do where a string names a module, and the text a class that is not in the
         module that takes its place under this name."""
-        for name in _members().get(module, ()) if home != module else ():
+        for name in members().get(module, ()) if home != module else ():
             end = self._end(f"{module}.{name}")
             if end.path != f"{home}.{name}" and re.search(
                 rf"[.'\"]{re.escape(name)}\b(?!\.)",
@@ -600,11 +594,11 @@ _MEMBERS: dict[str, frozenset[str]] = {}
 def _modules() -> set[str]:
     """Every module that the table has a name of."""
     if not _MODULES:
-        _MODULES.update(_members())
+        _MODULES.update(members())
     return _MODULES
 
 
-def _members() -> dict[str, frozenset[str]]:
+def members() -> dict[str, frozenset[str]]:
     """Module → the names in it that the table knows."""
     if not _MEMBERS:
         found: dict[str, set[str]] = {}

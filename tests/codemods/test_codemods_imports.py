@@ -959,14 +959,46 @@ def test_the_module_of_a_plugin_in_a_string(
     assert ["one, two" in note.fix for note in done.notes] == [True] * told
 
 
-def test_a_star_says_whose_calls_it_leaves(targets: dict[str, dict[str, str]]) -> None:
+def test_a_star_is_named_where_it_hides_calls(targets: dict[str, dict[str, str]]) -> None:
     star = text(
-        "from airflow.contrib.operators.dataproc_operator import *",
+        "from airflow.operators.bash_operator import *  # all",
+        "from airflow.operators.python_operator import *",
         "",
-        "DataProcPySparkOperator(task_id='a', main='m')",
+        "BashOperator(task_id='a', bash_command='true', xcom_push=True)",
+        "PythonOperator(task_id='b', python_callable=print, provide_context=True)",
     )
-    (note,) = migrate_source(star, pins=targets["2.11.0"]).notes
-    assert (note.line, "DataProcPySparkOperator" in note.message) == (3, True)
+    after = text(
+        "from airflow.operators.bash import BashOperator  # all",
+        "from airflow.operators.python import PythonOperator",
+        "",
+        "BashOperator(task_id='a', bash_command='true', do_xcom_push=True)",
+        "PythonOperator(task_id='b', python_callable=print)",
+    )
+    for version in ("2.5.1", "2.10.3", "2.11.0"):
+        assert migrate_source(star, pins=targets[version]).text == after
+        assert migrate_source(after, pins=targets[version]).text is None
+
+
+@pytest.mark.parametrize("unsure", ["from company import *", "print(brought_by_nobody_we_know)"])
+def test_a_star_that_may_not_be_named_says_so(newest: dict[str, str], unsure: str) -> None:
+    star = text(
+        unsure,
+        "from airflow.operators.bash_operator import *",
+        "",
+        "BashOperator(task_id='a', bash_command='true', xcom_push=True)",
+    )
+    done = migrate_source(star, pins=newest)
+    assert done.text == star.replace("bash_operator", "bash")
+    assert [(note.rule, note.line) for note in done.notes] == [("moved-import", 2)]
+
+
+def test_a_star_that_hides_nothing_stays(newest: dict[str, str]) -> None:
+    star = text(
+        "from airflow.operators.bash_operator import *",
+        "",
+        "BashOperator(task_id='a', bash_command='')",
+    )
+    assert migrate_source(star, pins=newest).text == star.replace("bash_operator", "bash")
 
 
 def test_a_token_that_the_hook_throws_away_is_said(

@@ -1,5 +1,6 @@
 """What every runtime must do, on the repository in ``fixtures/story/``."""
 
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -16,8 +17,10 @@ from harness.targets import default_bridge, default_target
 
 STORY = Path(__file__).parent / "fixtures" / "story"
 
-# What the daemons of dags/leaves_processes.py are called.
-DAEMON = b"/bin/sleep\x0086399.25\x00"
+# The daemons of dags/leaves_processes.py sleep that long; ours are told from those of other tests
+# that run at the same time by the fraction.
+SECONDS = f"86399.{os.getpid()}"
+DAEMON = f"/bin/sleep\0{SECONDS}\0".encode()
 
 OUTCOMES = {
     "dags/broken.py": "error",
@@ -32,7 +35,7 @@ OUTCOMES = {
 
 
 def daemons() -> list[int]:
-    """The story's daemons that run on this machine."""
+    """The story's daemons that this process' tests have left on this machine."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -47,6 +50,8 @@ def story_request(side: Side, runtime: Runtime, workspace: Path, **changes: obje
     """The story, to be looked at on one side."""
     root = workspace / "airflow"
     shutil.copytree(STORY, root, ignore=shutil.ignore_patterns("__pycache__"))
+    leaves = root / "dags" / "leaves_processes.py"
+    leaves.write_text(leaves.read_text().replace("86399.25", SECONDS))
     config = Config(timeout=20.0, variables={"contract_variable": "given"})
     target = default_bridge() if side is Side.BRIDGE else default_target()
     request = Request(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runtime_contract import DAEMON, LiveRuntimeContract, daemons, story_request
+from runtime_contract import DAEMON, SECONDS, LiveRuntimeContract, daemons, story_request
 
 import harness
 from harness.model import Config, Observation, Side
@@ -77,7 +77,7 @@ request = story_request(Side.BRIDGE, runtime, Path({workspace!r}))
 dags = request.repo.root / "dags"
 (dags / "healthy.py").write_text(
     "import subprocess, time\\nfrom airflow import DAG\\n"
-    "subprocess.Popen(['/bin/sleep', '86399.25'])\\n"
+    "subprocess.Popen(['/bin/sleep', {seconds!r}])\\n"
     "open({marker!r}, 'w').close()\\n"
     "time.sleep(60)\\n"
 )
@@ -90,7 +90,10 @@ runtime.observe(replace(request, repo=repo), lambda _: None)
 def test_nothing_outlives_the_harness(tmp_path: Path, number: signal.Signals) -> None:
     marker = tmp_path / "marker"
     script = HARNESS.format(
-        tests=str(Path(__file__).parent), workspace=str(tmp_path / "work"), marker=str(marker)
+        tests=str(Path(__file__).parent),
+        workspace=str(tmp_path / "work"),
+        marker=str(marker),
+        seconds=SECONDS,
     )
     if number == signal.SIGTERM:
         script = "import signal; signal.signal(15, signal.default_int_handler)\n" + script

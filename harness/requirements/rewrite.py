@@ -12,10 +12,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from harness.model import Constraints, RewriteEdit, RewriteNote, Rule, Severity, Target
-from harness.requirements.applied import mentions_constraints
+from harness.requirements.applied import Applied, applied_constraints, mentions_constraints
 from harness.requirements.extras import EXTRAS, OBSOLETE, RENAMED_PROVIDERS
 from harness.requirements.parse import Line, parse
-from harness.requirements.sources import is_remote, official_version
+from harness.requirements.sources import Tree, is_remote, official_version
 from harness.targets import default_bridge, outside_pins
 
 _PROVIDER = "apache-airflow-providers-"
@@ -59,7 +59,8 @@ PROVIDER = Rule(
 PIN = Rule(
     id="requirements-pin",
     title="A pin agrees with the constraints",
-    why="pip refuses a requirement that its constraint file contradicts.",
+    why="pip refuses a requirement that its constraint file contradicts: the one that the "
+    "requirements name – your own, if it is – and else Airflow's.",
     fix="Ask for the version of the constraints, or test a constraint file of your own.",
     severity=Severity.WARNING,
     example="pandas==0.25.3",
@@ -109,6 +110,7 @@ def rewrite_requirements(
     *,
     target: Target,
     constraints: Constraints,
+    applied: Iterable[Applied],
     needs: Iterable[str],
     reasons: Mapping[str, str] | None = None,
     included: bool = False,
@@ -116,16 +118,19 @@ def rewrite_requirements(
 ) -> RequirementsRewrite:
     """The file for ``target``: comments, order, markers and line ends stay; twice = once.
 
-    ``constraints`` is Airflow's constraint file for the target, ``needs`` the distributions that
-    the rewritten DAGs import, ``reasons`` where they do. A file that asks for nothing stays as it
-    is unless something is needed; ``text`` "" makes a new file. ``included`` is a file that another
-    one names by ``-r``: it gets no constraint line; ``beside`` are the distributions that the files
-    it includes ask for.
+    ``constraints`` is Airflow's constraint file for the target, which knows a version for what is
+    new; ``applied`` are the files that will bind the lines (see :func:`constraints_after`).
+    ``needs`` are the distributions that the rewritten DAGs import, ``reasons`` where they do. A
+    file that asks for nothing stays as it is unless something is needed; ``text`` "" makes a new
+    file. ``included`` is a file that another one names by ``-r``: it gets no constraint line;
+    ``beside`` are the distributions that the files it includes ask for.
     """
     lines = parse(text)
     asked = {line.name.replace(_BACKPORT, _PROVIDER) for line in lines} | {*beside}
-    pins = {**outside_pins(target), **constraints.pins}
-    steps = [_line(line, target, pins, asked) for line in lines]
+    applied = tuple(applied)
+    pins = _known({**outside_pins(target), **constraints.pins}, applied)
+    bound = {name: (pin, one.label) for one in reversed(applied) for name, pin in one.pins.items()}
+    steps = [_line(line, target, pins, bound, asked) for line in lines]
     newline = "\r\n" if "\r\n" in text.partition("\n")[0] + "\n" else "\n"
     body = "".join(
         line.raw if step.rows is None else "".join(f"{row}{newline}" for row in step.rows)
@@ -150,7 +155,41 @@ def rewrite_requirements(
     )
 
 
-def _line(line: Line, target: Target, pins: Mapping[str, str], asked: Collection[str]) -> _Step:
+def constraints_after(
+    lines: Sequence[Line], *, target: Target, constraints: Constraints, tree: Tree
+) -> tuple[Applied, ...]:
+    """The constraint files that bind a requirements file with these lines once it is rewritten."""
+    official = f'--constraint "{target.constraints_url}"'
+    moved = [
+        parse(row)[0] if line.kind == "constraint" and (row := _moved(line, target)) else line
+        for line in lines
+    ]
+    if not any(line.kind == "constraint" for line in lines) and not mentions_constraints(lines):
+        moved += parse(official)
+    return applied_constraints(moved, target=target, constraints=constraints, tree=tree)
+
+
+def _known(suggested: Mapping[str, str], applied: Iterable[Applied]) -> dict[str, str]:
+    """Distribution → the version to ask for; "" where a range of the user's own excludes the one
+    that Airflow's constraints have."""
+    known = dict(suggested)
+    for one in applied:
+        for line in parse(one.text or ""):
+            if line.name in known and not SpecifierSet(line.specifier).contains(
+                known[line.name], prereleases=True
+            ):
+                known[line.name] = ""
+        known |= one.pins
+    return known
+
+
+def _line(
+    line: Line,
+    target: Target,
+    pins: Mapping[str, str],
+    bound: Mapping[str, tuple[str, str]],
+    asked: Collection[str],
+) -> _Step:
     if line.kind == "constraint":
         return _constraint(line, target)
     if line.name == "apache-airflow" and line.url:
@@ -166,18 +205,26 @@ def _line(line: Line, target: Target, pins: Mapping[str, str], asked: Collection
     obsolete = next((row for row in OBSOLETE if row.name == line.name), None)
     if obsolete and not line.marker:
         return _dropped(line, OBSOLETE_RULE, f"{line.name} is dropped: {obsolete.why}.")
-    return _Step() if line.name in outside_pins(target) else _pin(line, target, pins)
+    return _pin(line, *bound[line.name]) if line.name in bound else _Step()
 
 
 # ------------------------------------------------------------------------------ constraint line
 
 
-def _constraint(line: Line, target: Target) -> _Step:
+def _moved(line: Line, target: Target) -> str:
+    """A constraint line of another version's official file with the target's; else ""."""
     named = official_version(line.value, airflow=target.airflow)
     if not named or not is_remote(line.value) or named == (target.airflow, target.python):
+        return ""
+    return line.text.replace(line.value, target.constraints_url)
+
+
+def _constraint(line: Line, target: Target) -> _Step:
+    row = _moved(line, target)
+    if not row:
         return _Step()
-    row = line.text.replace(line.value, target.constraints_url)
-    message = f"The constraints of Airflow {named[0]} become those of {target.airflow}."
+    airflow, _ = official_version(line.value, airflow=target.airflow) or ("", "")
+    message = f"The constraints of Airflow {airflow} become those of {target.airflow}."
     return _Step(rows=(_commented(row, line),), edits=(_edit(CONSTRAINT, line.number, message),))
 
 
@@ -215,7 +262,7 @@ def _airflow(line: Line, target: Target, pins: Mapping[str, str], asked: Collect
         provider, note = _provider_of(extra, pins)
         if provider:
             if provider not in asked:
-                rows.append(f"{provider}=={pins[provider]}{marker}")
+                rows.append(f"{_asked(provider, pins)}{marker}")
             edits.append(_edit(AIRFLOW, line.number, f"The extra {extra} is now {provider}."))
         elif note:
             notes.append(_note(AIRFLOW, line.number, f"The extra {extra} is gone. {note}"))
@@ -260,9 +307,14 @@ def _backport(line: Line, target: Target, pins: Mapping[str, str]) -> _Step:
             notes=(_note(BACKPORT, line.number, message),),
         )
     extras = f"[{','.join(line.extras)}]" if line.extras else ""
-    row = f"{provider}{extras}=={pins[provider]}{_marker(line, target)}"
-    message = f"{line.name} is now {provider} {pins[provider]}."
+    row = f"{_asked(provider, pins, extras)}{_marker(line, target)}"
+    message = f"{line.name} is now {provider} {pins[provider]}".strip() + "."
     return _Step(rows=(_commented(row, line),), edits=(_edit(BACKPORT, line.number, message),))
+
+
+def _asked(name: str, pins: Mapping[str, str], extras: str = "") -> str:
+    """A requirement of ``name`` in the version that is known for it."""
+    return f"{name}{extras}=={pins[name]}" if pins.get(name) else f"{name}{extras}"
 
 
 def _needed(
@@ -280,11 +332,10 @@ def _needed(
     lacks = "not in" if "apache-airflow" in target.preinstalled else "not known to be in"
     added, edits, notes = [], [], []
     for name in (need for need in needs if need not in {*asked, *target.preinstalled}):
-        pin = f"=={pins[name]}" if name in pins else ""
         why = reasons.get(name, "needed by the rewritten DAGs")
-        added.append(f"{name}{pin}  # {why}; {lacks} MWAA's image")
+        added.append(f"{_asked(name, pins)}  # {why}; {lacks} MWAA's image")
         edits.append(_edit(PROVIDER, last or 1, f"{name} is added: {why}."))
-        if not pin:
+        if name not in pins:
             message = f"The constraints of Airflow {target.airflow} do not know {name}."
             fix = "Look for a version that takes what they pin, and write it here."
             notes.append(replace(_note(PROVIDER, last or 1, message), fix=fix))
@@ -294,11 +345,11 @@ def _needed(
 # --------------------------------------------------------------------------------- other lines
 
 
-def _pin(line: Line, target: Target, pins: Mapping[str, str]) -> _Step:
-    pin = pins.get(line.name)
-    if pin is None or SpecifierSet(line.specifier).contains(pin, prereleases=True):
+def _pin(line: Line, pin: str, label: str) -> _Step:
+    """``label`` says which file pins the line's distribution to ``pin``."""
+    if SpecifierSet(line.specifier).contains(pin, prereleases=True):
         return _Step()
-    pinned = f"the constraints of Airflow {target.airflow} pin {line.name} to {pin}"
+    pinned = f"{line.name} is pinned to {pin} by {label}"
     exact = re.fullmatch(r"===?(?P<version>[^,*]+)", line.specifier)
     if exact is None or line.hashes or line.marker:
         return _Step(notes=(_note(PIN, line.number, f"{line.text}: {pinned}."),))

@@ -36,7 +36,11 @@ from harness.model import (
 )
 from harness.repo import requirements_text
 from harness.requirements.parse import parse
-from harness.requirements.rewrite import RequirementsRewrite, rewrite_requirements
+from harness.requirements.rewrite import (
+    RequirementsRewrite,
+    constraints_after,
+    rewrite_requirements,
+)
 from harness.requirements.sources import disk_tree, gather
 from harness.rewrite.plugins import lay_out, read_plugins
 from harness.rewrite.providers import needed
@@ -101,8 +105,10 @@ def _rewrite_requirements(
     """The requirements file, and those of the repository that it names by ``-r``."""
     repo = rewritten.repo
     path = repo.requirements or NEW_REQUIREMENTS
-    files, _ = gather(requirements_text(repo), disk_tree(repo, path=path))
+    tree = disk_tree(repo, path=path)
+    files, _ = gather(requirements_text(repo), tree)
     included = [file.path for file in files[1:] if not file.constraints]
+    applied = constraints_after(files[0].lines, target=target, constraints=constraints, tree=tree)
     found = []
     beside: list[str] = []  # what the files that are done ask for
     for name in (*included, path):
@@ -113,6 +119,7 @@ def _rewrite_requirements(
             before.decode("utf-8", errors="surrogateescape"),
             target=target,
             constraints=constraints,
+            applied=applied,
             needs=rewritten.needs if name == path else (),
             reasons=reasons,
             included=name != path,

@@ -8,9 +8,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from requirement_sets import constraints, repo_on_disk
 
-from harness.model import Constraints, Resolution, Side
+from harness.model import Constraints, Repo, Resolution, Side, Target
+from harness.requirements.parse import parse
 from harness.requirements.resolve import resolve
+from harness.requirements.rewrite import constraints_after, rewrite_requirements
+from harness.requirements.sources import disk_tree
 from harness.targets import get_target, lock_path, parse_pins
 
 pytestmark = pytest.mark.slow
@@ -26,23 +30,24 @@ def interpreter(minor: str) -> Path:
     return found[-1] if found else Path(str(on_path))
 
 
+def lock_of(row: Target) -> Constraints:
+    return constraints(lock_path(row).read_text(encoding="utf-8"), "reconstructed")
+
+
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory):
     cache = tmp_path_factory.mktemp("cache")
 
-    def ask(text: str, airflow: str, judge: str = "pip-tools") -> Resolution:
+    def ask(
+        text: str, airflow: str, judge: str = "pip-tools", repo: Repo | None = None
+    ) -> Resolution:
         row = get_target(airflow)
-        text_of_lock = lock_path(row).read_text(encoding="utf-8")
         return resolve(
             text,
             side=Side.BRIDGE if row.role == "bridge" else Side.TARGET,
             target=row,
-            constraints=Constraints(
-                origin="reconstructed",
-                location="",
-                text=text_of_lock,
-                pins=parse_pins(text_of_lock),
-            ),
+            constraints=lock_of(row),
+            repo=repo,
             python=interpreter(row.python),
             cache=cache,
             judge=judge,
@@ -102,3 +107,29 @@ def test_both_judges_in_every_python_tell_the_same(ask) -> None:
                 judge,
                 json.dumps(answer.message),
             )
+
+
+def test_the_rewrite_installs_under_a_constraint_file_of_the_users_own(ask, tmp_path: Path) -> None:
+    """Airflow's own pin of the same release, as the rewrite of a file without one sets it, would
+    contradict the user's."""
+    row = get_target("2.11.0")
+    lock, text = lock_of(row), "-c own.txt\nrequests==2.31.0\n"
+    own = lock.text.replace(f"requests=={lock.pins['requests']}\n", "requests==2.31.0\n")
+    assert own != lock.text
+    repo = repo_on_disk(tmp_path, {"requirements.txt": text, "own.txt": own})
+    tree = disk_tree(repo, path="requirements.txt")
+    applied = constraints_after(parse(text), target=row, constraints=lock, tree=tree)
+    done = rewrite_requirements(
+        text,
+        target=row,
+        constraints=lock,
+        applied=applied,
+        needs=["apache-airflow-providers-slack"],
+    )
+    assert "requests==2.31.0" in done.text
+    answer = ask(done.text, "2.11.0", "uv", repo)
+    assert (answer.ok, answer.pins["requests"]) == (True, "2.31.0"), answer.message
+    wrong = text.replace("2.31.0", lock.pins["requests"])
+    assert [one.against for one in ask(wrong, "2.11.0", "uv", repo).conflicts] == [
+        "requests==2.31.0"
+    ]

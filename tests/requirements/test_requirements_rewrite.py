@@ -5,12 +5,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from requirement_sets import constraints, target
+from requirement_sets import constraints, target, tree
 
 from harness.requirements.extras import EXTRAS, OBSOLETE
 from harness.requirements.parse import parse
-from harness.requirements.rewrite import RULES, RequirementsRewrite, rewrite_requirements
-from harness.targets import get_target
+from harness.requirements.rewrite import (
+    RULES,
+    RequirementsRewrite,
+    constraints_after,
+    rewrite_requirements,
+)
 
 HEAD = (
     '--constraint "https://raw.githubusercontent.com/apache/airflow/'
@@ -19,8 +23,13 @@ HEAD = (
 OLD = HEAD.replace("2.11.0", "1.10.12").replace("3.12", "3.7")
 
 
-def rewrite(text: str, *needs: str) -> RequirementsRewrite:
-    return rewrite_requirements(text, target=target(), constraints=constraints(), needs=needs)
+def rewrite(text: str, *needs: str, airflow: str = "2.11.0", **files: str) -> RequirementsRewrite:
+    """``files`` are what lies beside the file, without ".txt"."""
+    row, beside = target(airflow), tree({f"{name}.txt": text for name, text in files.items()})
+    applied = constraints_after(parse(text), target=row, constraints=constraints(), tree=beside)
+    return rewrite_requirements(
+        text, target=row, constraints=constraints(), applied=applied, needs=needs
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,9 +142,7 @@ def test_needed_providers_are_added_with_the_reason() -> None:
     ("version", "said"), [("2.10.3", "; not in MWAA's"), ("2.5.1", "; not known to be in MWAA's")]
 )
 def test_no_more_is_said_of_an_image_than_is_published(version: str, said: str) -> None:
-    row = get_target(version)
-    done = rewrite_requirements("", target=row, constraints=constraints(), needs=("cowsay",))
-    assert said in done.text
+    assert said in rewrite("", "cowsay", airflow=version).text
 
 
 def test_a_new_file_is_made_when_something_is_needed() -> None:
@@ -177,6 +184,49 @@ def test_what_cannot_be_decided_is_only_noted(text: str) -> None:
     done = rewrite(HEAD + text)
     assert done.text == HEAD + text
     assert [(note.rule, note.line) for note in done.notes] == [("requirements-pin", 2)]
+
+
+OWN = "-c own.txt\n"
+
+
+@pytest.mark.parametrize(
+    ("own", "before", "after"),
+    [
+        pytest.param("pandas==0.25.3\n", "pandas==0.25.3", "pandas==0.25.3", id="its pin is met"),
+        pytest.param("six==1.15.0\n", "pandas==0.25.3", "pandas==0.25.3", id="it does not bind"),
+        pytest.param("pandas==1.5.3\n", "pandas==0.25.3", "pandas==1.5.3", id="its pin"),
+        pytest.param(
+            "apache-airflow-providers-slack==8.0.0\n",
+            "apache-airflow-backport-providers-slack==2021.3.3",
+            "apache-airflow-providers-slack==8.0.0",
+            id="a backport's successor in its version",
+        ),
+        pytest.param(
+            "apache-airflow-providers-slack<9\n",
+            "apache-airflow[slack]==1.10.12",
+            "apache-airflow-providers-slack",
+            id="a range without Airflow's version",
+        ),
+    ],
+)
+def test_a_constraint_file_of_the_users_own_binds_alone(own: str, before: str, after: str) -> None:
+    done = rewrite(f"{OWN}{before}\n", own=own)
+    assert done.text == f"{OWN}{after}\n"
+    assert rewrite(done.text, own=own).text == done.text
+    assert not [note for note in done.notes if "Airflow 2.11.0" in note.message]
+
+
+def test_what_is_added_comes_in_the_version_of_the_users_own_file() -> None:
+    sftp, slack = (f"apache-airflow-providers-{name}" for name in ("sftp", "slack"))
+    done = rewrite(f"{OWN}six\n", sftp, slack, own=f"{sftp}==5.0.0\n{slack}>=8\n")
+    assert [row.partition("  #")[0] for row in done.text.splitlines()[2:]] == [
+        f"{sftp}==5.0.0",
+        f"{slack}==9.1.0",
+    ]
+
+
+def test_where_a_comment_switches_the_constraints_off_no_pin_is_touched() -> None:
+    assert rewrite("pandas==0.25.3\n# -c off\n").text == "pandas==0.25.3\n# -c off\n"
 
 
 @pytest.mark.parametrize("specifier", [">=2.11.1", "==3.0.*", "~=2.12", ">2.11.0"])

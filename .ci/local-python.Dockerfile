@@ -2,7 +2,7 @@
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
 ARG MINOR
-ADD python.tar /usr/local
+COPY python /usr/local
 # Its RPATH points into the folder that it was built in: the loader's cache has to find libpython.
 RUN ldconfig \
  && ln -sf python${MINOR} /usr/local/bin/python3 && ln -sf python3 /usr/local/bin/python \

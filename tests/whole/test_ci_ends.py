@@ -1,7 +1,8 @@
-"""However `.ci/run` ends, nothing lives of what it started: its tests, its preparations, its engine.
+"""However `.ci/run` ends, nothing lives of what it started: tests, preparations and the engine.
 
-The script itself with a Docker engine of its own, a real one. What it would build and test is
-replaced by programs that would go on for long.
+The script itself with a real Docker engine of its own, apart from the one that is here: without
+networks and mounts of its own it would take that one's bridge away. What the script would build and
+test is replaced by programs that go on for long.
 """
 
 import os
@@ -20,16 +21,16 @@ pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
 PROGRAMS = {
     "bin/apt-get": "exit 1",
-    "bin/dockerd": 'exec "$DOCKERD" --host "$DOCKER_HOST" --data-root "$HOME/data" --exec-root'
-    ' "$HOME/exec" --pidfile "$HOME/pid" --bridge none --iptables=false',
+    "bin/dockerd": 'exec unshare --net --mount "$DOCKERD" --host "$DOCKER_HOST" --bridge none'
+    ' --iptables=false --data-root "$HOME/data" --exec-root "$HOME/exec" --pidfile "$HOME/pid"',
     # `sleep` is a child of each: it has to be ended as well.
     "bin/python": """case "$*" in
-  "-m venv"*) mkdir -p "$3/bin" && cp "$HOME/bin/hangs" "$3/bin/mwaa-harness" && touch "$3/bin/python"
-    chmod +x "$3/bin/python" ;;
+  "-m venv"*) cp -r "$HOME/own" "$3" ;;
   "-m pip download"*) exit 1 ;;
   "-m tox") until [ -e "$HOME/code" ]; do sleep 0.1; done; exit "$(cat "$HOME/code")" ;;
 esac""",
-    "bin/hangs": "sleep 611; exit 0",
+    "own/bin/mwaa-harness": "sleep 611; exit 0",
+    "own/bin/python": "exit 0",
     "repo/.ci/base-images": "sleep 612; exit 0",
 }
 STARTED = ("-m tox", "mwaa-harness check", "sleep 611", "sleep 612", "dockerd --host")
@@ -45,7 +46,7 @@ def running(engine: Engine, root: Path, tmp_path: Path) -> Iterator[subprocess.P
     (tmp_path / "scratch").mkdir()
     for name, text in PROGRAMS.items():
         path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"#!/bin/bash\n{text}\n")
         path.chmod(0o755)
     env = {

@@ -46,7 +46,8 @@ def text_of(value: ast.expr) -> str | None:
 
 def quoted(text: str) -> str:
     """A string literal in double quotes."""
-    return '"' + repr("'" + text)[2:-1].replace("\\'", "'").replace('"', '\\"') + '"'
+    both = "'\""  # then repr always takes single quotes
+    return '"' + repr(both + text)[4:-1].replace("\\'", "'").replace('"', '\\"') + '"'
 
 
 def known(value: ast.expr, source: Source) -> ast.expr:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from locks import read_lock
 
 from codemods import RULES, Rule, migrate_bytes, migrate_source
+from codemods.values import quoted
 
 PYTHONS = {"2.5.1": (3, 10), "2.10.3": (3, 11), "2.11.0": (3, 12)}
 TEXTS = [e.before for rule in RULES for e in rule.examples if not e.python2]
@@ -49,6 +50,12 @@ def test_rules_get_along_in_many_mixtures(
     texts: list[str], order: list[Rule], version: str, unsafe: bool
 ) -> None:
     check(texts, order, version, unsafe)
+
+
+@given(st.text())
+@settings(derandomize=True, **LEAN)
+def test_a_quoted_text_means_the_text(text: str) -> None:
+    assert ast.literal_eval(quoted(text)) == text
 
 
 @pytest.mark.slow

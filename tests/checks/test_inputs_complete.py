@@ -44,6 +44,12 @@ def test_an_assumption_is_a_warning_told_once() -> None:
     assert '"lake": {"bucket": "x"}' in found.fix
 
 
+def test_a_long_assumption_is_cut() -> None:
+    (found,) = findings(CHECK, both(look("assumed", value="x" * 80 + "yz")))
+    assert "x" * 79 + "…" in found.message
+    assert "yz" not in found.message
+
+
 def test_an_assumption_of_a_plugin() -> None:
     assumed = look("assumed", path="plugins/company.py")
     bridge = side(Side.BRIDGE, [seen(dag())], plugin_lookups=(assumed,))

@@ -434,6 +434,8 @@ def test_an_environment_variable_that_is_none() -> None:
     assert found.rule.id == "missing-environment-variable"
     assert "STAGE" in found.message
     assert why(BRIDGE, error).rule.id == "broken-on-bridge"
+    elsewhere = replace(stage, path="dags/other.py")
+    assert why(BRIDGE, error, needs=(elsewhere,)).rule.id == "broken-on-bridge"
 
 
 def test_a_placeholder_of_no_use() -> None:
@@ -539,7 +541,8 @@ def test_a_variable_is_added_with_a_value_of_its_shape() -> None:
     lake = Need(
         kind="variable", name="lake", path=PATH, line=3, shape="json", sample='{"bucket": "x"}'
     )
-    found = why(BRIDGE, broken("KeyError", "'Variable lake does not exist'"), needs=(lake,))
+    other = replace(lake, name="sea", sample="[1]")
+    found = why(BRIDGE, broken("KeyError", "'Variable lake does not exist'"), needs=(other, lake))
     assert found.fix.endswith('"lake": {"bucket": "x"}')
     assert "[variables]" in found.fix
 
@@ -642,6 +645,13 @@ def test_what_airflow_itself_lacks_is_an_extra(module: str, extra: str) -> None:
     own = why(BRIDGE, broken("ModuleNotFoundError", message))
     assert "apache-airflow[" not in own.fix
     assert "apache-airflow[" not in why(TARGET, inside_airflow(message)).fix
+
+
+@pytest.mark.parametrize(("where", "version"), [(BRIDGE, "2.8.6"), (TARGET, "2.9.10")])
+def test_a_lacking_package_is_pinned_as_that_side_pins_it(where: Side, version: str) -> None:
+    lost = broken("ModuleNotFoundError", "No module named 'psycopg2'")
+    found = why(where, lost, bridge_pins={"psycopg2-binary": "2.8.6"})
+    assert f"psycopg2-binary=={version} " in found.fix
 
 
 @pytest.mark.parametrize(

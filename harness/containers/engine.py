@@ -26,7 +26,7 @@ from harness.errors import HarnessError
 
 # Every container, network and volume of one run.
 RUN_LABEL = "io.mwaa-harness.run"
-# The process that made it: ``host boot pid start``.
+# The process that made it, ``host boot pid start``, where it is to go with that process.
 OWNER_LABEL = "io.mwaa-harness.owner"
 # Whose it is where several share an engine: the variable's value, set by tests and the like. ``down
 # --all`` keeps to its own; "" is everybody who has set none.
@@ -126,9 +126,14 @@ class Engine:
     architecture: str
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
-    def labels(self, **more: str) -> dict[str, str]:
-        """The labels of everything that this run makes."""
-        return {RUN_LABEL: self.run, OWNER_LABEL: owner(), SCOPE_LABEL: scope(), **more}
+    def labels(self) -> dict[str, str]:
+        """The labels of everything that lasts no longer than this run."""
+        return {RUN_LABEL: self.run, OWNER_LABEL: owner(), SCOPE_LABEL: scope()}
+
+    def pair_labels(self, pair: str) -> dict[str, str]:
+        """The labels of a pair that is left running: no process owns it, so that no end of one
+        has it swept."""
+        return {RUN_LABEL: self.run, SCOPE_LABEL: scope(), PAIR_LABEL: pair}
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -328,21 +333,18 @@ def sweep_run(engine: Engine) -> Swept:
 
 def sweep_gone(engine: Engine) -> Swept:
     """Remove what runs have left whose process is gone. A pair is left on purpose."""
-    return _sweep(
-        engine,
-        lambda labels: PAIR_LABEL not in labels and is_gone(labels.get(OWNER_LABEL, "")),
-    )
+    return _sweep(engine, lambda labels: is_gone(labels.get(OWNER_LABEL, "")))
 
 
 def sweep_all(engine: Engine) -> Swept:
-    """Remove everything of our scope, whoever made it, pairs included; without a scope also what
-    other scopes have left whose process is gone. Images stay."""
+    """Remove everything of our scope, whoever made it, pairs included; without a scope also the
+    pairs of other scopes and what they have left whose process is gone. Images stay."""
     ours = scope()
     return _sweep(
         engine,
         lambda labels: (
             labels.get(SCOPE_LABEL, "") == ours
-            or (not ours and is_gone(labels.get(OWNER_LABEL, "")))
+            or (not ours and (PAIR_LABEL in labels or is_gone(labels.get(OWNER_LABEL, ""))))
         ),
     )
 

@@ -198,7 +198,7 @@ def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tupl
     images = _images(engine, asked, rows, on_step)
     if kept:
         down(engine, name=asked.name)
-    labels = engine.labels(**({PAIR_LABEL: asked.name} if kept else {}))
+    labels = engine.pair_labels(asked.name) if kept else engine.labels()
     with contextlib.ExitStack() as undo:
         # A pair that lasts as long as a block is swept with its run.
         made: list[str] = []

@@ -1,7 +1,7 @@
 """Ryuk, the reaper of Testcontainers: a second net below our own sweep.
 
 It is a container that holds the engine's socket and a connection to us. When we are killed, the
-connection ends, and some ten seconds later it removes what carries our run's label, which would
+connection ends, and some ten seconds later it removes what carries our process' label, which would
 otherwise wait for the next sweep. It is used where the engine has its image, which is never
 pulled; TESTCONTAINERS_RYUK_DISABLED=true does without. Testcontainers would start it with a port
 beyond the loopback, so that it is started here. No container but this one is given the socket.
@@ -18,9 +18,11 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from harness.containers.engine import (
     DEFAULT_SOCKET,
+    OWNER_LABEL,
     RUN_LABEL,
     SCOPE_LABEL,
     Engine,
@@ -28,6 +30,7 @@ from harness.containers.engine import (
     address,
     connect,
     explaining,
+    owner,
     scope,
     sweep_gone,
 )
@@ -60,18 +63,17 @@ class _Reaper:
 
 _lock = threading.Lock()
 _reapers: list[_Reaper] = []
-_told: set[str] = set()
 
 
 def begin(engine: Engine) -> None:
     """Before anything new is made: what runs have left that were killed goes, and Ryuk, where it
-    can be had, looks after this one."""
+    can be had, looks after this process."""
     sweep_gone(engine)
     guard(engine)
 
 
 def guard(engine: Engine) -> str:
-    """Have Ryuk look after a run; why it does not, "" = it does. Our own sweep needs none."""
+    """Have Ryuk look after this process; why it does not, "" = it does. Our own sweep is enough."""
     from testcontainers.core.config import TestcontainersConfiguration
 
     configured = TestcontainersConfiguration()
@@ -81,18 +83,13 @@ def guard(engine: Engine) -> str:
     if where and not where.startswith("unix://"):
         return "the engine is on another machine"
     with _lock:
-        if engine.run in _told:
-            return ""
         try:
-            if _reapers:
-                _tell(_reapers[0].connection, engine.run)
-            elif _is_here(engine, configured.ryuk_image):
+            if not _reapers:
+                if not _is_here(engine, configured.ryuk_image):
+                    return "its image is not here"
                 _reapers.append(_started(engine, configured))
-            else:
-                return "its image is not here"
         except (EngineError, OSError) as error:
             return str(error)
-        _told.add(engine.run)
     return ""
 
 
@@ -117,7 +114,7 @@ def _started(engine: Engine, configured: Any) -> _Reaper:
     try:
         with explaining("Starting Ryuk"):
             container.reload()
-        connection = _connected(published(container, PORT), engine.run)
+        connection = _connected(published(container, PORT))
     except BaseException:
         remove(engine, container.id)
         raise
@@ -135,8 +132,8 @@ def _socket_of_the_engine() -> str:
     return path if path and sys.platform == "linux" else DEFAULT_SOCKET
 
 
-def _connected(port: int, run: str) -> socket.socket:
-    """A connection to Ryuk, which has been told of the run. Raises OSError."""
+def _connected(port: int) -> socket.socket:
+    """A connection to Ryuk, which has been told what is ours. Raises OSError."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
         connection = socket.socket()
@@ -144,7 +141,7 @@ def _connected(port: int, run: str) -> socket.socket:
         try:
             connection.connect(("127.0.0.1", port))
             # The engine listens on the port before Ryuk does: only an answer says that it is there.
-            _tell(connection, run)
+            _tell(connection)
         except OSError:
             connection.close()
             if time.monotonic() > deadline:
@@ -154,8 +151,9 @@ def _connected(port: int, run: str) -> socket.socket:
             return connection
 
 
-def _tell(connection: socket.socket, run: str) -> None:
-    """Have it remove what carries the label of this run, once the connection has ended."""
-    connection.sendall(f"label={RUN_LABEL}={run}\n".encode())
+def _tell(connection: socket.socket) -> None:
+    """Have it remove what this process has made, once the connection has ended. One filter for all
+    runs: of several, versions from 0.9 on heed only one."""
+    connection.sendall(f"label={quote(f'{OWNER_LABEL}={owner()}')}\n".encode())
     if b"ACK" not in connection.recv(64):
         raise ConnectionError("Ryuk does not answer")

@@ -139,7 +139,7 @@ def test_a_sweep_leaves_neighbours_alone(engine: Engine, base: str) -> None:
         "dead": {RUN_LABEL: "dead", OWNER_LABEL: gone},
         "alive": {RUN_LABEL: "alive", OWNER_LABEL: owner()},
         "elsewhere": {RUN_LABEL: "elsewhere", OWNER_LABEL: "another-machine boot 1 1"},
-        "kept": {RUN_LABEL: "kept", OWNER_LABEL: gone, PAIR_LABEL: "some-pair"},
+        "kept": replace(engine, run="kept").pair_labels("some-pair"),
         "foreign": {"org.example": "1"},
     }
     client = engine.client

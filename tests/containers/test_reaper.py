@@ -45,33 +45,31 @@ def reap(filters):
 
 class Client(socketserver.StreamRequestHandler):
     def handle(self):
-        filters = {}
         for line in self.rfile:
-            kind, _, value = line.decode().strip().partition("=")
-            filters.setdefault(kind, []).append(value)
+            filters = urllib.parse.parse_qs(line.decode().strip())
             self.wfile.write(b"ACK\\n")
         time.sleep(1)
-        for value in filters.get("label", ()):
-            reap({"label": [value]})
+        reap(filters)  # of several the last, as versions from 0.9 on do
         os._exit(0)
 
 socketserver.ThreadingTCPServer(("", 8080), Client).serve_forever()
 """
 
-# A run that makes a container and a network; with an argument it waits to be killed.
+# A process with two runs, of which each makes a container and a network, and then waits.
 MAKES = """
 import sys, time
 from harness.containers.engine import connect, sweep_run
 from harness.containers.reaper import guard
-engine = connect()
-assert guard(engine) == ""
-assert guard(engine) == ""
-engine.client.networks.create("reaped-" + engine.run, labels=engine.labels())
-made = engine.client.containers.create(sys.argv[1], "true", labels=engine.labels())
-print(engine.run, made.id, flush=True)
+engines = [connect(), connect()]
+for engine in engines:
+    assert guard(engine) == ""
+    engine.client.networks.create("reaped-" + engine.run, labels=engine.labels())
+    made = engine.client.containers.create(sys.argv[1], "true", labels=engine.labels())
+print(made.id, *(engine.run for engine in engines), flush=True)
 time.sleep(float(sys.argv[2]))
-sweep_run(engine)
-engine.close()
+for engine in engines:
+    sweep_run(engine)
+    engine.close()
 """
 
 
@@ -86,23 +84,27 @@ def ryuk(engine: Engine, base: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def making(base: str, ryuk: str, seconds: int) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """A process of ours with Ryuk beside it: the process, its run, the container that it made."""
+def making(
+    base: str, ryuk: str, seconds: int
+) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """A process of ours with Ryuk beside it: the process, a container that it made, its runs."""
     argv = [sys.executable, "-c", MAKES, base, str(seconds)]
     env = {**os.environ, "RYUK_CONTAINER_IMAGE": ryuk, "TESTCONTAINERS_RYUK_DISABLED": "false"}
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        run, _, made = process.stdout.readline().strip().partition(" ")
+        made, *runs = process.stdout.readline().split()
         try:
-            yield process, run, made
+            yield process, made, runs
         finally:
             process.kill()
 
 
-def of(engine: Engine, run: str) -> set[str]:
-    """The containers and networks of a run."""
-    client, filters = engine.client.api, {"label": f"{RUN_LABEL}={run}"}
-    found = [*client.containers(all=True, filters=filters), *client.networks(filters=filters)]
+def of(engine: Engine, *runs: str) -> set[str]:
+    """The containers and networks of some runs."""
+    client, found = engine.client.api, []
+    for run in runs:
+        filters = {"label": f"{RUN_LABEL}={run}"}
+        found += client.containers(all=True, filters=filters) + client.networks(filters=filters)
     return {each["Id"] for each in found}
 
 
@@ -117,23 +119,23 @@ def gone(look: Callable[[], set[str]]) -> bool:
 def test_what_a_killed_run_made_is_removed_without_another(
     engine: Engine, base: str, ryuk: str
 ) -> None:
-    with making(base, ryuk, 600) as (process, run, made):
+    with making(base, ryuk, 600) as (process, made, runs):
         (reaper,) = of(engine, RUN)
         ports = engine.client.containers.get(reaper).attrs["NetworkSettings"]["Ports"]
         assert [binding["HostIp"] for binding in ports["8080/tcp"]] == ["127.0.0.1"]
         # It alone has the socket.
         assert engine.client.containers.get(made).attrs["Mounts"] == []
-        assert len(of(engine, run)) == 2
+        assert len(of(engine, *runs)) == 4
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert gone(lambda: of(engine, run))
+        assert gone(lambda: of(engine, *runs))
         assert gone(lambda: of(engine, RUN))
 
 
 def test_at_a_normal_end_it_goes_as_well(engine: Engine, base: str, ryuk: str) -> None:
-    with making(base, ryuk, 0) as (process, run, _):
+    with making(base, ryuk, 0) as (process, _, runs):
         assert process.wait(timeout=60) == 0
-        assert of(engine, run) | of(engine, RUN) == set()
+        assert of(engine, *runs, RUN) == set()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from harness.errors import HarnessError
 from harness.model import Target
 from harness.processes import run
 from harness.runtimes.constraints import fetch, is_offline
-from harness.runtimes.interpreters import candidates, wanted_minors
+from harness.runtimes.interpreters import candidates, uv_offers, wanted_minors, ways
 from harness.runtimes.uv import uv, uv_binary
 from harness.scratch import scratch
 from harness.targets import default_bridge, default_target, load_targets
@@ -158,19 +158,20 @@ def _interpreter(minor: str, cache: Path, *, offline: bool) -> Diagnosis:
         for wanted, each in looked
         if each.found is None and each.path.name == f"python{wanted}"
     ]
+    download = False
     if found is not None:
         detail = f"{found.version} at {found.path} ({found.origin})"
     else:
-        detail = "not found" if offline else "not found; uv would download it"
+        download = not offline and any(map(uv_offers, minors))
+        detail = "not found; uv would download it" if download else "not found"
     detail += f", for {', '.join(row.airflow for row in rows)}"
     detail += f"; skipped: {'; '.join(skipped)}" if skipped else ""
     needed = {default_bridge().python, default_target().python}
     return Diagnosis(
         name=f"Python {minor}",
-        ok=found is not None or not offline or minor not in needed,
+        ok=found is not None or download or minor not in needed,
         detail=detail,
-        hint=f"`uv python install {minors[-1]}`, `pyenv install {minor}`, or name one with"
-        " --python-bridge or --python-target.",
+        hint=f"{ways(minors, '--python-bridge or --python-target')}.",
     )
 
 

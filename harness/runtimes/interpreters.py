@@ -127,14 +127,36 @@ def find(
                 return _download(minor, answers)
             except UvFailed as error:
                 problems.append(f"uv python install {minor} – {error.output.splitlines()[-1]}")
-    seen = "".join(f"\n  {problem}" for problem in problems) or " nothing that bears the name"
+    seen = (
+        "".join(f"\n  {problem}" for problem in dict.fromkeys(problems))
+        or " nothing that bears the name"
+    )
     raise NoInterpreter(
         f"The {side} needs Python {' or '.join(minors)}, and this machine has none that works."
         f" Looked at:{seen}",
-        hint=f"Three ways to get it: `uv python install {minors[-1]}`, `pyenv install"
-        f" {minors[0]}`, or install it by other means and name it with --python-{side} PATH."
+        hint=f"Three ways to get it: {ways(minors, f'--python-{side} PATH')}."
         " `mwaa-harness doctor` shows what is found.",
     )
+
+
+def ways(minors: Sequence[str], option: str) -> str:
+    """Three ways to a Python of one of ``minors``; uv is one as long as it offers it."""
+    offered = [minor for minor in minors if uv_offers(minor)]
+    first = (
+        f"`uv python install {offered[0]}`, "
+        if offered
+        else "`--runtime docker`, whose images bring theirs (uv offers none for this machine), "
+    )
+    return f"{first}`pyenv install {minors[0]}`, or install it by other means and name it: {option}"
+
+
+def uv_offers(minor: str) -> bool:
+    """Whether uv's list of downloads has that Python: the older ones leave it in the end."""
+    try:
+        done = uv("python", "list", "--only-downloads", minor, task="Asking uv what it offers")
+    except UvFailed:
+        return False
+    return f"cpython-{minor}." in done.stdout
 
 
 def candidates(

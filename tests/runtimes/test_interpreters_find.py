@@ -1,7 +1,15 @@
 """Which Python is found, in trees of executables that are run for real."""
 
+import contextlib
+import functools
+import json
 import os
+import platform
 import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -32,6 +40,18 @@ def script(path: Path, *lines: str) -> Path:
     path.write_text("\n".join(("#!/bin/sh", *lines)) + "\n")
     path.chmod(0o755)
     return path
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """The address of a server on this machine that gives away what is in ``folder``."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def speaks(path: Path, version: str, **answer: object) -> Path:
@@ -179,6 +199,39 @@ def test_the_error_names_the_version_and_three_ways(machine: Path, tmp_path: Pat
     assert "Python 3.7 or 3.8" in error.message
     for way in ("uv python install 3.8", "pyenv install 3.7", "--python-bridge PATH"):
         assert way in error.hint
+
+
+def test_no_way_is_named_that_leads_nowhere(machine: Path, tmp_path: Path) -> None:
+    """uv's list of downloads has no Python 3.5 for any machine."""
+    with pytest.raises(NoInterpreter, match=r"uv python install 3\.5 – .*No download") as caught:
+        find(("3.5",), side=Side.TARGET, cache=tmp_path)
+    assert "`uv python install" not in caught.value.hint
+    for way in ("--runtime docker", "pyenv install 3.5", "--python-target PATH"):
+        assert way in caught.value.hint
+
+
+def test_uv_downloads_what_this_machine_lacks(
+    machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of a mirror on this machine that offers a 3.7, as a company's may."""
+    served = tmp_path / "served"
+    speaks(served / "python" / "bin" / "python3.7", "3.7.9", executable="/bin/sh")
+    known = served / "python" / "lib" / "python3.7" / "_sysconfigdata_of_a_build.py"
+    known.parent.mkdir(parents=True)
+    header = "# system configuration generated and used by the sysconfig module"
+    known.write_text(f"{header}\nbuild_time_vars = {{}}\n")
+    with tarfile.open(served / "python.tar.gz", "w:gz") as archive:
+        archive.add(served / "python", "python")
+    with serving(served) as address:
+        arch = {"family": platform.machine(), "variant": None}
+        offer: dict[str, object] = {"name": "cpython", "major": 3, "minor": 7, "patch": 9}
+        offer |= {"arch": arch, "os": "linux", "libc": "gnu", "url": f"{address}/python.tar.gz"}
+        offer |= {"prerelease": "", "variant": None, "build": "1", "sha256": None}
+        (served / "offers.json").write_text(json.dumps({"cpython-3.7.9": offer}))
+        monkeypatch.setenv("UV_PYTHON_DOWNLOADS_JSON_URL", f"{address}/offers.json")
+        found = find(("3.7",), side=Side.BRIDGE, cache=tmp_path)
+    assert (found.origin, found.version) == ("uv", "3.7.9")
+    assert list((machine / ".local/share/uv/python").glob("cpython-3.7.9-*/bin/python3.7"))
 
 
 def test_a_failed_download_is_part_of_the_error(

@@ -20,15 +20,23 @@ def check(repo: Path, *options: str, **env: str) -> subprocess.CompletedProcess[
 def test_no_interpreter_says_which_and_how_to_get_it(stories: Path, tmp_path: Path) -> None:
     done = check(
         stories / "yaml_factory" / "before",
-        "--python-bridge",
-        str(tmp_path / "no-python"),
+        *("--target", "2.0.2"),
+        HOME=str(tmp_path),
+        PATH="/usr/bin:/bin",
         MWAA_HARNESS_CACHE=str(tmp_path / "cache"),
-        UV_INDEX_URL="http://127.0.0.1:9/simple",
+        **dict.fromkeys(("PYENV_ROOT", "ASDF_DATA_DIR", "MISE_DATA_DIR"), ""),
+        **dict.fromkeys(("UV_PYTHON_INSTALL_DIR", "XDG_DATA_HOME"), ""),
     )
-    said = done.stdout + done.stderr
     assert done.returncode == 3
-    assert "Traceback" not in said
-    assert "no-python" in said
+    assert "Traceback" not in done.stderr
+    said = " ".join(done.stdout.split())
+    for lacking, *ways in (
+        ("Python 3.7 or 3.8", "uv python install 3.8", "pyenv install 3.7", "--python-bridge PATH"),
+        # uv offers no 3.7 any more, and the target runs on nothing else.
+        ("The target needs Python 3.7,", "--runtime docker", "pyenv install", "--python-target"),
+    ):
+        assert lacking in said
+        assert [way for way in ways if way not in said.partition(lacking)[2]] == []
 
 
 def test_a_disk_that_takes_nothing_is_an_error(stories: Path, tmp_path: Path) -> None:

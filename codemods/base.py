@@ -94,7 +94,7 @@ class Example:
     """A text before and after on one Airflow version, and what its notes say."""
 
     before: str
-    after: str  # the same as before where only a note comes
+    after: str | None = None  # None where it stays, with notes
     target: str = "2.11.0"
     notes: tuple[str, ...] = ()  # a part of each note of the rule, in order
     unsafe: bool = False

@@ -112,7 +112,7 @@ def _codemod_body(rule: codemods.Rule) -> str:
     for example in rule.examples:
         how = [f"--{name}" for name in ("unsafe", "python2") if getattr(example, name)]
         parts.append(f"## {' '.join([f'Airflow {example.target}', *how])}")
-        if example.after == example.before:
+        if example.after is None:
             parts.append(f"Stays:\n\n{_code(example.before)}")
         else:
             parts.append(f"Before:\n\n{_code(example.before)}")

@@ -254,7 +254,6 @@ RULE = Rule(
     examples=(
         Example(
             before=_CLEANUP,
-            after=_CLEANUP,
             notes=("op_kwargs",),
         ),
         Example(
@@ -295,14 +294,6 @@ RULE = Rule(
                 "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
                 "args = {'email_on_failure': ['me@example.com']}",
             ),
-            after=lines(
-                "import os",
-                "",
-                "from airflow import DAG",
-                "",
-                "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
-                "args = {'email_on_failure': ['me@example.com']}",
-            ),
             notes=("Write timedelta(seconds=...)", "Put int(...) around it", "True or False"),
         ),
         Example(
@@ -320,12 +311,6 @@ RULE = Rule(
         ),
         Example(
             before=lines(
-                "from datetime import date",
-                "from airflow import DAG",
-                "",
-                "DAG('d', schedule=None, params={'day': date(2020, 1, 1), 'table': 't'})",
-            ),
-            after=lines(
                 "from datetime import date",
                 "from airflow import DAG",
                 "",

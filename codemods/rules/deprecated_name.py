@@ -51,8 +51,8 @@ RULE = Rule(
     why="The name still works on the target, warns whenever it is used, and has no successor of "
     "the same form.",
     examples=(
-        Example(before=_POOL, after=_POOL, notes=("airflow.models.pool.Pool",)),
-        Example(before=_DOTTED, after=_DOTTED, notes=("airflow.models.pool.Pool",)),
+        Example(before=_POOL, notes=("airflow.models.pool.Pool",)),
+        Example(before=_DOTTED, notes=("airflow.models.pool.Pool",)),
     ),
     keeps=(
         lines("from airflow.models.pool import Pool", "", "Pool.get_pool('p')"),

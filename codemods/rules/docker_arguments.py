@@ -261,13 +261,6 @@ RULE = Rule(
                 "",
                 "DockerOperator(task_id='t', image='i', volumes=[os.environ['D'] + ':/data'])",
             ),
-            after=lines(
-                "import os",
-                "",
-                _NEW,
-                "",
-                "DockerOperator(task_id='t', image='i', volumes=[os.environ['D'] + ':/data'])",
-            ),
             notes=("mounts=[docker.types.Mount(",),
         ),
         Example(

@@ -288,12 +288,6 @@ RULE = Rule(
                 "BashOperator(task_id='t', bash_command='true', "
                 "executor_config={'KubernetesExecutor': pod_of('small')})",
             ),
-            after=lines(
-                _BASH,
-                "",
-                "BashOperator(task_id='t', bash_command='true', "
-                "executor_config={'KubernetesExecutor': pod_of('small')})",
-            ),
             notes=('{"pod_override": k8s.V1Pod(spec=k8s.V1PodSpec(containers=[',),
         ),
     ),

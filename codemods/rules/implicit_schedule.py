@@ -77,7 +77,6 @@ RULE = Rule(
         ),
         Example(
             before=lines("from airflow import DAG", "", "dag = DAG('d')"),
-            after=lines("from airflow import DAG", "", "dag = DAG('d')"),
             notes=("schedule=timedelta(days=1) and start_date=...",),
         ),
     ),

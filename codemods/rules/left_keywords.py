@@ -183,11 +183,6 @@ RULE = Rule(
                 "        super().__init__(*args, **kwargs)",
                 "        self.table = kwargs.get('table')",
             ),
-            after=lines(
-                *_CLASS,
-                "        super().__init__(*args, **kwargs)",
-                "        self.table = kwargs.get('table')",
-            ),
             notes=("kwargs.pop('table', None)",),
         ),
     ),

@@ -102,7 +102,6 @@ RULE = Rule(
         ),
         Example(
             before=lines("from airflow import DAG", "", "DAG('d', None, '@daily')"),
-            after=lines("from airflow import DAG", "", "DAG('d', None, '@daily')"),
             notes=("start_date=...",),
         ),
     ),

@@ -661,10 +661,6 @@ _EXAMPLES: Sequence[Example] = (
             "with open('generated.py', 'w') as dag_file:",
             "    dag_file.write('from airflow.hooks.base_hook import BaseHook')",
         ),
-        after=lines(
-            "with open('generated.py', 'w') as dag_file:",
-            "    dag_file.write('from airflow.hooks.base_hook import BaseHook')",
-        ),
         notes=("from airflow.hooks.base import BaseHook",),
     ),
     Example(

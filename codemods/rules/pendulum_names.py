@@ -168,12 +168,6 @@ RULE = Rule(
                 "",
                 "DAG('d', schedule=None, start_date=Pendulum(2020, 1, 1))",
             ),
-            after=lines(
-                "from pendulum import Pendulum",
-                "from airflow.models import DAG",
-                "",
-                "DAG('d', schedule=None, start_date=Pendulum(2020, 1, 1))",
-            ),
             notes=("pendulum.datetime(...) makes one in UTC",),
         ),
     ),

@@ -372,7 +372,7 @@ RULE = Rule(
                 "# airflow",
             ),
         ),
-        Example(before=_IMP, after=_IMP, notes=("importlib",)),
+        Example(before=_IMP, notes=("importlib",)),
         Example(
             before=lines("import imp", "import os", "", "# airflow", "os.getcwd()"),
             after=lines("import os", "", "# airflow", "os.getcwd()"),

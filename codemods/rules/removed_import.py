@@ -42,12 +42,12 @@ RULE = Rule(
     why="Some names have no successor, or live in a provider that the target's constraints do not "
     "have. The import fails on the target; it is taken away where nothing uses the name.",
     examples=(
-        Example(before=_DAGRUN, after=_DAGRUN, notes=("conf=",)),
-        Example(before=_PLUGIN, after=_PLUGIN, notes=("the module that defines it",)),
-        Example(before=_HOOK, after=_HOOK, notes=("no hooks of plugins here",)),
-        Example(before=_STAR, after=_STAR, notes=("no hooks of plugins here",)),
-        Example(before=_CALLED, after=_CALLED, notes=("V1Pod",)),
-        Example(before=_BACKPORT, after=_BACKPORT, notes=("apache-airflow-providers-plexus",)),
+        Example(before=_DAGRUN, notes=("conf=",)),
+        Example(before=_PLUGIN, notes=("the module that defines it",)),
+        Example(before=_HOOK, notes=("no hooks of plugins here",)),
+        Example(before=_STAR, notes=("no hooks of plugins here",)),
+        Example(before=_CALLED, notes=("V1Pod",)),
+        Example(before=_BACKPORT, notes=("apache-airflow-providers-plexus",)),
         Example(
             before=lines(
                 "from airflow.contrib.executors.mesos_executor import MesosExecutor",

@@ -27,7 +27,6 @@ RULE = Rule(
     examples=(
         Example(
             before=lines(f"from {_MODULE} import BigQueryExecuteQueryOperator", "", _CALL),
-            after=lines(f"from {_MODULE} import BigQueryExecuteQueryOperator", "", _CALL),
             target="2.10.3",
             notes=("BigQueryInsertJobOperator",),
         ),

@@ -113,11 +113,6 @@ RULE = Rule(
                 "",
                 "SlackWebhookOperator(task_id='t', webhook_token=TOKEN, message='failed')",
             ),
-            after=lines(
-                _PROVIDER,
-                "",
-                "SlackWebhookOperator(task_id='t', webhook_token=TOKEN, message='failed')",
-            ),
             notes=("slack_webhook_conn_id",),
         ),
     ),

@@ -44,7 +44,7 @@ RULE = Rule(
     title="Turn sub-DAGs into task groups",
     why="SubDagOperator warns since Airflow 2.2 and is gone in 3. The tasks of a task group "
     "belong to the DAG itself, so this changes task ids and is left to you.",
-    examples=(Example(before=_TEXT, after=_TEXT, notes=("TaskGroup(group_id='section')",)),),
+    examples=(Example(before=_TEXT, notes=("TaskGroup(group_id='section')",)),),
     keeps=(
         lines(
             "from airflow.utils.task_group import TaskGroup",

@@ -171,12 +171,6 @@ RULE = Rule(
                 "load = BashOperator(task_id='load', bash_command='true', dag=dag)",
                 "store = BashOperator(task_id='load', bash_command='false', dag=dag)",
             ),
-            after=lines(
-                *_HEAD,
-                "dag = DAG('d', schedule=None)",
-                "load = BashOperator(task_id='load', bash_command='true', dag=dag)",
-                "store = BashOperator(task_id='load', bash_command='false', dag=dag)",
-            ),
             notes=("line 5 has made the task 'load' of this DAG",),
         ),
     ),

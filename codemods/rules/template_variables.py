@@ -292,7 +292,7 @@ RULE = Rule(
                 "'{{ ((logical_date + macros.timedelta(days=1)) | ds_nodash)[:4] }}')",
             ),
         ),
-        Example(before=_NEXT, after=_NEXT, notes=("data_interval_end | ds",)),
+        Example(before=_NEXT, notes=("data_interval_end | ds",)),
         Example(
             before=_NEXT,
             after=lines(

@@ -262,8 +262,8 @@ RULE = Rule(
                 "TYPES = {'a': float, 'b': np.int64, 'c': object}",
             ),
         ),
-        Example(before=_CLIENT, after=_CLIENT, notes=("methods take request=",)),
-        Example(before=_SLACK, after=_SLACK, notes=("slack_sdk.WebClient",)),
+        Example(before=_CLIENT, notes=("methods take request=",)),
+        Example(before=_SLACK, notes=("slack_sdk.WebClient",)),
     ),
     keeps=(
         lines("# airflow", "import numpy as np", "", "np.float64, np.random.int, np.str_"),

@@ -291,15 +291,6 @@ RULE = Rule(
                 "        kwargs['python_callable'] = print",
                 "        super().__init__(**kwargs)",
             ),
-            after=lines(
-                _TRIGGER,
-                "",
-                "",
-                "class Mine(TriggerDagRunOperator):",
-                "    def __init__(self, **kwargs):",
-                "        kwargs['python_callable'] = print",
-                "        super().__init__(**kwargs)",
-            ),
             notes=("python_callable reaches",),
         ),
         Example(
@@ -334,13 +325,6 @@ RULE = Rule(
         ),
         Example(
             before=lines(
-                _BASH,
-                "",
-                "common = {'bash_command': 'true', 'xcom_push': True}",
-                "BashOperator(task_id='t', **common)",
-                "mine(**common)",
-            ),
-            after=lines(
                 _BASH,
                 "",
                 "common = {'bash_command': 'true', 'xcom_push': True}",

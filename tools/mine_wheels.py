@@ -11,8 +11,8 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
 from email.parser import HeaderParser
 from functools import cache, cached_property
 from pathlib import Path
@@ -38,6 +38,10 @@ INSIDE = re.compile(
 _DOTTED = re.compile(r"airflow(?:\.\w+)+")
 # The tables by which the provider common.compat serves what Airflow 2 and 3 have in other places.
 _EITHER = {"_IMPORT_MAP", "_RENAME_MAP", "_MODULE_MAP"}
+# Decorators that give an argument where the caller leaves it out, and those that refuse whatever is
+# given by place. Source: airflow/utils/session.py and db.py, providers/google/common/hooks.
+_FILLS = {"provide_session": "session", "fallback_to_default_project_id": "project_id"}
+_BY_NAME = {"fallback_to_default_project_id"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +289,24 @@ def _methods(node: ast.ClassDef) -> Iterator[tuple[str, Signature | None]]:
         if marks & {"property", "cached_property", "setter"}:
             yield method.name, None
         elif isinstance(method, ast.FunctionDef):
-            yield method.name, _signature(method, 0 if "staticmethod" in marks else 1)
+            signature = _signature(method, 0 if "staticmethod" in marks else 1)
+            yield method.name, _filled(signature, marks)
+
+
+def _filled(signature: Signature, marks: Set[str]) -> Signature:
+    """A signature as callers see it who leave out what these decorators give."""
+    given = {_FILLS[mark] for mark in marks & _FILLS.keys()}
+    return replace(
+        signature,
+        params=tuple(
+            replace(
+                param,
+                required=param.required and param.name not in given,
+                positional=param.positional and not marks & _BY_NAME,
+            )
+            for param in signature.params
+        ),
+    )
 
 
 def _function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Def:

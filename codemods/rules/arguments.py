@@ -411,9 +411,11 @@ def _all(source: Source, target: Target) -> Iterator[Change]:
         if wanted.removed is not None:
             continue
         resolution = settle(target, source, made.path, calls[made.path])
-        if wanted.path != resolution.path:
+        if made.use is None:
+            pass  # of what stands between it is told where that inherits or calls
+        elif wanted.path != resolution.path:
             yield _replaced_note(target, source, made, wanted)
-        elif made.use is not None:
+        else:
             yield from _deprecated(target, made, resolution)
         yield from _construction(target, source, made, resolution)
 

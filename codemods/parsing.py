@@ -6,6 +6,7 @@ import ast
 import io
 import tokenize
 import warnings
+from collections.abc import Iterable, Iterator
 
 UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What it raises. MemoryError, like RecursionError, for what is nested more deeply than it goes;
@@ -21,6 +22,15 @@ def parsed(source: str | bytes) -> ast.Module | None:
             return ast.parse(source)
     except UNPARSABLE:
         return None
+
+
+def absolute_imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of all that these nodes import; ``from a import b`` is of ``a.b``."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
 def source_encoding(data: bytes) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from codemods.parsing import absolute_imports, parsed
 from harness.checks.modules import EXTRA_OF, distribution_for
 from harness.model import AssumedExtra, Repo, Target
 from harness.requirements.extras import EXTRAS
@@ -62,7 +62,7 @@ def needed_extras(
     for path in sorted(texts):
         if not path.endswith(".py") or not any(map(PurePosixPath(path).is_relative_to, folders)):
             continue
-        for module, number in _imports(texts[path]):
+        for number, module in _imports(texts[path]):
             for third in _third_party(module):
                 extra = EXTRA_OF.get(third.partition(".")[0], "")
                 if (
@@ -95,21 +95,12 @@ def _telltale() -> frozenset[str]:
     return frozenset(EXTRA_OF) | {module.rpartition(".")[2] for module in third_party()}
 
 
-def _imports(text: str) -> Iterator[tuple[str, int]]:
-    """(dotted name, line) of everything that a file imports absolutely, in the file's order."""
+def _imports(text: str) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of everything that a file imports absolutely."""
     if _telltale().isdisjoint(re.findall(r"\w+", text)):
         return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+    if (tree := parsed(text)) is not None:
+        yield from absolute_imports(ast.walk(tree))
 
 
 def _third_party(dotted: str) -> tuple[str, ...]:

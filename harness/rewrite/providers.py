@@ -9,13 +9,13 @@ from __future__ import annotations
 import ast
 import re
 import sys
-import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 
 from packaging.version import Version
 
+from codemods.parsing import absolute_imports, parsed
 from harness.checks.modules import EXTRA_OF, distribution_for, provider_for
 from harness.model import Repo, Target
 
@@ -141,32 +141,18 @@ def _mentioned(data: bytes) -> Iterator[str]:
 def imports(data: bytes) -> Iterator[tuple[int, str]]:
     """(line, path) of what a source imports absolutely, but for imports whose absence it
     survives."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(data)
+    if tree is None:
         return
     guarded = {
         id(inner)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Try) and any(map(_survives, node.handlers))
-        for statement in node.body
-        for inner in ast.walk(statement)
-    } | {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if (isinstance(node, ast.Try) and any(map(_survives, node.handlers)))
+        or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
         for statement in node.body
         for inner in ast.walk(statement)
     }
-    for node in ast.walk(tree):
-        if id(node) in guarded:
-            continue
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+    yield from absolute_imports(node for node in ast.walk(tree) if id(node) not in guarded)
 
 
 def _survives(handler: ast.ExceptHandler) -> bool:

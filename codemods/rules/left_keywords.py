@@ -82,6 +82,9 @@ def _left(init: ast.FunctionDef) -> dict[str, _Key]:
     found: dict[str, _Key] = {}
     settled: set[str] = set()
     for node in ast.walk(init):
+        if isinstance(node, ast.If) and isinstance(node.body[0], ast.Raise):
+            refused = key_of(_given(node.test), kwargs)
+            settled |= {refused[1]} if refused is not None else set()
         key = key_of(node, kwargs)
         if key is None:
             continue
@@ -92,6 +95,16 @@ def _left(init: ast.FunctionDef) -> dict[str, _Key]:
         else:
             settled.add(key[1])
     return {name: key for name, key in found.items() if name not in settled}
+
+
+def _given(test: ast.expr) -> ast.AST:
+    """What a test that holds says is there."""
+    match test:
+        case ast.Compare(left=left, ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return left
+        case ast.Compare(ops=[ast.NotIn()]):
+            return ast.Pass()
+    return test
 
 
 def _reads(node: ast.AST) -> TypeGuard[ast.Subscript | ast.Call]:
@@ -187,6 +200,12 @@ RULE = Rule(
         ),
     ),
     keeps=(
+        lines(
+            *_CLASS,
+            "        if kwargs.get('xcom_push') is not None:",
+            "            raise ValueError('use do_xcom_push')",
+            "        super().__init__(*args, **kwargs)",
+        ),
         lines(
             *_CLASS,
             "        self.table = kwargs.pop('table')",

@@ -20,46 +20,74 @@ ID = "template-variables"
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
-    """One variable of 1.10's context. ``new`` gives the same value; ``unsafe`` marks one that does
-    so in scheduled runs only; without it ``advice`` says what to think of."""
+    """One variable of 1.10's context. ``new`` gives the same value in a template, and ``python`` in
+    a callable that has the ``context``; ``unsafe`` marks one that does so in scheduled runs only.
+    Without ``new`` it depends on the schedule what does, for instance ``earlier``."""
 
     name: str
     since: str  # the requirement on Airflow from which it is gone or warns
     new: str = ""
     closed: bool = True  # ``new`` is one operand, whatever stands around it
     unsafe: bool = False
-    advice: str = ""
+    earlier: str = ""
+    python: str = ""
+
+    def written(self, context: str) -> str:
+        """The code in a callable whose context bears this name."""
+        code = self.python or f'context["{self.new}"]'
+        return code.replace("context[", f"{context}[")
 
 
 # Gone: get_template_context of airflow/models/taskinstance.py, 1.10.15 against 2.0.2. Warns:
 # _DEPRECATION_REPLACEMENTS of airflow/utils/context.py, the same from 2.2.2 to 2.11.0.
 _GONE, _WARNS = "apache-airflow>=2.0", "apache-airflow>=2.2"
-_EARLIER = "Take it from the run, for instance `data_interval_start - macros.timedelta(days=1)`"
 VARIABLES = {
     v.name: v
     for v in (
         Variable(name="END_DATE", since=_GONE, new="ds"),
         Variable(name="end_date", since=_GONE, new="ds"),
         Variable(name="latest_date", since=_GONE, new="ds"),
-        Variable(name="tables", since=_GONE, new="params.tables"),
+        Variable(
+            name="tables",
+            since=_GONE,
+            new="params.tables",
+            python='context["params"].get("tables")',
+        ),
         Variable(name="execution_date", since=_WARNS, new="logical_date"),
-        Variable(name="tomorrow_ds", since=_WARNS, new="macros.ds_add(ds, 1)"),
-        Variable(name="yesterday_ds", since=_WARNS, new="macros.ds_add(ds, -1)"),
+        Variable(
+            name="tomorrow_ds",
+            since=_WARNS,
+            new="macros.ds_add(ds, 1)",
+            python='context["macros"].ds_add(context["ds"], 1)',
+        ),
+        Variable(
+            name="yesterday_ds",
+            since=_WARNS,
+            new="macros.ds_add(ds, -1)",
+            python='context["macros"].ds_add(context["ds"], -1)',
+        ),
         Variable(
             name="tomorrow_ds_nodash",
             since=_WARNS,
             new="(logical_date + macros.timedelta(days=1)) | ds_nodash",
             closed=False,
+            python='context["macros"].ds_add(context["ds"], 1).replace("-", "")',
         ),
         Variable(
             name="yesterday_ds_nodash",
             since=_WARNS,
             new="(logical_date - macros.timedelta(days=1)) | ds_nodash",
             closed=False,
+            python='context["macros"].ds_add(context["ds"], -1).replace("-", "")',
         ),
         Variable(name="next_execution_date", since=_WARNS, new="data_interval_end", unsafe=True),
         Variable(
-            name="next_ds", since=_WARNS, new="data_interval_end | ds", closed=False, unsafe=True
+            name="next_ds",
+            since=_WARNS,
+            new="data_interval_end | ds",
+            closed=False,
+            unsafe=True,
+            python='context["data_interval_end"].strftime("%Y-%m-%d")',
         ),
         Variable(
             name="next_ds_nodash",
@@ -67,6 +95,7 @@ VARIABLES = {
             new="data_interval_end | ds_nodash",
             closed=False,
             unsafe=True,
+            python='context["data_interval_end"].strftime("%Y%m%d")',
         ),
         Variable(
             name="prev_execution_date_success",
@@ -74,9 +103,19 @@ VARIABLES = {
             new="prev_data_interval_start_success",
             unsafe=True,
         ),
-        Variable(name="prev_execution_date", since=_WARNS, advice=_EARLIER),
-        Variable(name="prev_ds", since=_WARNS, advice=_EARLIER),
-        Variable(name="prev_ds_nodash", since=_WARNS, advice=_EARLIER),
+        *(
+            Variable(
+                name=name,
+                since=_WARNS,
+                earlier=f"(data_interval_start - macros.timedelta(days=1)){filters}",
+                python=f'(context["data_interval_start"] - timedelta(days=1)){method}',
+            )
+            for name, filters, method in (
+                ("prev_execution_date", "", ""),
+                ("prev_ds", " | ds", '.strftime("%Y-%m-%d")'),
+                ("prev_ds_nodash", " | ds_nodash", '.strftime("%Y%m%d")'),
+            )
+        ),
     )
 }
 # Pendulum's dates in the context: 1 (Airflow 1.10) formats "%Y", 2 and 3 format "YYYY".
@@ -202,12 +241,17 @@ def rewrite_template(
     )
 
 
-def note(variable: Variable, line: int, column: int) -> Note:
-    """What a person must decide about a variable."""
-    fix = variable.advice or (
-        f"Use {variable.new}: it has another value in runs that are triggered by hand; --unsafe "
-        "writes it"
-    )
+def note(variable: Variable, line: int, column: int, *, python: str = "") -> Note:
+    """What a person must decide about a variable; ``python`` names the context of a callable."""
+    code = variable.written(python) if python else variable.new or variable.earlier
+    if not variable.new:
+        fix = f"Take it from the run, for instance `{code}` for a daily schedule"
+    elif variable.unsafe:
+        fix = f"Use `{code}`: it has another value in runs that are triggered by hand"
+    else:
+        fix = f"Use `{code}`, which has its value"
+    if variable.unsafe and not python:
+        fix += "; --unsafe writes it"
     return Note(rule=ID, line=line, column=column, message=message(variable), fix=fix)
 
 

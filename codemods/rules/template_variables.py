@@ -38,8 +38,6 @@ _METHODS = {
     "get_redirect_url",
 }
 _GIVEN = re.compile(r"python_callable|on_\w+_callback|sla_miss_callback")
-# What a Python callable gets under these keys is a value, not an expression.
-_IN_PYTHON = {name for name, v in VARIABLES.items() if v.new.isidentifier() and not v.unsafe}
 
 
 class _Templates:
@@ -142,8 +140,11 @@ class _Templates:
             raw = raw[:start] + piece + raw[end:]
         return used, raw
 
-    def _step(self, line: int, variables: list[Variable], *operations: Operation) -> Step:
-        said = ", ".join(dict.fromkeys(f"{message(v)} (now {v.new})" for v in variables if v.new))
+    def _step(
+        self, line: int, variables: list[Variable], *operations: Operation, code: str = ""
+    ) -> Step:
+        told = {f"{message(v)} (now {code or v.new})": None for v in variables if v.new}
+        said = ", ".join(told)
         safe = not any(v.unsafe for v in variables)
         return Step(rule=ID, line=line, message=said, operations=operations, safe=safe)
 
@@ -174,17 +175,23 @@ class _Templates:
         holders |= {a.arg for a in node.args.args if a.arg in ("context", "ctx")}
         given = self._given_otherwise
         for inner in ast.walk(node):
-            key = self._key(inner, holders)
+            holder, key = self._key(inner, holders) or ("", None)
             if key is None or not isinstance(key.value, str):
                 continue
             variable = gone(key.value, self.target)
             if variable is None or key.value in given:
                 continue
-            if key.value in _IN_PYTHON:
-                code = self.source.segment(key).replace(key.value, variable.new)
+            written = self.source.segment(key)
+            if variable.new.isidentifier():
+                code = written.replace(key.value, variable.new)
                 yield self._step(key.lineno, [variable], Replace(node=key, code=code))
+            elif variable.new and isinstance(inner, ast.Subscript):
+                code = variable.written(holder)
+                code = code.replace('"', "'") if written.endswith("'") else code
+                made = Replace(node=inner, code=code)
+                yield self._step(key.lineno, [variable], made, code=code)
             else:
-                yield note(variable, key.lineno, key.col_offset)
+                yield note(variable, key.lineno, key.col_offset, python=holder)
         for argument in [*node.args.args, *node.args.kwonlyargs]:
             found = gone(argument.arg, self.target)
             if found is not None and argument.arg not in given:
@@ -204,8 +211,8 @@ class _Templates:
                         found |= {k.arg for k in keyword.value.keywords if k.arg}
         return found
 
-    def _key(self, node: ast.AST, holders: set[str]) -> ast.Constant | None:
-        """The key of ``context["key"]`` and ``context.get("key")``."""
+    def _key(self, node: ast.AST, holders: set[str]) -> tuple[str, ast.Constant] | None:
+        """The holder and the key of ``context["key"]`` and ``context.get("key")``."""
         key: ast.expr | None = None
         owner: ast.expr | None = None
         if isinstance(node, ast.Subscript):
@@ -217,8 +224,9 @@ class _Templates:
             and node.args
         ):
             owner, key = node.func.value, node.args[0]
-        named = isinstance(owner, ast.Name) and owner.id in holders
-        return key if named and isinstance(key, ast.Constant) else None
+        if isinstance(owner, ast.Name) and owner.id in holders and isinstance(key, ast.Constant):
+            return owner.id, key
+        return None
 
     def _argument(
         self, node: ast.FunctionDef, argument: ast.arg, variable: Variable
@@ -235,8 +243,9 @@ class _Templates:
             isinstance(n, ast.FunctionDef | ast.Lambda) and n is not node for n in ast.walk(node)
         )
         new = variable.new
-        if argument.arg not in _IN_PYTHON or new in taken or called or nested:
-            yield note(variable, argument.lineno, argument.col_offset)
+        if not new.isidentifier() or new in taken or called or nested:
+            context = node.args.kwarg.arg if node.args.kwarg else "context"
+            yield note(variable, argument.lineno, argument.col_offset, python=context)
             return
         uses = (Replace(node=n, code=new) for n in names if n.id == argument.arg)
         yield self._step(
@@ -294,6 +303,17 @@ RULE = Rule(
         ),
         Example(before=_NEXT, notes=("data_interval_end | ds",)),
         Example(
+            before=lines(
+                _BASH,
+                "",
+                "",
+                "class Mine(BashOperator):",
+                "    def execute(self, context):",
+                "        return context.get('prev_ds')",
+            ),
+            notes=('(context["data_interval_start"] - timedelta(days=1)).strftime("%Y-%m-%d")',),
+        ),
+        Example(
             before=_NEXT,
             after=lines(
                 _BASH,
@@ -308,7 +328,7 @@ RULE = Rule(
                 "",
                 "",
                 "def load(execution_date, **context):",
-                "    return execution_date, context['END_DATE']",
+                "    return execution_date, context['END_DATE'], context['yesterday_ds']",
                 "",
                 "",
                 "PythonOperator(task_id='p', python_callable=load)",
@@ -318,7 +338,8 @@ RULE = Rule(
                 "",
                 "",
                 "def load(logical_date, **context):",
-                "    return logical_date, context['ds']",
+                "    return logical_date, context['ds'], "
+                "context['macros'].ds_add(context['ds'], -1)",
                 "",
                 "",
                 "PythonOperator(task_id='p', python_callable=load)",

@@ -219,10 +219,11 @@ class Plan:
             for span in vanished(self.source, [op])
         ]
         for binding in self.source.bindings if gone else ():
-            if binding in self.rebound or not binding.uses:
+            if not binding.uses:
                 continue
+            known = {binding.name, *(new.local for new in self.rebound.get(binding, ()))}
             spans = [self.source.span(use.node) for use in binding.uses]
-            lost = [span for span, names in gone if binding.name not in names]
+            lost = [span for span, names in gone if known.isdisjoint(names)]
             if all(any(a <= s and e <= b for a, b in lost) for s, e in spans):
                 self.rebound[binding] = ()
 
@@ -343,15 +344,16 @@ class Plan:
             if not first and lines:
                 lines = _framed(lines, said, indent)
         for module, group in sorted(_grouped(added), key=lambda g: g[0]):  # in no rule's order
-            plain = [n.name for n in group if not n.asname]
-            joins = isinstance(statement, ast.ImportFrom) and statement.module == module
+            plain = [n.name for n in group if n.name and not n.asname]
+            of_it = f"from {module} import "
+            at = next((i for i, line in enumerate(lines) if line.startswith(of_it)), None)
             joined = None
-            if joins and all(o is True for o in outcome) and len(plain) == len(group):
-                joined = _joined(lines[0], plain)
-            if joined is None:
+            if at is not None and len(plain) == len(group) and "#" not in lines[at].split("\n")[-1]:
+                joined = _joined(lines[at], plain)
+            if at is None or joined is None:
                 lines.append(_line(group, module, indent, {}))
             else:
-                lines[0] = joined
+                lines[at] = joined
         brought = any(self.rebound.get(binding) for binding in bindings)  # by other imports
         if brought and not (lines or shared or self._alone(statement)):
             lines = _only_comment(source, statement)

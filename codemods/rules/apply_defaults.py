@@ -52,6 +52,15 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             )
 
 
+_WITHOUT = (
+    "from airflow.models import BaseOperator",
+    "",
+    "",
+    "class Mine(BaseOperator):",
+    "    def __init__(self, x, *args, **kwargs):",
+    "        super().__init__(*args, **kwargs)",
+)
+
 RULE = Rule(
     id=ID,
     title="Drop @apply_defaults",
@@ -60,23 +69,22 @@ RULE = Rule(
     examples=(
         Example(
             before=lines(
-                "from airflow.models import BaseOperator",
+                _WITHOUT[0],
                 "from airflow.utils.decorators import apply_defaults",
-                "",
-                "",
-                "class Mine(BaseOperator):",
+                *_WITHOUT[1:4],
                 "    @apply_defaults",
-                "    def __init__(self, x, *args, **kwargs):",
-                "        super().__init__(*args, **kwargs)",
+                *_WITHOUT[4:],
             ),
-            after=lines(
-                "from airflow.models import BaseOperator",
-                "",
-                "",
-                "class Mine(BaseOperator):",
-                "    def __init__(self, x, *args, **kwargs):",
-                "        super().__init__(*args, **kwargs)",
+            after=lines(*_WITHOUT),
+        ),
+        Example(
+            before=lines(
+                "from airflow import utils as tools",
+                *_WITHOUT[:4],
+                "    @tools.apply_defaults",
+                *_WITHOUT[4:],
             ),
+            after=lines(*_WITHOUT),
         ),
     ),
     keeps=(

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from packaging.version import Version
 
 from codemods.parsing import absolute_imports, parsed
-from harness.checks.modules import EXTRA_OF, distribution_for, provider_for
+from harness.checks.modules import EXTRA_OF, PYTHON_2_MODULES, distribution_for, provider_for
 from harness.model import Repo, Target
 
 TABLE = Path(__file__).parents[1] / "data" / "provider_needs.txt"
@@ -93,6 +93,8 @@ def _other(
     """The distribution of a third-party module that the image lacks and 1.10 had; else ""."""
     root = dotted.partition(".")[0]
     if root in own or root in sys.stdlib_module_names or root == "airflow":
+        return ""
+    if root in PYTHON_2_MODULES:  # what backports it to Python 2 does not bring it back
         return ""
     if distribution_for(dotted, target.preinstalled):
         return ""

@@ -39,6 +39,7 @@ def needs(code: str, target: str = "2.11.0", path: str = "dags/d.py", **others: 
         ("'{{ macros.hive.max_partition(t) }}'", {"apache-airflow-providers-apache-hive"}),
         ("import boto3, requests", set()),
         ("import json, os.path", set()),
+        ("try:\n    import configparser\nexcept ImportError:\n    import ConfigParser", set()),
         ("import nobody_knows_this", set()),
         ("try:\n    import pandas\nexcept ImportError:\n    pandas = None", set()),
         ("if TYPE_CHECKING:\n    import pandas", set()),

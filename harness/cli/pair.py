@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+PORT = click.IntRange(0, 65535)
+
 
 @click.command()
 @click.argument("repo", required=False, type=click.Path(path_type=Path))
@@ -16,8 +18,8 @@ import click
 @click.option(
     "--target-image", metavar="IMAGE", default="", help="A ready-made target (amazon/mwaa-local:…)."
 )
-@click.option("--bridge-port", type=int, default=8081, show_default=True, help="0: a free one.")
-@click.option("--target-port", type=int, default=8080, show_default=True, help="0: a free one.")
+@click.option("--bridge-port", type=PORT, default=8081, show_default=True, help="0: a free one.")
+@click.option("--target-port", type=PORT, default=8080, show_default=True, help="0: a free one.")
 @click.option(
     "--wait", type=float, default=900, show_default=True, help="Seconds to be healthy in."
 )

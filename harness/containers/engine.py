@@ -77,11 +77,11 @@ class DiskFull(EngineError):
 
 START_HINT = (
     "Start Docker (`sudo systemctl start docker`, or Docker Desktop) and try `docker info`;"
-    " DOCKER_HOST names an engine elsewhere. `--runtime venv` needs none."
+    " DOCKER_HOST names an engine elsewhere. `mwaa-harness check --runtime venv` needs none."
 )
 PERMISSION_HINT = (
     "Add yourself to the group that owns the socket (`sudo usermod -aG docker $USER`, then log in"
-    " again), or use rootless Docker. `--runtime venv` needs no engine."
+    " again), or use rootless Docker. `mwaa-harness check --runtime venv` needs no engine."
 )
 
 # What the engine says → which error it is and what to do; the first that matches counts.
@@ -209,7 +209,7 @@ def _negotiated(where: str) -> str:
         raise EngineTooOld(
             f"The Docker engine {said.get('Version', '')} is too old: its interface is {theirs},"
             f" needed is {OLDEST_API} (Docker 19.03).",
-            hint="Install a newer Docker; `--runtime venv` needs none.",
+            hint="Install a newer Docker; `mwaa-harness check --runtime venv` needs none.",
         )
     ours = docker.constants.DEFAULT_DOCKER_API_VERSION
     return str(min(theirs, ours, key=Version))

@@ -196,6 +196,8 @@ def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tupl
     (sweep_gone if kept else begin)(engine)
     rows = _rows(asked)
     images = _images(engine, asked, rows, on_step)
+    # Before anything is taken down: there may be something wrong with what is asked for.
+    repos = _repositories(asked, rows)
     if kept:
         down(engine, name=asked.name)
     labels = engine.pair_labels(asked.name) if kept else engine.labels()
@@ -205,7 +207,6 @@ def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tupl
         if kept:
             undo.callback(_undo, engine, asked, made)
         volumes, seed = _volumes(engine, asked, rows, labels, made)
-        repos = _repositories(asked, rows)
         services = list(plan(asked, rows, images, Secrets(seed=seed), volumes, repos))
         network = _network(engine, asked, labels)
         on_step("starting " + ", ".join(service.name for service in services))

@@ -35,9 +35,11 @@ class NeverHealthy(EngineError):
 
 
 class Ready(WaitStrategy):
-    """Ready when ``missing`` has nothing to say. ``hint`` says what to look at when it never is."""
+    """Ready when ``missing`` has nothing to say. ``hint`` says what to do when it never is,
+    ``end_hint`` when its container has ended."""
 
     hint = ""
+    end_hint = ""
 
     def __init__(self, *, service: str, seconds: float) -> None:
         super().__init__()
@@ -66,7 +68,7 @@ class Ready(WaitStrategy):
                 raise NeverHealthy(
                     f"The {self.service} is {state['Status']} and was not ready after"
                     f" {self.seconds:.0f} s: {what}. The end of its log:\n{log}",
-                    hint=self.advice(log),
+                    hint=advice(log, self.hint),
                 )
             time.sleep(GLANCE_SECONDS)
 
@@ -78,13 +80,8 @@ class Ready(WaitStrategy):
         return ContainerDied(
             f"The {self.service} ended while it was starting (exit code"
             f" {state['ExitCode']}{memory}). The end of its log:\n{log}",
-            hint=self.advice(log),
+            hint=advice(log, self.end_hint),
         )
-
-    def advice(self, log: str) -> str:
-        """What to do: of all that an engine would have said, a container's log can tell one."""
-        kind, hint = kind_of(log)
-        return hint if kind is DiskFull else self.hint
 
 
 class PageAnswers(Ready):
@@ -107,8 +104,12 @@ class AirflowHealthy(Ready):
     """Airflow's own /health, through the port that is published: database and scheduler."""
 
     hint = (
-        "`mwaa-harness logs` shows all of it. A slow machine needs more time (--wait); requirements"
-        " may take MWAA's nine minutes."
+        "A slow machine needs more time (--wait); requirements may take MWAA's nine minutes. While"
+        " it starts, `mwaa-harness logs` shows all that it says."
+    )
+    end_hint = (
+        "Correct what its log names – requirements and startup script are the usual reasons – and"
+        " start again. A ready-made image has to start Airflow when it is told `local-runner`."
     )
 
     def missing(self, container: Any) -> str:
@@ -120,7 +121,7 @@ class AirflowHealthy(Ready):
 class EngineHealthy(Ready):
     """The engine's own health check of the image."""
 
-    hint = "`mwaa-harness logs` shows all of it."
+    hint = "While it starts, `mwaa-harness logs` shows all that it says."
 
     def missing(self, container: Any) -> str:
         """The engine's word, and what the check printed last."""
@@ -147,6 +148,12 @@ def unhealthy(port: int) -> str:
         for part, status in said.items()
         if status != "healthy"
     )
+
+
+def advice(log: str, usual: str) -> str:
+    """What to do: of all that an engine would have said, a container's log can tell one."""
+    kind, hint = kind_of(log)
+    return hint if kind is DiskFull else usual
 
 
 def published(container: Any, port: int) -> int:

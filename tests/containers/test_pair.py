@@ -203,6 +203,14 @@ def test_logs_name_their_service(pair: dict[str, Member]) -> None:
     assert {line.split()[0] for line in lines} == set(pair)
 
 
+def test_an_up_of_nothing_leaves_the_pair_alone(engine: Engine, pair: dict[str, Member]) -> None:
+    argv = [sys.executable, "-m", "harness", "up", "no/such/folder"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no such folder" in done.stderr
+    assert members(engine) == tuple(pair.values())
+
+
 def test_the_databases_outlive_the_pair(
     pair: dict[str, Member], of_the_pair: Callable[[], list[str]]
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from codemods.source import Source
@@ -92,10 +92,19 @@ def _queries(value: ast.expr, source: Source) -> str | None:
 
 
 def pieces_of(value: ast.expr, source: Source) -> list[tuple[str, bool]] | None:
-    """A string as (text, whether it is literal): constants, f-strings, simple ``.format``."""
+    """A string as (text, whether it is literal): constants, f-strings, sums, simple ``%`` and
+    ``.format``."""
     text = text_of(value)
     if text is not None:
         return _literal(text)
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+        sides = [(side, pieces_of(side, source)) for side in (value.left, value.right)]
+        if all(pieces is None for _, pieces in sides):
+            return None
+        return [p for side, pieces in sides for p in pieces or [(source.segment(side), False)]]
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mod):
+        given = value.right.elts if isinstance(value.right, ast.Tuple) else [value.right]
+        return _filled_in(text_of(value.left) or "", "%s", "%", given, source)
     if isinstance(value, ast.JoinedStr):
         found: list[tuple[str, bool]] = []
         for part in value.values:
@@ -114,14 +123,21 @@ def pieces_of(value: ast.expr, source: Source) -> list[tuple[str, bool]] | None:
         and not value.keywords
         and "{{" not in text
     ):
-        parts = text.split("{}")
-        if len(parts) != len(value.args) + 1 or any("{" in p for p in parts):
-            return None
-        found = [(parts[0], True)]
-        for argument, rest in zip(value.args, parts[1:], strict=True):
-            found += [(source.segment(argument), False), (rest, True)]
-        return found
+        return _filled_in(text, "{}", "{", value.args, source)
     return None
+
+
+def _filled_in(
+    text: str, place: str, mark: str, given: Sequence[ast.expr], source: Source
+) -> list[tuple[str, bool]] | None:
+    """A text with values in the places of it; ``mark`` is what anything else begins with."""
+    parts = text.split(place)
+    if len(parts) != len(given) + 1 or any(mark in p for p in parts):
+        return None
+    found = _literal(parts[0])
+    for value, rest in zip(given, parts[1:], strict=True):
+        found += [(source.segment(value), False), *_literal(rest)]
+    return found
 
 
 def _literal(text: str) -> list[tuple[str, bool]]:
@@ -145,7 +161,7 @@ def joined(pieces: list[tuple[str, bool]]) -> str:
         text.replace("{", "{{").replace("}", "}}") if literal else "{" + text + "}"
         for text, literal in pieces
     )
-    if ('"' in inner and "'" in inner) or "\\" in inner:
+    if ('"' in inner and "'" in inner) or "\\" in inner or "\n" in inner:
         return " + ".join(quoted(t) if literal else f"str({t})" for t, literal in pieces)
     return f"f'{inner}'" if '"' in inner else f'f"{inner}"'
 
@@ -226,11 +242,10 @@ def sketch(shape: str, value: ast.expr, source: Source) -> str:
 
 def _remote(value: ast.expr, source: Source) -> str | None:
     """A file that Dataproc can read by itself."""
-    pieces = pieces_of(value, source)
-    head = next((text for text, literal in pieces or () if text and literal), "")
-    if pieces and text_of(value) is None and not pieces[0][1]:
-        return source.segment(value)  # starts with a value that is not in sight
-    return source.segment(value) if head.startswith(_REMOTE) else None
+    pieces = [p for p in pieces_of(known(value, source), source) or () if p[0]]
+    text, literal = pieces[0] if pieces else ("", True)
+    # what starts with a value that is not in sight counts as well
+    return source.segment(value) if text.startswith(_REMOTE) or not literal else None
 
 
 def _listed(value: ast.expr, source: Source) -> str | None:

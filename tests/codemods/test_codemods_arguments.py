@@ -307,7 +307,9 @@ def test_dataproc_jobs_and_clusters(newest: dict[str, str]) -> None:
     before = (
         "from airflow.contrib.operators.dataproc_operator import (\n"
         "    DataProcPySparkOperator, DataprocClusterCreateOperator)\n\n"
-        "DataProcPySparkOperator(task_id='t', main='gs://b/m.py', arguments=ARGS, region='r')\n"
+        "BUCKET = 'gs://b'\n"
+        "MAIN = BUCKET + '/m.py'\n"
+        "DataProcPySparkOperator(task_id='t', main=MAIN, arguments=ARGS, region='r')\n"
         "DataprocClusterCreateOperator(\n"
         "    task_id='c', cluster_name='c', project_id=P, num_workers=2, image_version='2.0')\n"
     )
@@ -316,7 +318,7 @@ def test_dataproc_jobs_and_clusters(newest: dict[str, str]) -> None:
     text = joined(migration.text)
     assert "DataprocSubmitJobOperator(task_id='t', region='r', job={" in text
     assert '"placement": {"cluster_name": "cluster-1"}' in text
-    assert '"pyspark_job": {"main_python_file_uri": \'gs://b/m.py\', "args": ARGS}' in text
+    assert '"pyspark_job": {"main_python_file_uri": MAIN, "args": ARGS}' in text
     made = "ClusterGenerator(project_id=P, num_workers=2, image_version='2.0').make()"
     assert f"cluster_config={made}" in text
     assert f"from {DATAPROC} import ClusterGenerator" in text
@@ -360,6 +362,8 @@ def test_a_local_file_is_not_handed_to_dataproc(newest: dict[str, str]) -> None:
         ("'p:d.t$20200101'", '{"projectId": "p", "datasetId": "d", "tableId": "t$20200101"}'),
         ("f'{P}.{D}.t_{N}'", '{"projectId": P, "datasetId": D, "tableId": f"t_{N}"}'),
         ("'{}.{}.t'.format(P, D)", '{"projectId": P, "datasetId": D, "tableId": "t"}'),
+        ("'%s.%s.t' % (P, D)", '{"projectId": P, "datasetId": D, "tableId": "t"}'),
+        ("P + '.d.' + read('t')", '{"projectId": P, "datasetId": "d", "tableId": read(\'t\')}'),
         (
             "'{{ var.value.p }}.d.t_{{ ds_nodash }}'",
             '{"projectId": "{{ var.value.p }}", "datasetId": "d", "tableId": "t_{{ ds_nodash }}"}',
@@ -376,7 +380,7 @@ def test_a_table_of_bigquery_is_taken_apart(table: str, code: str, newest: dict[
     assert f'"destinationTable": {code}' in joined(migration.text)
 
 
-@pytest.mark.parametrize("table", ["'d.t'", "TABLE", "'%s.%s.t' % (P, D)"])
+@pytest.mark.parametrize("table", ["'d.t'", "TABLE", "'p.d.t_%d' % N"])
 def test_a_table_without_a_project_in_sight_is_a_note(table: str, newest: dict[str, str]) -> None:
     before = (
         "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n\n"

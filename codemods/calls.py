@@ -140,7 +140,8 @@ def takes(init: ast.FunctionDef) -> frozenset[str] | None:
         isinstance(n, ast.Assign) and isinstance(n.value, ast.Name) and n.value.id == a.kwarg.arg
         for n in ast.walk(init)
     )
-    return _named(init) if handing(init) and not kept else None
+    call = handing(init)
+    return _named(init) | _said(call) if call is not None and not kept else None
 
 
 def handing(init: ast.FunctionDef) -> ast.Call | None:
@@ -175,6 +176,11 @@ def _named(function: ast.FunctionDef | ast.Lambda) -> frozenset[str]:
     return frozenset(names | {text for text in texts if isinstance(text, str)})
 
 
+def _said(call: ast.Call) -> frozenset[str]:
+    """What a call gives besides ``**``; whoever gave it as well would give it twice."""
+    return frozenset(k.arg for k in call.keywords if k.arg is not None)
+
+
 def maker(
     source: Source, function: ast.FunctionDef | ast.Lambda
 ) -> tuple[str, frozenset[str]] | None:
@@ -183,16 +189,19 @@ def maker(
     given = function.args.kwarg
     if given is None:
         return None
-    reached = {
-        source.path_of(call.func)
+    calls = [
+        call
         for call in ast.walk(function)
         if isinstance(call, ast.Call)
         and any(k.arg is None and given.arg in _unpacked(k.value) for k in call.keywords)
-    }
-    path = reached.pop() if len(reached) == 1 else None
-    if path is None or not path.startswith("airflow."):
+    ]
+    path, *others = {source.path_of(call.func) for call in calls} or {None}
+    if others or path is None or not path.startswith("airflow."):
         return None
-    return path, _named(function)
+    signature = baseline().signature(path)
+    positional = signature.positional if signature is not None else ()
+    by_place = {name for call in calls for name in positional[: len(call.args)]}
+    return path, _named(function).union(by_place, *(_said(call) for call in calls))
 
 
 def _subclasses(source: Source) -> Iterator[Construction]:

@@ -32,10 +32,17 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         return
     for made in dags(source, target):
         node = made.node
-        if made.use is None or made.first or len(node.args) > 2:
+        names = {k.arg for k in node.keywords} | made.own
+        if None in names or names & SCHEDULES or len(node.args) - made.first > 2:
             continue
-        names = {k.arg for k in node.keywords}
-        if None in names or names & SCHEDULES:
+        if made.use is None or made.first:
+            yield Note.at(
+                node,
+                rule=ID,
+                message="the DAG that this makes has no schedule and runs daily; the target wants "
+                "it said",
+                fix="Pass schedule=timedelta(days=1) on to it",
+            )
             continue
         if has_start(source, made) is False:
             yield Note.at(
@@ -79,11 +86,55 @@ RULE = Rule(
             before=lines("from airflow import DAG", "", "dag = DAG('d')"),
             notes=("schedule=timedelta(days=1) and start_date=...",),
         ),
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "",
+                "",
+                "def part(parent, **kwargs):",
+                "    return DAG(f'{parent}.part', **kwargs)",
+                "",
+                "",
+                "part('d', start_date=START)",
+            ),
+            after=lines(
+                "from airflow import DAG",
+                "",
+                "",
+                "def part(parent, **kwargs):",
+                "    return DAG(f'{parent}.part', **kwargs)",
+                "",
+                "",
+                "part('d', start_date=START)",
+            ),
+            notes=("schedule=timedelta(days=1) on to it",),
+        ),
     ),
     keeps=(
         lines("from airflow import DAG", "", "dag = DAG('d', schedule=None)"),
         lines("from airflow import DAG", "", "dag = DAG('d', **options)"),
         lines("from airflow import DAG", "", "dag = DAG('d', 'text', '@daily', start_date=START)"),
+        lines(
+            "from airflow import DAG",
+            "",
+            "",
+            "def make(name, **kwargs):",
+            "    return DAG(name, schedule='@daily', **kwargs)",
+            "",
+            "",
+            "def other(name, when, **kwargs):",
+            "    return DAG(name, None, when, **kwargs)",
+            "",
+            "",
+            "class Mine(DAG):",
+            "    def __init__(self, name, **kwargs):",
+            "        super().__init__(name, schedule='@daily', **kwargs)",
+            "",
+            "",
+            "make('a', start_date=START)",
+            "other('b', '@daily', start_date=START)",
+            "Mine('c', start_date=START)",
+        ),
     ),
     find=_find,
 )

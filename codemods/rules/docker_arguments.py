@@ -261,6 +261,19 @@ RULE = Rule(
                 "",
                 "DockerOperator(task_id='t', image='i', volumes=[os.environ['D'] + ':/data'])",
             ),
+            after=lines(
+                "import os",
+                "",
+                _NEW,
+                "from docker.types import Mount",
+                "",
+                "DockerOperator(task_id='t', image='i', "
+                'mounts=[Mount(source=os.environ[\'D\'], target="/data", type="bind")])',
+            ),
+            unsafe=True,
+        ),
+        Example(
+            before=lines(_NEW, "", "DockerOperator(task_id='t', image='i', volumes=[read('D')])"),
             notes=("mounts=[docker.types.Mount(",),
         ),
         Example(

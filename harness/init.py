@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from harness.config import OWN_FILE, SHARED_FILE, configurable, load_config, read_table
 from harness.errors import HarnessError
+from harness.files import write_atomically
 from harness.model import Config, Need
 from harness.needs.find import find_needs
 from harness.repo import load
@@ -80,14 +81,22 @@ def init(repo_root: Path, targets: Sequence[str] = ()) -> tuple[InitFile, ...]:
 def write(plan: Sequence[InitFile], *, force: bool = False) -> Iterator[str]:
     """Carry out a plan; a line for each file says what was done or is left to do.
 
-    Raises HarnessError when a file cannot be written.
+    Raises HarnessError when a file cannot be written, and before any is when one leads out of the
+    repository.
     """
+    for file in plan:
+        place = (file.root / file.path).resolve()
+        if not place.is_relative_to(file.root.resolve()):
+            raise HarnessError(
+                f"{file.path} leads out of the repository, to {place}: nothing was written.",
+                hint="Put a file of its own in the link's place.",
+            )
     for file in plan:
         path = file.root / file.path
         forced = bool(force and file.forced and file.action is not Action.CREATE)
         try:
             if forced:
-                path.write_text(file.forced, "utf-8")
+                write_atomically(path.resolve(), file.forced.encode("utf-8"))
             elif file.action in _MODES:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open(_MODES[file.action], encoding="utf-8") as stream:

@@ -15,7 +15,9 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import stat
+import threading
 import warnings
 import zipfile
 from collections import defaultdict
@@ -49,6 +51,9 @@ MAX_FILES = 100_000
 """Links that point at each other can unfold without end; more files than this is a mistake."""
 
 IGNORE_FILE = ".airflowignore"
+
+MATCH_SECONDS = 1.0
+"""Of CPU for one pattern and one path: a regular expression that backtracks has no end."""
 
 MWAA_DAGS_FOLDER = "/usr/local/airflow/dags"
 """Where MWAA mounts the DAG folder (its user guide, "Adding or updating DAGs")."""
@@ -559,7 +564,8 @@ def _regexp_rule(
         _note(problems, place, f"{why}, Airflow 2 passes over it")
         return None
     prefix = mounted.rstrip("/") + "/" if generation.whole_path else ""
-    return lambda path, _: True if search(prefix + path) else None
+    found = _patient(search, pattern, place, problems)
+    return lambda path, _: True if found(prefix + path) else None
 
 
 def _glob_rule(pattern: str, prefix: str, place: str, problems: dict[str, str]) -> Ignores | None:
@@ -577,7 +583,7 @@ def _glob_rule(pattern: str, prefix: str, place: str, problems: dict[str, str]) 
         return None
     if compiled.regex is None:
         return None
-    match, include = compiled.regex.match, compiled.include
+    match, include = _patient(compiled.regex.match, pattern, place, problems), compiled.include
     anchored = "/" in pattern.rstrip("/")
     for_folders = pattern.endswith("/")
 
@@ -588,6 +594,39 @@ def _glob_rule(pattern: str, prefix: str, place: str, problems: dict[str, str]) 
         return include if match(subject) else None
 
     return rule
+
+
+def _patient(
+    match: Callable[[str], object], pattern: str, place: str, problems: dict[str, str]
+) -> Callable[[str], object]:
+    """``match`` with an end: a pattern that takes too long is named, and matches nothing more."""
+    # One repetition cannot backtrack into another; and only the main thread can be interrupted.
+    main = threading.current_thread() is threading.main_thread()
+    if len(re.findall(r"[*+{]", pattern)) < 2 or not main:
+        return match
+    gone = False
+
+    def ring(*_: object) -> None:
+        raise TimeoutError
+
+    def patient(text: str) -> object:
+        nonlocal gone
+        if gone:
+            return None
+        before = signal.signal(signal.SIGVTALRM, ring)
+        signal.setitimer(signal.ITIMER_VIRTUAL, MATCH_SECONDS)
+        try:
+            return match(text)
+        except TimeoutError:
+            gone = True
+            why = f"{pattern!r} backtracks without end over {text!r}: Airflow hangs there as well"
+            _note(problems, place, why)
+            return None
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.signal(signal.SIGVTALRM, before)
+
+    return patient
 
 
 def _might_hold_dag(path: Path, generation: Generation | None) -> bool:

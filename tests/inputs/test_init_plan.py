@@ -121,6 +121,29 @@ def test_a_need_that_comes_later_is_a_step_to_do_or_an_addition(root: Path) -> N
     assert load_config(root).variables["more"] == '{"bucket": "bucket"}'
 
 
+@pytest.mark.parametrize("name", ["variables.json", ".github"])
+def test_nothing_is_written_where_a_link_leads_out(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    target = elsewhere if name == ".github" else elsewhere / "variables.json"
+    if target != elsewhere:
+        target.write_text("{}")
+    (root / name).symlink_to(target)
+    before = repos.tree_hash(elsewhere), repos.tree_hash(root)
+    with pytest.raises(HarnessError, match=f"{name}.* leads out of the repository"):
+        run(root, force=True)
+    assert (repos.tree_hash(elsewhere), repos.tree_hash(root)) == before
+
+
+def test_a_link_within_the_repository_stays_one(root: Path) -> None:
+    (root / "seeds.json").write_text("{}")
+    (root / "variables.json").symlink_to("seeds.json")
+    run(root, force=True)
+    assert (root / "variables.json").is_symlink()
+    assert json.loads((root / "seeds.json").read_text()) == {"cfg": {"bucket": "bucket"}}
+
+
 def test_values_that_are_there_survive_force(root: Path) -> None:
     (root / "variables.json").write_text('{"mine": {"a": [1]}}')
     run(root, force=True)

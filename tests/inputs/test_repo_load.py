@@ -315,6 +315,19 @@ def test_patterns_that_one_generation_refuses(tmp_path: Path, line: str, why: st
     assert why in repo.problems["dags/.airflowignore"]
 
 
+@pytest.mark.parametrize("setting", ["regexp", "glob"])
+def test_a_pattern_without_end_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.setattr(repos, "MATCH_SECONDS", 0.05)
+    long = "a" * 60
+    line = {"regexp": "(a+)+$", "glob": "*a" * 30 + "c"}[setting]
+    make(tmp_path, f"dags/{long}.py", "dags/b.py", **{"dags/.airflowignore": f"{line}\nb\\.py\n"})
+    repo = load(tmp_path, env={"AIRFLOW__CORE__DAG_IGNORE_FILE_SYNTAX": setting})
+    assert f"dags/{long}.py" in repo.dag_files
+    assert "backtracks without end" in repo.problems["dags/.airflowignore"]
+
+
 def test_an_ignore_file_or_configuration_that_is_no_text(tmp_path: Path) -> None:
     make(tmp_path, "dags/a.py")
     (tmp_path / "dags/.airflowignore").write_bytes(b"\xff")

@@ -8,6 +8,7 @@ by ``tools/make_lock.py`` and used when the official one cannot be reached).
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -17,7 +18,7 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import VERSION_PATTERN, InvalidVersion, Version
 
 from harness.errors import UsageError
 from harness.model import Constraints, Target
@@ -29,6 +30,9 @@ class UnknownTarget(UsageError):
     """No row of the table has this Airflow version."""
 
 
+_VERSION = re.compile(rf"\s*{VERSION_PATTERN}\s*", re.VERBOSE | re.IGNORECASE)
+
+
 def parse_pins(text: str) -> dict[str, str]:
     """Read the ``name==version`` lines of a constraint file: canonical name → version.
 
@@ -38,7 +42,7 @@ def parse_pins(text: str) -> dict[str, str]:
     pins: dict[str, str] = {}
     for line in text.splitlines():
         name, exact, version = line.partition("#")[0].partition(";")[0].partition("==")
-        if exact:
+        if exact and _VERSION.fullmatch(version):
             pins[canonicalize_name(name.partition("[")[0].strip())] = version.strip()
     return pins
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
 
 from harness.checks.conditions import is_inside_airflow, refused
 from harness.checks.modules import (
@@ -94,9 +95,18 @@ def fix_provider(hit: Hit) -> str:
 
 
 def fix_module(hit: Hit) -> str:
+    dags = PurePosixPath(hit.scene.pair.repo.dags)
+    below = hit.module.removeprefix(f"{dags.name}.")
+    if below != hit.module:
+        return (
+            f"Import it as {below}: the DAG folder itself is on sys.path, not the one that holds "
+            f'it. Where the servers of 1.10 had that one too, add paths = ["{dags.parent}"] to the '
+            "configuration to see the rest; MWAA lets nobody set PYTHONPATH."
+        )
     folders = repository_folders(hit.root, hit.scene.pair.repo.files)
+    places = listed(folder or "the repository's root" for folder in folders)
     return (
-        f"It lies in {listed(folder or '.' for folder in folders)}. Move it below "
+        f"It lies in {places}. Move it below "
         f'{hit.scene.pair.repo.dags}, or add paths = ["{folders[0] or "."}"] to the configuration '
         "and ship that folder inside plugins.zip."
     )

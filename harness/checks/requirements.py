@@ -26,7 +26,8 @@ CONFLICT = Rule(
     title="The requirements cannot be installed on the target",
     why="A requirement stands against a pin of the constraint file, against another requirement or "
     "against the Python version. MWAA gives up after minutes and rolls the environment back.",
-    fix="Ask for a version that both ends allow, or drop the requirement.",
+    fix="Ask for a version that both ends allow, or drop the requirement; bring a constraint file "
+    "of your own to the target's versions.",
     example="requests<2  # the constraints of Airflow 2.11.0 pin requests==2.32.3",
     keeps="requests",
 )

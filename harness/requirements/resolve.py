@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+from packaging.utils import canonicalize_version
 from packaging.version import Version
 
 from harness.errors import HarnessError
@@ -48,7 +50,7 @@ from harness.requirements.sources import (
 # The index grows: an answer is good for a day. A newer release rarely changes it under constraints,
 # but "rarely" is not "never", and a day is how long a wrong green may live. Offline, any age does.
 FRESH_SECONDS = 24 * 3600.0
-_SCHEMA = 3
+_SCHEMA = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ class _Plan:
     pins: Mapping[str, tuple[Pin, ...]]
     problems: tuple[Problem, ...]
     invalid: tuple[Conflict, ...]
+    torn: tuple[Conflict, ...]
 
 
 def resolve(
@@ -128,6 +131,10 @@ def resolve(
         told = {conflict.line for conflict in plan.invalid if conflict.line}
         others = (conflict for conflict in answer.conflicts if conflict.line not in told)
         answer = replace(answer, ok=False, conflicts=(*plan.invalid, *others))
+    if answer.ok is False and plan.torn:
+        # A resolver blames whatever needs such a distribution first, Airflow itself as a rule.
+        others = (conflict for conflict in answer.conflicts if conflict.line)
+        answer = replace(answer, conflicts=(*plan.torn, *others))
     resolution = Resolution(
         judge=by,
         ok=None if answer.ok and plan.problems else answer.ok,
@@ -197,8 +204,36 @@ def _plan(
     rendered["official.txt"] = constraints.text
     rendered[SOURCE] += "".join(f"{row}\n" for row in rows)
     return _Plan(
-        files=rendered, roots=roots, pins=_pins(applied), problems=problems, invalid=tuple(invalid)
+        files=rendered,
+        roots=roots,
+        pins=_pins(applied),
+        problems=problems,
+        invalid=tuple(invalid),
+        torn=tuple(_torn(applied)),
     )
+
+
+def _torn(applied: Sequence[Applied]) -> Iterator[Conflict]:
+    """What a constraint file of the user's own pins otherwise than one that holds beside it."""
+    for own, other in itertools.product(applied, applied):
+        if own.origin != "user" or other.origin == "user":
+            continue
+        mine, theirs = own.pins, other.pins
+        apart = [
+            name
+            for name in mine.keys() & theirs.keys()
+            if canonicalize_version(mine[name]) != canonicalize_version(theirs[name])
+        ]
+        rows = [f"{name} {mine[name]} ({theirs[name]})" for name in sorted(apart)]
+        more = f" and {len(rows) - 4} more" if len(rows) > 4 else ""
+        if rows:
+            yield Conflict(
+                requirement=f"{min(apart)}=={mine[min(apart)]} ({own.location})",
+                line=own.line,
+                against=f"{min(apart)}=={theirs[min(apart)]}",
+                message=f"{own.label} pins otherwise than {other.label}: "
+                f"{', '.join(rows[:4])}{more}.",
+            )
 
 
 def _render(file: SourceFile, names: Mapping[str, str], target: Target, tree: Tree) -> str:

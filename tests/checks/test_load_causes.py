@@ -483,6 +483,10 @@ def test_a_module_of_the_repository_is_no_package() -> None:
     assert found.rule.id == "missing-module"
     assert 'paths = ["src"]' in found.fix
     assert why(BRIDGE, error, files=["src/uncommon.py"]).rule.id == "missing-package"
+    error = broken("ModuleNotFoundError", "No module named 'dags'")
+    by_folder = why(BRIDGE, error, files=["dags/team/dates.py"])
+    assert by_folder.rule.id == "missing-module"
+    assert 'paths = ["."]' in by_folder.fix
 
 
 def test_a_module_below_a_package_that_is_there() -> None:

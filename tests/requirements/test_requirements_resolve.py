@@ -124,6 +124,20 @@ def test_essential_pins_hold_whatever_the_file_says(ask, repo: Repo) -> None:
     assert "essential" in answer.conflicts[0].message
 
 
+def test_a_constraint_file_of_the_users_own_is_blamed_for_what_it_pins(ask, repo: Repo) -> None:
+    """And not the image, whose Airflow the resolver names: it asks for the distribution first."""
+    wheel(repo.root / "plugins" / "wheels", "apache_airflow", "2.10.3", "lib")
+    named = "-c /usr/local/airflow/dags/constraints.txt\n"
+    answer = ask(f"{named}early==1.0rc1\n", airflow="2.10.3", essential={"lib": "1.5"})
+    (conflict,) = answer.conflicts
+    assert (conflict.requirement, conflict.line, conflict.against) == (
+        "lib==2.0 (dags/constraints.txt)",
+        3,
+        "lib==1.5",
+    )
+    assert "essential" in conflict.message
+
+
 def test_included_lines_are_named_by_their_file(ask, repo: Repo) -> None:
     (repo.root / "dags" / "more.txt").write_text("\napp\n")
     answer = ask(

@@ -132,7 +132,7 @@ def test_unknown_text_offers_nothing_but_the_list() -> None:
 def test_parse_pins_reads_only_exact_pins() -> None:
     text = (
         "# header ==1\n\nFlask_Login==0.6.3  # why\nKombu[sqs]==5.3.1\n-c other.txt\n"
-        "six>=1.0\npywin32 == 306 ; sys_platform == 'win32'\n"
+        "six>=1.0\nlib==1.*\napp==1,<2\nodd==abc\npywin32 == 306 ; sys_platform == 'win32'\n"
     )
     assert parse_pins(text) == {"flask-login": "0.6.3", "kombu": "5.3.1", "pywin32": "306"}
 

@@ -111,7 +111,7 @@ def find(
             raise NoInterpreter(
                 f"{explicit} cannot be the {side}'s Python: {candidate.problem}.",
                 hint=f"Name a Python {' or '.join(minors)} with --python-{side}, or leave the"
-                " option (and python-{side} of the configuration) out to have one looked for.",
+                f" option (and python-{side} of the configuration) out to have one looked for.",
             )
         return candidate.found
     looked: list[Candidate] = []

@@ -190,6 +190,7 @@ def test_an_explicit_python_is_taken_or_refused(machine: Path, tmp_path: Path) -
         with pytest.raises(NoInterpreter, match="cannot be the bridge's Python") as caught:
             find(("3.7",), explicit=wrong, **where)  # type: ignore[arg-type]
         assert "--python-bridge" in caught.value.hint
+        assert "python-bridge of the configuration" in caught.value.hint
 
 
 def test_the_error_names_the_version_and_three_ways(machine: Path, tmp_path: Path) -> None:

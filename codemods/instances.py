@@ -20,6 +20,7 @@ INSTANCE = "airflow.models.taskinstance.TaskInstance"
 CONNECTION = "airflow.models.connection.Connection"
 POOL = "airflow.models.pool.Pool"
 _CONTEXT = "context"
+_BIGQUERY = "airflow.contrib.hooks.bigquery_hook"
 _HOOK = "airflow.hooks.base_hook.BaseHook"
 # What 1.10 gives to callables, templates and execute().
 _GIVEN = {"dag": DAG, "task": TASK, "ti": INSTANCE, "task_instance": INSTANCE, "dag_run": RUN}
@@ -159,6 +160,8 @@ _GIVES: Mapping[str, Mapping[str, str]] = {
     },
     POOL: {"get_pool": POOL, "get_default_pool": POOL},
     _HOOK: {"get_connection": CONNECTION, "get_connections": f"*{CONNECTION}"},
+    f"{_BIGQUERY}.BigQueryHook": {"get_conn": f"{_BIGQUERY}.BigQueryConnection"},
+    f"{_BIGQUERY}.BigQueryConnection": {"cursor": f"{_BIGQUERY}.BigQueryCursor"},
     **{
         f"airflow.{module}.{name}": dict.fromkeys(_HOOK_NAMES, f"airflow.{hook}")
         for module, name, hook in _HOOKS_OF

@@ -19,6 +19,9 @@ from codemods.target import Target
 
 ID = "hook-methods"
 _CONNECTIONS = "airflow.hooks.base.BaseHook"
+# Source: operators/slack.py of 1.10.15 and of apache-airflow-providers-slack 8.0.0.
+_SLACK = "airflow.operators.slack_operator.SlackAPIOperator"
+_ASKS = "apache-airflow-providers-slack>=8.0"
 
 
 @dataclass(kw_only=True)
@@ -28,6 +31,7 @@ class _Mapped:
     rename: dict[str, str] = field(default_factory=dict)
     drop: set[str] = field(default_factory=set)
     positional: dict[int, str] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)  # positional ones that are dropped
     unsure: dict[str, str] = field(default_factory=dict)  # argument → advice
 
 
@@ -104,7 +108,9 @@ def _map(
         if new.positional[place : place + 1] == (to,) and to and not mapped.positional:
             continue
         taken = to in new.accepts or (new.anything and to != argument)
-        if to and to != DROP and taken and to not in given:
+        if to == DROP and place == len(node.args) - 1:
+            mapped.gone.add(place)
+        elif to and to != DROP and taken and to not in given:
             mapped.positional[place] = to
         elif not new.anything or advice:
             takes = ", ".join(sorted(new.accepts)) or "no arguments"
@@ -120,6 +126,22 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             path = _class(source, func)
             if path:
                 yield from _call(source, target, path, node, func)
+            elif func.attr == "execute" and not node.args and not node.keywords:
+                yield from _without_context(source, target, node, func)
+
+
+def _without_context(
+    source: Source, target: Target, node: ast.Call, func: ast.Attribute
+) -> Iterator[Step]:
+    """A task of Slack's that is run by hand, which 1.10 did without a context."""
+    signature = baseline().signature(instances(source).path(func.value) or "")
+    if signature is not None and _SLACK in signature.lineage and target.has(_ASKS):
+        yield Step(
+            rule=ID,
+            line=node.lineno,
+            message="execute asks for the context",
+            operations=(EditCall(node=node, add={"context": "{}"}),),
+        )
 
 
 def _call(
@@ -200,17 +222,19 @@ def _edited(
     """The call by the name and with the arguments that the target's method has."""
     name = method.rpartition(".")[2]
     operations: list[Operation] = []
-    if mapped.rename or mapped.drop or mapped.positional:
+    if mapped.rename or mapped.drop or mapped.positional or mapped.gone:
         operations.append(
             EditCall(
                 node=node,
                 rename=mapped.rename,
                 drop=frozenset(mapped.drop),
                 positional=mapped.positional,
+                drop_positional=frozenset(mapped.gone),
             )
         )
     said = [f"{o} is {n}" for o, n in mapped.rename.items()]
     said += [f"{o} has no effect" for o in sorted(mapped.drop)]
+    said += ["its last argument has no effect" for _ in mapped.gone]
     said += [f"{n} is given by name" for n in mapped.positional.values()]
     if name != func.attr:
         operations.append(Replace(node=func, code=f"{source.segment(func.value)}.{name}"))
@@ -336,6 +360,33 @@ RULE = Rule(
                 "def rows(one: PrestoHook, op: SQLCheckOperator):",
                 "    op.get_db_hook().get_records(sql='a')",
                 "    return one.get_records(sql='b') + hook().get_first(sql='c')",
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow.operators.slack_operator import SlackAPIPostOperator",
+                "",
+                "",
+                "def told(context):",
+                "    ti = context['ti']",
+                "    ti.xcom_push('k', 'v', context['ti'].start_date)",
+                "    SlackAPIPostOperator(task_id='t', slack_conn_id='s', text='t').execute()",
+                "",
+                "",
+                "arguments = {'on_failure_callback': told}",
+            ),
+            after=lines(
+                "from airflow.providers.slack.operators.slack import SlackAPIPostOperator",
+                "",
+                "",
+                "def told(context):",
+                "    ti = context['ti']",
+                "    ti.xcom_push('k', 'v')",
+                "    SlackAPIPostOperator(task_id='t', slack_conn_id='s', text='t')"
+                ".execute(context={})",
+                "",
+                "",
+                "arguments = {'on_failure_callback': told}",
             ),
         ),
     ),

@@ -1,4 +1,5 @@
-"""KubernetesPodOperator's ``is_delete_operator_pod`` becomes ``on_finish_action``."""
+"""KubernetesPodOperator's ``is_delete_operator_pod`` becomes ``on_finish_action``; its affinity is
+what the client's models can be made of."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from codemods.rules._text import lines
 from codemods.rules.unpacked_arguments import unpacked
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import known, quoted
+from codemods.values import known, quoted, text_of
 
 ID = "kubernetes-arguments"
 # It warns where the action is not said (operators/kubernetes_engine.py of the google provider).
@@ -20,15 +21,20 @@ _GKE = "airflow.providers.google.cloud.operators.kubernetes_engine.GKEStartPodOp
 _OLD, _NEW = "is_delete_operator_pod", "on_finish_action"
 # Source: operators/pod.py of apache-airflow-providers-cncf-kubernetes 7.4.0 (OnFinishAction).
 _ACTIONS = {True: '"delete_pod"', False: '"keep_pod"'}
+# Lists in Kubernetes' API. 1.10's own documentation showed a dict, which only the cluster refused;
+# the target makes models of it when the file is loaded.
+_LISTS = {"matchExpressions", "matchFields"}
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _in_dicts(source, target)
+    single: dict[int, ast.Dict] = {}
     for made in constructions(source):
         resolution = target.resolve(made.path)
         signature = target.constructors.signature(resolution.path)
         if signature is None or not {_OLD, _NEW} & signature.accepts:
             continue
+        single |= {id(node): node for node in _single(source, made)}
         said = _NEW in signature.accepts
         names = {k.arg for k in made.node.keywords}
         given = next((k for k in made.reaching if k.arg == _OLD), None)
@@ -51,6 +57,21 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                     ),
                 ),
             )
+    for node in single.values():
+        yield Step.replace(
+            node, f"[{source.segment(node)}]", rule=ID, message="the affinity's rules are a list"
+        )
+
+
+def _single(source: Source, made: Construction) -> Iterator[ast.Dict]:
+    """The rules of an affinity that stand alone where a list of them belongs."""
+    for given in (k.value for k in made.reaching if k.arg == "affinity"):
+        for node in ast.walk(known(given, source)):
+            for key, value in (
+                zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
+            ):
+                if key is not None and text_of(key) in _LISTS and isinstance(value, ast.Dict):
+                    yield value
 
 
 def _in_dicts(source: Source, target: Target) -> Iterator[Change]:
@@ -109,10 +130,29 @@ def _said(source: Source, made: Construction, value: ast.expr) -> Change:
 
 RULE = Rule(
     id=ID,
-    title="Say what happens to a finished pod",
+    title="Say what happens to a finished pod, and where it may run",
     why="Version 7 of the Kubernetes provider replaced the flag by on_finish_action; the flag "
-    "warns.",
+    "warns. An affinity that is none stops the file, where 1.10 left it to the cluster.",
     examples=(
+        Example(
+            before=lines(
+                "from airflow.contrib.operators.kubernetes_pod_operator import "
+                "KubernetesPodOperator",
+                "",
+                "ONLY = {'nodeAffinity': {'preferredDuringSchedulingIgnoredDuringExecution': [",
+                "    {'weight': 1, 'preference': {'matchExpressions': {'key': 'disk'}}}]}}",
+                "KubernetesPodOperator(task_id='t', image='i', affinity=ONLY)",
+                "KubernetesPodOperator(task_id='u', image='i', affinity=ONLY)",
+            ),
+            after=lines(
+                "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
+                "",
+                "ONLY = {'nodeAffinity': {'preferredDuringSchedulingIgnoredDuringExecution': [",
+                "    {'weight': 1, 'preference': {'matchExpressions': [{'key': 'disk'}]}}]}}",
+                "KubernetesPodOperator(task_id='t', image='i', affinity=ONLY)",
+                "KubernetesPodOperator(task_id='u', image='i', affinity=ONLY)",
+            ),
+        ),
         Example(
             before=lines(
                 "from airflow.contrib.operators.kubernetes_pod_operator import "

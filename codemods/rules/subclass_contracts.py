@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import init_of
-from codemods.changes import Change, Insert, RenameArgument, Replace, Step
+from codemods.changes import Change, Compose, Insert, RenameArgument, Replace, Step
 from codemods.constructors import baseline
 from codemods.instances import TASK, instances
 from codemods.rules._text import lines
@@ -316,7 +316,8 @@ def _docstring(node: ast.stmt) -> bool:
 
 
 def _fields(source: Source, cls: ast.ClassDef) -> Iterator[Change]:
-    """``template_fields = ("sql")`` is a text: the target warns and puts it into a list."""
+    """``template_fields = ("sql")`` is a text: the target warns and puts it into a list. What was
+    a list of Airflow's is mostly a tuple there, to which no list can be added."""
     for statement in cls.body:
         if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             continue
@@ -331,6 +332,17 @@ def _fields(source: Source, cls: ast.ClassDef) -> Iterator[Change]:
                 line=statement.lineno,
                 message="template_fields are a list or a tuple of names",
                 operations=(Replace(node=value, code=code if inside else f"({code})"),),
+            )
+        sides = [value.left, value.right] if isinstance(value, ast.BinOp) else []
+        theirs = [p for side in sides if (p := source.path_of(side)) and p.startswith("airflow.")]
+        if any(p.endswith(".template_fields") for p in theirs) and any(
+            isinstance(side, ast.List) for side in sides
+        ):
+            yield Step(
+                rule=ID,
+                line=statement.lineno,
+                message="template_fields are a tuple on the target, to which no list can be added",
+                operations=(Compose(node=value, parts=("[*", sides[0], ", *", sides[1], "]")),),
             )
 
 
@@ -349,6 +361,22 @@ RULE = Rule(
     why="Airflow calls methods and reads attributes of subclasses; where it calls them otherwise "
     "than 1.10 did, it warns or fails.",
     examples=(
+        Example(
+            before=lines(
+                "from airflow.contrib.operators.emr_add_steps_operator import EmrAddStepsOperator",
+                "",
+                "",
+                "class Mine(EmrAddStepsOperator):",
+                "    template_fields = EmrAddStepsOperator.template_fields + ['region']",
+            ),
+            after=lines(
+                "from airflow.providers.amazon.aws.operators.emr import EmrAddStepsOperator",
+                "",
+                "",
+                "class Mine(EmrAddStepsOperator):",
+                "    template_fields = [*EmrAddStepsOperator.template_fields, *['region']]",
+            ),
+        ),
         Example(
             before=lines(
                 "from airflow.operators.pig_operator import PigOperator",

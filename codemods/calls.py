@@ -23,6 +23,11 @@ class Construction:
     first: int = 0  # how many positional arguments do not belong to the constructor
 
     @property
+    def of_base(self) -> bool:
+        """Whether a class calls the constructor that it inherits."""
+        return isinstance(self.node.func, ast.Attribute) and self.node.func.attr == "__init__"
+
+    @property
     def reaching(self) -> list[ast.keyword]:
         """The keywords that get as far as the constructor."""
         return [k for k in self.node.keywords if k.arg not in self.own]

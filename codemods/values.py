@@ -248,8 +248,10 @@ def _remote(value: ast.expr, source: Source) -> str | None:
     return source.segment(value) if text.startswith(_REMOTE) or not literal else None
 
 
-def _listed(value: ast.expr, source: Source) -> str | None:
-    return f"[{source.segment(value)}]"
+def _several(value: ast.expr, source: Source) -> str | None:
+    """A list where 1.10 took one text as well: protobuf would take its letters."""
+    code = source.segment(value)
+    return code if pieces_of(known(value, source), source) is None else f"[{code}]"
 
 
 def _sole(value: ast.expr, source: Source) -> str | None:
@@ -312,7 +314,7 @@ SHAPES: Mapping[str, tuple[Shape, str]] = {
     "dataset": (_part(-2), "the dataset of a table's full name"),
     "name": (_part(-1), "the table of a table's full name"),
     "remote": (_remote, "a file that Dataproc can read (gs://...): 1.10 uploaded local ones"),
-    "list": (_listed, "a list"),
+    "several": (_several, "a list"),
     "sole": (_sole, "the one element of the list: several have to become one package"),
     "fields": (_fields, '{"fields": [...]}'),
     "glob": (_suffix_glob, '"**/*" and the end of the name'),

@@ -411,11 +411,10 @@ def _all(source: Source, target: Target) -> Iterator[Change]:
         if wanted.removed is not None:
             continue
         resolution = settle(target, source, made.path, calls[made.path])
-        if made.use is None:
-            pass  # of what stands between it is told where that inherits or calls
-        elif wanted.path != resolution.path:
-            yield _replaced_note(target, source, made, wanted)
-        else:
+        if wanted.path != resolution.path:
+            if not made.of_base:  # of that the class's own note tells
+                yield _replaced_note(target, source, made, wanted)
+        elif made.use is not None:
             yield from _deprecated(target, made, resolution)
         yield from _construction(target, source, made, resolution)
 
@@ -497,6 +496,8 @@ def _replaced_note(target: Target, source: Source, made: Construction, wanted: R
     old_name = made.path.rpartition(".")[2]
     module, _, name = wanted.path.rpartition(".")
     parts = [f"from {module} import {name}"]
+    if made.use is None:
+        parts = [f"Let {ast.unparse(made.node.func)} come from {name} ({module})"]
     makers = {key[1:] for row in mapped.into.values() for key in row.keys if key.startswith("@")}
     for path in sorted(WRAPPERS[maker].path for maker in makers):
         parts.append("from {0} import {2}".format(*path.rpartition(".")))

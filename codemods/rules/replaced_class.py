@@ -30,6 +30,21 @@ RULE = Rule(
             target="2.10.3",
             notes=("BigQueryInsertJobOperator",),
         ),
+        Example(
+            before=lines(
+                f"from {_MODULE} import BigQueryExecuteQueryOperator",
+                "",
+                "",
+                "class Mine(BigQueryExecuteQueryOperator):",
+                "    def __init__(self, **kwargs):",
+                "        super().__init__(**kwargs)",
+                "",
+                "",
+                "Mine(task_id='t', sql='s')",
+            ),
+            target="2.10.3",
+            notes=("Mine inherits from", "Let Mine come from BigQueryInsertJobOperator"),
+        ),
     ),
     keeps=(
         lines(

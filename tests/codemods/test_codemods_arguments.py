@@ -309,7 +309,8 @@ def test_dataproc_jobs_and_clusters(newest: dict[str, str]) -> None:
         "    DataProcPySparkOperator, DataprocClusterCreateOperator)\n\n"
         "BUCKET = 'gs://b'\n"
         "MAIN = BUCKET + '/m.py'\n"
-        "DataProcPySparkOperator(task_id='t', main=MAIN, arguments=ARGS, region='r')\n"
+        "DataProcPySparkOperator(task_id='t', main=MAIN, arguments=ARGS, region='r', "
+        "dataproc_pyspark_jars='gs://b/j.jar')\n"
         "DataprocClusterCreateOperator(\n"
         "    task_id='c', cluster_name='c', project_id=P, num_workers=2, image_version='2.0')\n"
     )
@@ -318,7 +319,8 @@ def test_dataproc_jobs_and_clusters(newest: dict[str, str]) -> None:
     text = joined(migration.text)
     assert "DataprocSubmitJobOperator(task_id='t', region='r', job={" in text
     assert '"placement": {"cluster_name": "cluster-1"}' in text
-    assert '"pyspark_job": {"main_python_file_uri": MAIN, "args": ARGS}' in text
+    assert '"main_python_file_uri": MAIN, "args": ARGS' in text
+    assert "\"jar_file_uris\": ['gs://b/j.jar']" in text
     made = "ClusterGenerator(project_id=P, num_workers=2, image_version='2.0').make()"
     assert f"cluster_config={made}" in text
     assert f"from {DATAPROC} import ClusterGenerator" in text

@@ -404,7 +404,7 @@ class Plan:
 
     def _alone(self, statement: ast.stmt) -> bool:
         """Whether taking the statement away would leave a block empty."""
-        for node in ast.walk(self.source.tree):
+        for node in self.source.nodes:
             for name in ("body", "orelse", "finalbody"):
                 body = getattr(node, name, None)
                 if isinstance(body, list) and statement in body:

@@ -180,6 +180,11 @@ class Source:
         _Reader(self).read()
         self._resolve()
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree, outer ones first: rules look through them again and again."""
+        return tuple(ast.walk(self.tree))
+
     # -- positions ---------------------------------------------------------------------------
 
     @cached_property

@@ -212,7 +212,7 @@ def _dataset(pieces: list[tuple[str, bool]], code: str, source: Source) -> bool:
         isinstance(node, ast.keyword)
         and node.arg == "dataset_id"
         and source.segment(node.value) == code
-        for node in ast.walk(source.tree)
+        for node in source.nodes
     )
 
 

@@ -24,7 +24,7 @@ def _dag_names(source: Source) -> set[str]:
         return path is not None and path.startswith("airflow.") and path.endswith(".DAG")
 
     found = {name for name, values in source.assigned.items() if any(map(is_dag, values))}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.With):
             found |= {
                 item.optional_vars.id
@@ -37,7 +37,7 @@ def _dag_names(source: Source) -> set[str]:
 def _within(source: Source, dags: set[str]) -> dict[int, str]:
     """The DAG whose ``with`` a call stands under, and a statement right under: by their ``id``."""
     found: dict[int, str] = {}
-    for node in ast.walk(source.tree):  # outer ones first: the inner one counts
+    for node in source.nodes:  # outer ones first: the inner one counts
         if not isinstance(node, ast.With):
             continue
         for item in node.items:
@@ -66,7 +66,7 @@ def _find(source: Source, _: Target) -> Iterator[Change]:
     dags = _dag_names(source)
     within = _within(source, dags)
     statements = set()
-    for node in ast.walk(source.tree) if dags else ():
+    for node in source.nodes if dags else ():
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.BinOp):
             statements |= {id(n) for n in ast.walk(node.value)}
             operands, operators = _chain(node.value)
@@ -80,7 +80,7 @@ def _find(source: Source, _: Target) -> Iterator[Change]:
 
 def _comparisons(source: Source) -> Iterator[Note]:
     """``a > b`` as a statement: 1.10 compared the tasks' names, 2.x takes it for lineage."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if (
             isinstance(node, ast.Expr)
             and isinstance(node.value, ast.Compare)

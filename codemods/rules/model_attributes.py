@@ -161,7 +161,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _states(source, target)
     if not any(f".{name}" in source.text for name in _NAMES):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.Attribute) or node.attr not in _NAMES:
             continue
         known = instances(source)

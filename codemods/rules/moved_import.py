@@ -159,7 +159,7 @@ class _Moves:
         asked = any(
             isinstance(node, ast.If | ast.IfExp | ast.While | ast.Assert | ast.BoolOp)
             and any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(_test(node)))
-            for node in ast.walk(source.tree)
+            for node in source.nodes
         )
         return not asked and any(isinstance(n, ast.Name) and n.id == name for n in needed)
 

@@ -255,7 +255,7 @@ class _Names:
 
     def _prints(self) -> Iterator[Change]:
         """``print >>log, x`` parses in Python 3, and fails when it runs."""
-        for node in ast.walk(self.source.tree) if "print" in self.source.names else ():
+        for node in self.source.nodes if "print" in self.source.names else ():
             if (
                 isinstance(node, ast.BinOp)
                 and isinstance(node.op, ast.RShift)
@@ -339,7 +339,7 @@ def _is_future(binding: Binding) -> bool:
 def _guarded(source: Source) -> set[int]:
     """The lines that only Python 2 reaches: below a test of the version, or a NameError."""
     found: set[int] = set()
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.If | ast.IfExp):
             test = ast.unparse(node.test)
             guarded = re.search(r"version_info|\bPY[23]\b|python_version", test)

@@ -153,7 +153,7 @@ def _of_others(source: Source, target: Target) -> Iterator[Change]:
     names = {name for rows in GONE.values() for name in rows}
     if not any(f".{name}" in source.text for name in names):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.Attribute) or node.attr not in names:
             continue
         if isinstance(node.value, ast.Name) and node.value.id == "self":

@@ -103,9 +103,9 @@ def _made(value: ast.expr, place: _Place) -> Iterator[_Task]:
             )
 
 
-def _functions(tree: ast.Module) -> Iterator[Sequence[ast.stmt]]:
-    yield tree.body
-    for node in ast.walk(tree):
+def _functions(source: Source) -> Iterator[Sequence[ast.stmt]]:
+    yield source.tree.body
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.body
 
@@ -113,7 +113,7 @@ def _functions(tree: ast.Module) -> Iterator[Sequence[ast.stmt]]:
 def _find(source: Source, target: Target) -> Iterator[Change]:
     if not target.has("apache-airflow>=2.0") or source.text.count("task_id") < 2:
         return
-    for body in _functions(source.tree):
+    for body in _functions(source):
         first: dict[tuple[str, tuple[int, ...], str], _Task] = {}
         for task in _tasks(body, _Place()):
             meant = known(task.id, source)
@@ -148,7 +148,7 @@ def _changed(source: Source, earlier: _Task, task: _Task) -> bool:
         and isinstance(n.ctx, ast.Store)
         and n.id in names
         and start <= n.lineno <= stop
-        for n in ast.walk(source.tree)
+        for n in source.nodes
     )
 
 

@@ -82,7 +82,7 @@ class _Templates:
     def _strings(self) -> Iterator[tuple[ast.expr, bool]]:
         """String literals that may be templates, and whether their braces are doubled."""
         inside: set[int] = set()
-        for node in ast.walk(self.source.tree):
+        for node in self.source.nodes:
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
                 inside.add(id(node.value))  # a docstring
             elif isinstance(node, ast.JoinedStr):
@@ -96,7 +96,7 @@ class _Templates:
             ):
                 inside.add(id(node.func.value))
                 yield node.func.value, True
-        for node in ast.walk(self.source.tree):
+        for node in self.source.nodes:
             text = node.value if isinstance(node, ast.Constant) else None
             if isinstance(text, str) and id(node) not in inside and mentions(text):
                 yield cast(ast.Constant, node), False
@@ -158,7 +158,7 @@ class _Templates:
             for keyword in call.keywords
             if keyword.arg and _GIVEN.fullmatch(keyword.arg) and isinstance(keyword.value, ast.Name)
         }
-        for node in ast.walk(self.source.tree):
+        for node in self.source.nodes:
             if not isinstance(node, ast.FunctionDef):
                 continue
             takes = {a.arg for a in node.args.args}

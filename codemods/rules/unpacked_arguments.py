@@ -72,7 +72,7 @@ def unpacked(source: Source) -> dict[int, tuple[Holder, list[Construction], set[
 
 def only_theirs(source: Source, node: Holder, calls: list[Construction], names: set[str]) -> bool:
     """Whether nothing but these calls uses the dict, and what puts more into it."""
-    nodes = list(ast.walk(source.tree))
+    nodes = source.nodes
     uses = sum(
         isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load) for n in nodes
     )
@@ -110,16 +110,16 @@ def _takes(target: Target, path: str, name: str) -> bool:
 
 def _out_of_sight(source: Source, target: Target) -> Iterator[Change]:
     """A DAG whose arguments come out of a file or an attribute."""
-    handed = {
-        n.args.kwarg.arg
-        for n in ast.walk(source.tree)
-        if isinstance(n, ast.FunctionDef | ast.Lambda) and n.args.kwarg is not None
-    }  # those are looked for where the function is called
     for made in dags(source, target) if target.has("apache-airflow>=2.4") else ():
         if any(k.arg in {"schedule", "timetable"} for k in made.node.keywords):
             continue  # written for Airflow 2
         for value in (k.value for k in made.node.keywords if k.arg is None):
             name = value.id if isinstance(value, ast.Name) else ""
+            handed = {
+                n.args.kwarg.arg
+                for n in source.nodes
+                if isinstance(n, ast.FunctionDef | ast.Lambda) and n.args.kwarg is not None
+            }  # those are looked for where the function is called
             unknown = name in handed or name in source.unbound
             if not unknown and not any(_holders(source, value)):
                 yield Note.at(
@@ -162,23 +162,23 @@ class _Filled:
 
 
 def _filled(source: Source) -> Iterator[_Filled]:
+    given = [
+        (made, keyword.value.id)
+        for made in constructions(source)
+        if made.path.startswith("airflow.")
+        for keyword in made.node.keywords
+        if keyword.arg is None and isinstance(keyword.value, ast.Name)
+    ]
     within: dict[int, ast.Module | ast.FunctionDef] = {}  # a call → the function around it
-    for node in ast.walk(source.tree):
+    for node in source.nodes if given else ():
         if isinstance(node, ast.Module | ast.FunctionDef):
             within |= {id(n): node for n in ast.walk(node) if isinstance(n, ast.Call)}
     found: dict[tuple[int, str], _Filled] = {}
-    for made in constructions(source):
-        for keyword in made.node.keywords:
-            value = keyword.value
-            if keyword.arg is None and isinstance(value, ast.Name) and _airflow(made):
-                scope = within[id(made.node)]
-                new = _Filled(scope=scope, name=value.id, calls=[])
-                found.setdefault((id(scope), value.id), new).calls.append(made)
+    for made, name in given:
+        scope = within[id(made.node)]
+        new = _Filled(scope=scope, name=name, calls=[])
+        found.setdefault((id(scope), name), new).calls.append(made)
     yield from found.values()
-
-
-def _airflow(made: Construction) -> bool:
-    return made.path.startswith("airflow.")
 
 
 def _alone(scope: ast.AST, statement: ast.stmt) -> bool:

@@ -34,7 +34,9 @@ def inputs(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="V=FILE",
             help="A constraint file or URL of your own for Airflow V (repeatable).",
         ),
-        click.option("--python-bridge", metavar="PATH", help="The bridge's Python (3.7 or 3.8)."),
+        click.option(
+            "--python-bridge", metavar="PATH", help="The bridge's Python: a path, 3.7 or 3.8."
+        ),
         click.option("--python-target", metavar="PATH", help="The target's Python."),
         click.option(
             "--aws",

@@ -99,11 +99,14 @@ def find(
 ) -> Interpreter:
     """The first Python that works, of the first of ``minors`` that this machine has.
 
-    ``explicit`` (an option or the configuration) is taken or refused, never passed over. What is
-    not here is downloaded by uv unless ``download`` is false. ``NoInterpreter`` says what was
-    looked at and how to get one; ``side`` names the option that it speaks of.
+    ``explicit`` (an option or the configuration) is the path of one, which is taken or refused,
+    never passed over, or the only version that will do. What is not here is downloaded by uv
+    unless ``download`` is false. ``NoInterpreter`` says what was looked at and how to get one;
+    ``side`` names the option that it speaks of.
     """
     answers = _Answers(cache or cache_folder())
+    if explicit in minors:
+        minors, explicit = (explicit,), ""
     if explicit:
         path = Path(explicit).expanduser()
         candidate = answers.judge(path, f"--python-{side}", minors)

@@ -193,6 +193,16 @@ def test_an_explicit_python_is_taken_or_refused(machine: Path, tmp_path: Path) -
         assert "python-bridge of the configuration" in caught.value.hint
 
 
+def test_an_explicit_version_is_the_only_one_that_will_do(machine: Path, tmp_path: Path) -> None:
+    speaks(machine / ".pyenv/versions/3.7.16/bin/python3.7", "3.7.16")
+    where = {"side": Side.BRIDGE, "cache": tmp_path, "download": False}
+    with pytest.raises(NoInterpreter, match=r"needs Python 3\.8,"):
+        find(("3.7", "3.8"), explicit="3.8", **where)  # type: ignore[arg-type]
+    speaks(machine / ".pyenv/versions/3.8.1/bin/python3.8", "3.8.1")
+    found = find(("3.7", "3.8"), explicit="3.8", **where)  # type: ignore[arg-type]
+    assert found.version == "3.8.1"
+
+
 def test_the_error_names_the_version_and_three_ways(machine: Path, tmp_path: Path) -> None:
     with pytest.raises(NoInterpreter) as caught:
         find(("3.7", "3.8"), side=Side.BRIDGE, cache=tmp_path, download=False)

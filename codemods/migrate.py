@@ -117,13 +117,7 @@ def _without_airflow(text: str, asked: _Asked) -> Migration:
     notes = [
         change
         if isinstance(change, Note)
-        else Note(
-            rule=change.rule,
-            line=change.line,
-            column=0,
-            message=change.message,
-            fix="Change it, for instance with `mwaa-harness migrate --python2`",
-        )
+        else _told(change, "Change it, for instance with `mwaa-harness migrate --python2`")
         for change in found
     ]
     return Migration(notes=tuple(sorted(notes, key=lambda n: (n.line, n.message))))
@@ -207,15 +201,8 @@ def _rewritten(source: Source, asked: _Asked) -> Migration:
             elif change.safe or asked.unsafe:
                 steps.append(change)
             else:
-                notes.append(
-                    Note(
-                        rule=change.rule,
-                        line=change.line,
-                        column=0,
-                        message=change.message,
-                        fix="Check that nothing relies on it, then apply it with --unsafe",
-                    )
-                )
+                fix = "Check that nothing relies on it, then apply it with --unsafe"
+                notes.append(_told(change, fix))
     new, why = _written(source, steps)
     if why:
         stuck = [step for step in steps if _written(source, [step])[1]]
@@ -259,14 +246,14 @@ def _told_once(notes: Iterable[Note]) -> list[Note]:
     return list(first.values())
 
 
+def _told(step: Step, fix: str, but: str = "") -> Note:
+    """What is said of a change that is not made."""
+    return Note(rule=step.rule, line=step.line, column=0, message=step.message + but, fix=fix)
+
+
 def _by_hand(step: Step, why: str) -> Note:
-    return Note(
-        rule=step.rule,
-        line=step.line,
-        column=0,
-        message=f"{step.message}; the new code could not be written here ({why})",
-        fix="Make the change by hand, then run migrate again",
-    )
+    but = f"; the new code could not be written here ({why})"
+    return _told(step, "Make the change by hand, then run migrate again", but)
 
 
 def _still_true(notes: Sequence[Note], new: str, asked: _Asked) -> Iterator[Note]:

@@ -23,6 +23,7 @@ class OwnClass:
     takes: tuple[str, ...]  # what those on the way take for themselves
     within: tuple[str, ...]  # the folders and the module that define it
     positional: tuple[str, ...] = ()  # what its constructor takes by place
+    inherits: bool = True  # it is a class; a function makes one
 
     def may_be(self, path: str) -> bool:
         """Whether an import of ``path`` may mean this class.

@@ -21,7 +21,7 @@ CONNECTION = "airflow.models.connection.Connection"
 POOL = "airflow.models.pool.Pool"
 _CONTEXT = "context"
 _BIGQUERY = "airflow.contrib.hooks.bigquery_hook"
-_HOOK = "airflow.hooks.base_hook.BaseHook"
+HOOK = "airflow.hooks.base_hook.BaseHook"
 # What 1.10 gives to callables, templates and execute().
 _GIVEN = {"dag": DAG, "task": TASK, "ti": INSTANCE, "task_instance": INSTANCE, "dag_run": RUN}
 _CALLBACKS = {"on_failure_callback", "on_success_callback", "on_retry_callback"}
@@ -159,7 +159,7 @@ _GIVES: Mapping[str, Mapping[str, str]] = {
         "upstream_list": f"*{TASK}",
     },
     POOL: {"get_pool": POOL, "get_default_pool": POOL},
-    _HOOK: {"get_connection": CONNECTION, "get_connections": f"*{CONNECTION}"},
+    HOOK: {"get_connection": CONNECTION, "get_connections": f"*{CONNECTION}"},
     f"{_BIGQUERY}.BigQueryHook": {"get_conn": f"{_BIGQUERY}.BigQueryConnection"},
     f"{_BIGQUERY}.BigQueryConnection": {"cursor": f"{_BIGQUERY}.BigQueryCursor"},
     **{
@@ -353,7 +353,7 @@ class Instances:
             return None
         if id(node) in self.around:
             own = self.around[id(node)]
-            base = self._base(own)
+            base = self.base(own)
             return (
                 Kind(path=base, own=None if isinstance(node, ast.Call) else own) if base else None
             )
@@ -387,7 +387,10 @@ class Instances:
     def overrides(self, node: ast.expr, name: str) -> bool:
         """Whether the text's own class of a value has an attribute of that name."""
         kind = self.kind(node)
-        cls = kind.own if kind is not None else None
+        return kind is not None and self.defines(kind.own, name)
+
+    def defines(self, cls: ast.ClassDef | None, name: str) -> bool:
+        """Whether a class of the text, or one there that it comes from, has the attribute."""
         return any(
             (own, name) in self.methods or (own, name) in self.attributes for own in self._line(cls)
         )
@@ -402,7 +405,7 @@ class Instances:
             plain = isinstance(base, ast.Name) and self.source.path_of(base) is None
             cls = self.classes.get(base.id) if plain and isinstance(base, ast.Name) else None
 
-    def _base(self, cls: ast.ClassDef) -> str:
+    def base(self, cls: ast.ClassDef) -> str:
         """The 1.10 path of the class of Airflow's that a class of the text comes from."""
         *_, last = self._line(cls)
         path = self.source.path_of(last.bases[0]) if last.bases else None
@@ -434,7 +437,7 @@ class Instances:
         if path.startswith("airflow."):
             return Kind(path=path)
         own = self.classes.get(node.id) if isinstance(node, ast.Name) else None
-        return Kind(path=self._base(own), own=own) if own is not None and self._base(own) else None
+        return Kind(path=self.base(own), own=own) if own is not None and self.base(own) else None
 
     def _named(self, node: ast.Name, depth: int) -> Kind | None:
         frame = self.frames.get(id(node))
@@ -505,7 +508,7 @@ class Instances:
         own = self.classes.get(func.id)
         if func.id in frame.functions:
             return self._returned(frame.functions[func.id], depth)
-        return Kind(path=self._base(own), own=own) if own is not None and self._base(own) else None
+        return Kind(path=self.base(own), own=own) if own is not None and self.base(own) else None
 
 
 def _item(kind: Kind | None) -> Kind | None:

@@ -25,6 +25,7 @@ class _Defined:
     takes: frozenset[str] | None  # None when nothing goes on to the base
     positional: tuple[str, ...] | None  # None without a constructor of its own
     within: tuple[str, ...]
+    inherits: bool = True  # False for a function
 
 
 def own_classes(sources: Mapping[str, str], names: Iterable[str]) -> dict[str, OwnClass]:
@@ -58,7 +59,9 @@ def own_classes(sources: Mapping[str, str], names: Iterable[str]) -> dict[str, O
         for function in source.tree.body:
             if isinstance(function, ast.FunctionDef) and (made := maker(source, function)):
                 found.setdefault(function.name, []).append(
-                    _Defined(base=made[0], takes=made[1], positional=(), within=parts)
+                    _Defined(
+                        base=made[0], takes=made[1], positional=(), within=parts, inherits=False
+                    )
                 )
     known = {name: rows[0] for name, rows in found.items() if len(rows) == 1}
     chains = ((name, _chain(known, name)) for name in sorted(wanted & set(known)))
@@ -84,6 +87,7 @@ def _chain(known: Mapping[str, _Defined], name: str) -> OwnClass | None:
                 takes=tuple(sorted(taken)),
                 within=known[name].within,
                 positional=positional or (),
+                inherits=known[name].inherits,
             )
         at = base.rpartition(".")[2]
     return None

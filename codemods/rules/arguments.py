@@ -335,7 +335,9 @@ def settle(target: Target, source: Source, path: str, calls: list[ast.Call]) -> 
     resolution = target.resolve(path)
     if resolution.removed is not None or not resolution.replaced:
         return resolution
-    inherited = _subclasses(source, path)
+    inherited = _subclasses(source, path) or any(
+        own.base == path and own.inherits for own in source.own.values()
+    )
     if (
         calls
         and not inherited

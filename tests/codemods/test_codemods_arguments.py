@@ -854,3 +854,16 @@ def test_what_is_in_an_f_string_is_not_broken(newest: dict[str, str]) -> None:
     )
     migration = migrate_source(text, pins=newest)
     assert migration.error is None
+
+
+def test_a_class_that_others_inherit_from_is_not_called_as_its_successor(
+    targets: dict[str, dict[str, str]],
+) -> None:
+    """The class in the other file stays with the one that warns, and so does its call."""
+    imports = "from airflow.operators.postgres_operator import PostgresOperator\n"
+    own = own_classes({"ops/mine.py": f"{imports}class Mine(PostgresOperator): pass\n"}, ["Mine"])
+    text = "from airflow import DAG\nfrom ops.mine import Mine\n\n"
+    text += "Mine(task_id='t', sql='s', postgres_conn_id='p')\n"
+    assert migrate_source(text, pins=targets["2.10.3"], own=own).text is None
+    called = migrate_source(text, pins=targets["2.11.0"], own=own).text or ""
+    assert "Mine(task_id='t', sql='s', conn_id='p')" in called

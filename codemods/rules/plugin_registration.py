@@ -19,7 +19,7 @@ from codemods.changes import (
 )
 from codemods.plugin_modules import PluginClass, is_empty, plugin_classes
 from codemods.rules._text import lines
-from codemods.source import Source
+from codemods.source import Binding, Source
 from codemods.target import Target
 
 ID = "plugin-registration"
@@ -33,6 +33,7 @@ _LINKS = ("flask_admin.base.MenuLink", "flask_admin.menu.MenuLink")
 _LINK = ("name", "url", "endpoint", "category")
 _VIEWS = ("flask_admin.BaseView", "flask_admin.base.BaseView")
 _EXPOSE = ("flask_admin.expose", "flask_admin.base.expose")
+_APPBUILDERS = ("flask_appbuilder.BaseView", "flask_appbuilder.baseviews.BaseView")
 # What Flask-Admin asks of its views (BaseView, 1.5.4) and Flask-AppBuilder does not.
 _ADMINS = {"create_blueprint", "inaccessible_callback", "is_accessible", "is_visible"}
 
@@ -60,18 +61,19 @@ class _Plugin:
             value = left.get(old)
             if value is None:
                 continue
-            if new in left and old == "menu_links" and not self._has_links(value, left[new]):
-                yield self._note(old, new, value)
-                continue
-            if new in left:
+            if new in left and (old != "menu_links" or self._has_links(value, left[new])):
                 steps.append(self._drop(old, f"2.x reads {new} instead of {{}}"))
                 steps += self._left_over(value)
                 continue
-            changes = self._converted(old, new, value)
+            there = left.get(new)
+            changes = (
+                self._converted(old, new, value) if there is None else self._among(value, there)
+            )
             if changes is None:
                 yield self._note(old, new, value)
             else:
-                if (empty := self._statement(new)) is not None:  # it would win over what is new
+                empty = self._statement(new)
+                if empty is not None and there is None:  # it would win over what is new
                     changes += (DropStatement(node=empty),)
                 steps.append(self._step(value.lineno, f"2.x reads {new} instead of {old}", changes))
         if steps and not left and not self.plugin.others and self._unused():
@@ -174,10 +176,35 @@ class _Plugin:
             call = self.source.value_of(element, ast.Call)
             if not isinstance(call, ast.Call):
                 return None
-            made = self._link(call) if old == "menu_links" else self._view(call)
+            link = self._link(call) if old == "menu_links" else None
+            made = self._view(call) if old != "menu_links" else None
+            if link is not None:
+                made = [Replace(node=call, code=link)]
             if made is None:
                 return None
             operations += made
+        return tuple(operations)
+
+    def _among(self, links: ast.expr, items: ast.expr) -> tuple[Operation, ...] | None:
+        """What puts the links behind the menu items that there are; None when either cannot be
+        seen."""
+        old, new = map(self._statement, ("menu_links", "appbuilder_menu_items"))
+        if not isinstance(links, ast.List | ast.Tuple) or not isinstance(items, ast.List):
+            return None
+        if old is None or getattr(new, "value", None) is not items:
+            return None
+        operations: list[Operation] = [DropStatement(node=old)]
+        more = ""
+        for element in links.elts:
+            call = self.source.value_of(element, ast.Call)
+            code = self._link(call) if isinstance(call, ast.Call) else None
+            if call is None or code is None:
+                return None
+            if call is not element:
+                operations.append(Replace(node=call, code=code))
+                code = self.source.segment(element)
+            more += f", {code}"
+        operations.append(Insert(at=self.source.span(items.elts[-1])[1], code=more))
         return tuple(operations)
 
     def _items(self, call: ast.Call, names: tuple[str, ...]) -> dict[str, str] | None:
@@ -189,7 +216,8 @@ class _Plugin:
             given[keyword.arg] = self.source.segment(keyword.value)
         return None if len(call.args) > len(names) else given
 
-    def _link(self, call: ast.Call) -> list[Operation] | None:
+    def _link(self, call: ast.Call) -> str | None:
+        """The menu item that says what a link does, as code."""
         if self.source.path_of(call.func) not in _LINKS:
             return None
         given = self._items(call, _LINK)
@@ -199,7 +227,7 @@ class _Plugin:
         if "category" in given:
             parts.append(f'"category": {given["category"]}')
         parts.append(f'"href": {given["url"]}')
-        return [Replace(node=call, code="{" + ", ".join(parts) + "}")]
+        return "{" + ", ".join(parts) + "}"
 
     def _has_links(self, links: ast.expr, items: ast.expr) -> bool:
         """Whether the menu items name each address that the links of 1.10's other interface do."""
@@ -287,8 +315,36 @@ def _docstring(node: ast.stmt) -> bool:
 def _find(source: Source, _: Target) -> Iterator[Change]:
     if "AirflowPlugin" not in source.text:
         return
-    for plugin in plugin_classes(source.tree):
-        yield from _Plugin(source, plugin).find()
+    changes = [c for p in plugin_classes(source.tree) for c in _Plugin(source, p).find()]
+    yield from changes
+    steps = [change for change in changes if isinstance(change, Step)]
+    rebound = {op.binding for s in steps for op in s.operations if isinstance(op, Rebind)}
+    for binding in source.bindings:
+        if binding.path in _EXPOSE and not binding.dotted and binding not in rebound:
+            yield from _exposed(source, binding)
+
+
+def _exposed(source: Source, binding: Binding) -> Iterator[Step]:
+    """Flask-Admin's ``expose`` on the pages of views that are Flask-AppBuilder's already."""
+    pages = {
+        use
+        for cls, _ in source.classes
+        if any(source.path_of(base) in _APPBUILDERS for base in cls.bases)
+        for node in ast.walk(cls)
+        for use in binding.uses
+        if use.node is node
+    }
+    if pages:
+        new = NewImport(
+            module="flask_appbuilder", name="expose", asname=binding.alias.asname or ""
+        )
+        message = "The pages of Flask-AppBuilder's views are exposed by its own decorator"
+        yield Step(
+            rule=ID,
+            line=binding.statement.lineno,
+            message=message,
+            operations=(Rebind(binding=binding, imports=(new,)),),
+        )
 
 
 _IMPORTS = (
@@ -369,6 +425,59 @@ RULE = Rule(
                 "class Company(AirflowPlugin):",
                 "    name = 'company'",
                 "    appbuilder_menu_items = [docs]",
+            ),
+        ),
+        Example(
+            before=lines(
+                _IMPORTS[0],
+                "from flask_admin import expose",
+                "from flask_admin.base import MenuLink",
+                "from flask_appbuilder import BaseView",
+                "",
+                "docs = MenuLink(name='Docs', url='https://docs.example.com')",
+                "",
+                "",
+                "class Quota(BaseView):",
+                "    default_view = 'quota'",
+                "",
+                "    @expose('/')",
+                "    def quota(self):",
+                "        return self.render_template('quota.html')",
+                "",
+                "",
+                "quota = {'name': 'Quota', 'href': '/quota'}",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    menu_links = [docs, MenuLink('Home', 'https://example.com')]",
+                "    appbuilder_menu_items = [quota]",
+                "    appbuilder_views = [{'name': 'Quota', 'view': Quota()}]",
+            ),
+            after=lines(
+                _IMPORTS[0],
+                "from flask_appbuilder import expose",
+                "from flask_appbuilder import BaseView",
+                "",
+                "docs = {\"name\": 'Docs', \"href\": 'https://docs.example.com'}",
+                "",
+                "",
+                "class Quota(BaseView):",
+                "    default_view = 'quota'",
+                "",
+                "    @expose('/')",
+                "    def quota(self):",
+                "        return self.render_template('quota.html')",
+                "",
+                "",
+                "quota = {'name': 'Quota', 'href': '/quota'}",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    appbuilder_menu_items = [quota, docs, "
+                "{\"name\": 'Home', \"href\": 'https://example.com'}]",
+                "    appbuilder_views = [{'name': 'Quota', 'view': Quota()}]",
             ),
         ),
         Example(

@@ -272,6 +272,31 @@ def _suffix_glob(value: ast.expr, source: Source) -> str | None:
     return joined([("**/*", True), *pieces]) if pieces is not None else None
 
 
+def _folder(value: ast.expr, source: Source) -> str | None:
+    """A folder of S3 as a pattern of all that is below it."""
+    pieces = [p for p in pieces_of(known(value, source), source) or () if p[0]]
+    text, literal = pieces[-1] if pieces else ("", False)
+    plain = "".join(t for t, lit in pieces if lit and not _TEMPLATE.fullmatch(t))
+    if not literal or any(mark in plain for mark in "*?["):
+        return None  # it may end in "/" or not, or has a pattern's signs
+    if pieces_of(value, source) is None:  # a name stays
+        pieces = [(source.segment(value), False)]
+    return joined([*pieces, ("*" if text.endswith("/") else "/*", True)])
+
+
+def _ssh(value: ast.expr, source: Source) -> str | None:
+    """The connection of a hook that has nothing but that."""
+    hook = known(value, source)
+    if not isinstance(hook, ast.Call) or len(hook.args) + len(hook.keywords) != 1:
+        return None
+    path = source.path_of(hook.func) or ""
+    given = {k.arg: k.value for k in hook.keywords} or {"ssh_conn_id": hook.args[0]}
+    connection = given.get("ssh_conn_id")
+    if connection is None or path.rpartition(".")[2] != "SSHHook":
+        return None
+    return source.segment(connection)
+
+
 def _text(value: ast.expr, source: Source) -> str | None:
     """A number as the text that it was read as."""
     if pieces_of(known(value, source), source) is not None:
@@ -317,6 +342,8 @@ SHAPES: Mapping[str, tuple[Shape, str]] = {
     "several": (_several, "a list"),
     "sole": (_sole, "the one element of the list: several have to become one package"),
     "fields": (_fields, '{"fields": [...]}'),
+    "folder": (_folder, '"<prefix>/*"'),
+    "ssh": (_ssh, "the connection of the hook; or give sftp_hook=SFTPHook(...)"),
     "glob": (_suffix_glob, '"**/*" and the end of the name'),
     "dill": (_dill, '"dill" or "pickle"'),
     "exists": (_exists, '"ignore" or "log"'),

@@ -335,9 +335,7 @@ def _exposed(source: Source, binding: Binding) -> Iterator[Step]:
         if use.node is node
     }
     if pages:
-        new = NewImport(
-            module="flask_appbuilder", name="expose", asname=binding.alias.asname or ""
-        )
+        new = NewImport(module="flask_appbuilder", name="expose", asname=binding.alias.asname or "")
         message = "The pages of Flask-AppBuilder's views are exposed by its own decorator"
         yield Step(
             rule=ID,

@@ -867,3 +867,60 @@ def test_a_class_that_others_inherit_from_is_not_called_as_its_successor(
     assert migrate_source(text, pins=targets["2.10.3"], own=own).text is None
     called = migrate_source(text, pins=targets["2.11.0"], own=own).text or ""
     assert "Mine(task_id='t', sql='s', conn_id='p')" in called
+
+
+S3 = "from airflow.sensors.s3_prefix_sensor import S3PrefixSensor\n\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ("prefix='in/{{ ds[:4] }}', delimiter='/'", '"in/{{ ds[:4] }}/*"'),
+        ("prefix='in/'", '"in/*"'),
+        ("prefix=f'{TEAM}/in'", 'f"{TEAM}/in/*"'),
+        ("prefix=FOLDER", 'f"{FOLDER}/*"'),
+    ],
+)
+def test_a_prefix_of_s3_is_a_pattern(given: str, key: str, newest: dict[str, str]) -> None:
+    """1.10 waited for anything below a folder."""
+    head = "FOLDER = 'in/files'\n\nwait = "
+    before = S3 + head + f"S3PrefixSensor(task_id='w', bucket_name='b', {given})\n"
+    after = (
+        "from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor\n\n"
+        + head
+        + "S3KeySensor("
+        f"task_id='w', bucket_name='b', bucket_key={key}, wildcard_match=True)\n"
+    )
+    migration = migrate_source(before, pins=newest)
+    assert joined(migration.text) == after
+    assert not migration.notes
+
+
+@pytest.mark.parametrize(
+    "given", ["prefix=ask()", "prefix='in/*'", "prefix=f'in/{TEAM}'", "prefix='a', delimiter='.'"]
+)
+def test_a_prefix_of_s3_that_is_no_folder_in_sight(given: str, newest: dict[str, str]) -> None:
+    text = S3 + f"S3PrefixSensor(task_id='w', bucket_name='b', {given})\n"
+    notes = [note.message for note in migrate_source(text, pins=newest).notes]
+    assert any("does not take" in message for message in notes)
+
+
+@pytest.mark.parametrize(
+    ("hook", "connection"),
+    [("SSHHook('files')", "'files'"), ("HOOK", '"other"'), ("SSHHook('a', timeout=3)", "")],
+)
+def test_the_connection_of_an_ssh_hook(hook: str, connection: str, newest: dict[str, str]) -> None:
+    text = (
+        "from airflow.contrib.hooks.ssh_hook import SSHHook\n"
+        "from airflow.contrib.operators.sftp_operator import SFTPOperator\n\n"
+        'HOOK = SSHHook(ssh_conn_id="other")\n'
+        f"put = SFTPOperator(task_id='p', ssh_hook={hook}, remote_filepath='b')\n"
+    )
+    migration = migrate_source(text, pins=newest)
+    made = joined(migration.text).partition("put = ")[2]
+    if connection:
+        assert f"ssh_conn_id={connection}, remote" in made
+        assert not migration.notes
+    else:
+        assert "ssh_hook=SSHHook(" in made
+        assert "ssh_hook" in migration.notes[0].message

@@ -65,7 +65,15 @@ def test_a_plugin_is_one_by_whichever_name(text: str) -> None:
             ["    appbuilder_menu_items = [{'name': 'D', 'href': 'h'}]"],
             0,
         ),
-        ("[{'name': 'X', 'href': 'x'}]", [], 1),
+        (
+            "[{'name': 'X', 'href': 'x'}]",
+            [
+                "    appbuilder_menu_items = "
+                "[{'name': 'X', 'href': 'x'}, {\"name\": 'D', \"href\": 'h'}]"
+            ],
+            0,
+        ),
+        ("list(ITEMS)", [], 1),
     ],
 )
 def test_links_and_menu_items_are_one_list(

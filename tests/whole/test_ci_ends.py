@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,36 +38,44 @@ STARTED = ("-m tox", "mwaa-harness check", "sleep 611", "sleep 612", "dockerd --
 
 
 @pytest.fixture
-def running(engine: Engine, root: Path, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def home() -> Iterator[Path]:
+    """A folder near the root: the path of an engine's socket has 107 bytes at most."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def running(engine: Engine, root: Path, home: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The script, when all that it starts is there."""
     dockerd = shutil.which("dockerd")
     if os.getuid() != 0 or not dockerd:
         pytest.skip("an engine of its own needs root and dockerd")
-    shutil.copytree(root / ".ci", tmp_path / "repo" / ".ci")
-    (tmp_path / "scratch").mkdir()
+    shutil.copytree(root / ".ci", home / "repo" / ".ci")
+    (home / "scratch").mkdir()
     for name, text in PROGRAMS.items():
-        path = tmp_path / name
+        path = home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"#!/bin/bash\n{text}\n")
         path.chmod(0o755)
     env = {
-        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "TMPDIR": str(tmp_path / "scratch"),
-        "DOCKER_HOST": f"unix://{tmp_path}/sock",
+        "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "TMPDIR": str(home / "scratch"),
+        "DOCKER_HOST": f"unix://{home}/sock",
         "DOCKERD": dockerd,
     }
-    process = subprocess.Popen([tmp_path / "repo" / ".ci" / "run"], env=env)
+    process = subprocess.Popen([home / "repo" / ".ci" / "run"], env=env)
     try:
         deadline = time.monotonic() + 120
-        while missing := [each for each in STARTED if each not in str(alive(tmp_path))]:
+        while missing := [each for each in STARTED if each not in str(alive(home))]:
             assert process.poll() is None
             assert time.monotonic() < deadline, missing
             time.sleep(0.2)
         yield process
     finally:
         process.kill()
-        for pid in alive(tmp_path):
+        process.wait()
+        for pid in alive(home):
             os.kill(pid, signal.SIGKILL)
 
 
@@ -89,16 +98,16 @@ def alive(home: Path) -> dict[int, str]:
     ids=["tests that pass", "tests that fail", "SIGINT", "SIGTERM"],
 )
 def test_nothing_of_it_lives(
-    running: subprocess.Popen[bytes], tmp_path: Path, ending: str | signal.Signals, code: int
+    running: subprocess.Popen[bytes], home: Path, ending: str | signal.Signals, code: int
 ) -> None:
     if isinstance(ending, str):
-        (tmp_path / "code").write_text(ending)
+        (home / "code").write_text(ending)
     else:
         running.send_signal(ending)
     assert running.wait(timeout=60) == code
     # Who was sent a signal may need a moment to be gone, when its parent was not waited for.
     deadline = time.monotonic() + 10
-    while (left := alive(tmp_path)) and time.monotonic() < deadline:
+    while (left := alive(home)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == {}
-    assert list((tmp_path / "scratch").iterdir()) == []
+    assert list((home / "scratch").iterdir()) == []

@@ -313,6 +313,7 @@ class Plan:
             moved += news
             outcome.append(news[0] if len(news) == 1 else False)
         added = [n for n in self.added.get(statement, ()) if fresh(n)]
+        added.sort(key=lambda n: (n.module, n.name, n.asname))  # in no rule's order
         before = source.indent_of(statement)
         indent = before[: len(before) - len(before.lstrip())].replace("\f", "")
         shared = statement in source.unsplittable or bool(before.strip())
@@ -343,7 +344,7 @@ class Plan:
             lines += [_line(group, module, indent, of) for module, group in groups]
             if not first and lines:
                 lines = _framed(lines, said, indent)
-        for module, group in sorted(_grouped(added), key=lambda g: g[0]):  # in no rule's order
+        for module, group in _grouped(added):
             plain = [n.name for n in group if n.name and not n.asname]
             of_it = f"from {module} import "
             at = next((i for i, line in enumerate(lines) if line.startswith(of_it)), None)

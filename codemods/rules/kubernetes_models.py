@@ -258,8 +258,8 @@ RULE = Rule(
                 "scratch = Volume('s', {'emptyDir': {}})",
             ),
             after=lines(
-                "from kubernetes.client import V1Volume, V1PersistentVolumeClaimVolumeSource, "
-                "V1EmptyDirVolumeSource",
+                "from kubernetes.client import V1Volume, V1EmptyDirVolumeSource, "
+                "V1PersistentVolumeClaimVolumeSource",
                 "from kubernetes.client import V1VolumeMount",
                 "",
                 "volume = V1Volume(name='v', "
@@ -282,7 +282,7 @@ RULE = Rule(
             ),
             after=lines(
                 "from kubernetes.client import V1ContainerPort, V1ResourceRequirements",
-                "from kubernetes.client import V1EnvVar, V1ObjectFieldSelector, V1EnvVarSource",
+                "from kubernetes.client import V1EnvVar, V1EnvVarSource, V1ObjectFieldSelector",
                 "",
                 "port = V1ContainerPort(name='http', container_port=80)",
                 "resources = V1ResourceRequirements(requests={\"memory\": '1Gi'}, "

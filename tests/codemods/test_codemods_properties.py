@@ -45,7 +45,7 @@ def test_rules_get_along(texts: list[str], order: list[Rule], version: str, unsa
 
 @pytest.mark.slow
 @given(MIXTURES, st.permutations(RULES), st.sampled_from(sorted(PYTHONS)), st.booleans())
-@settings(max_examples=400, **LEAN)
+@settings(max_examples=400, derandomize=True, **LEAN)  # of a commit, CI says the same twice
 def test_rules_get_along_in_many_mixtures(
     texts: list[str], order: list[Rule], version: str, unsafe: bool
 ) -> None:

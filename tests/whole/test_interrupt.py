@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-HANGS = """
+# A length that no test of another worker sleeps for: whose process it is shows in its command line.
+NAP = f"611.{os.getpid()}"
+HANGS = f"""
 import subprocess, time
 from airflow import DAG
-subprocess.Popen(["sleep", "611"], start_new_session=True)
+subprocess.Popen(["sleep", "{NAP}"], start_new_session=True)
 time.sleep(600)
 """
 
@@ -45,7 +47,7 @@ def test_nothing_is_left_behind(number: signal.Signals, tmp_path: Path) -> None:
         env={**os.environ, "TMPDIR": str(temporary)},
     )
     deadline = time.monotonic() + 300
-    while not processes_with(b"sleep\x00611"):
+    while not processes_with(f"sleep\0{NAP}".encode()):
         assert process.poll() is None, process.stderr.read() if process.stderr else b""
         assert time.monotonic() < deadline, "the DAG file was never loaded"
         time.sleep(0.2)

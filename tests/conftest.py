@@ -11,16 +11,19 @@ import pytest
 from hypothesis import settings
 
 from harness.aws.emulator import Emulator
+from harness.aws.localstack import default_image
 from harness.aws.moto import moto, reset
 from harness.containers.engine import (
     SCOPE_LABEL,
     SCOPE_VARIABLE,
     Engine,
+    EngineError,
     NoEngine,
     connect,
     scope,
     sweep_run,
 )
+from harness.containers.images import need_image
 from harness.model import Config, Side
 from harness.runtimes.venv import VenvRuntime
 from harness.targets import get_target
@@ -159,6 +162,24 @@ def inventory(engine: Engine) -> set[str]:
     found = [each["Id"] for each in client.containers(all=True, filters=filters)]
     found += [each["Id"] for each in client.networks(filters=filters)]
     return {*found, *(each["Name"] for each in client.volumes(filters=filters)["Volumes"] or ())}
+
+
+# Made by .ci/localstack-image where no image registry can be reached.
+LOCALSTACK = "mwaa-harness/local-localstack:4.14.0"
+
+
+@pytest.fixture(scope="session")
+def localstack_image(engine: Engine) -> str:
+    """An image that is here or that can be pulled; where there is none, it is like no engine."""
+    named = os.environ.get("MWAA_HARNESS_LOCALSTACK_IMAGE")
+    if named or engine.client.images.list(LOCALSTACK):
+        return named or LOCALSTACK
+    try:
+        return need_image(engine, default_image(), lambda _: None).name
+    except EngineError as error:
+        if os.environ.get(DOCKER_REQUIRED):
+            raise
+        pytest.skip(error.message)
 
 
 def _wait_for_engine() -> None:

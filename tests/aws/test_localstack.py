@@ -10,11 +10,8 @@ import pytest
 
 from harness.aws.emulator import EmulatorError
 from harness.aws.localstack import LocalStackReady, default_image, localstack
-from harness.containers.engine import SCOPE_LABEL, Engine, EngineError, explaining, scope
+from harness.containers.engine import SCOPE_LABEL, Engine, EngineError, scope
 from harness.containers.readiness import ContainerDied, NeverHealthy
-
-LOCAL = "mwaa-harness/local-localstack:4.14.0"
-"""Made by .ci/localstack-image where no image registry can be reached."""
 
 
 def test_the_default_image_is_the_last_that_needs_no_account() -> None:
@@ -85,22 +82,6 @@ def test_one_that_never_gets_healthy_shows_status_and_log() -> None:
 # ------------------------------------------------------------------------------- the real thing
 
 
-@pytest.fixture
-def image(engine: Engine) -> str:
-    """An image that is here or that can be pulled; where there is none, it is like no engine."""
-    named = os.environ.get("MWAA_HARNESS_LOCALSTACK_IMAGE")
-    if named or engine.client.images.list(LOCAL):
-        return named or LOCAL
-    try:
-        with explaining(f"Pulling {default_image()}"):
-            engine.client.images.pull(default_image())
-    except EngineError as error:
-        if os.environ.get("MWAA_HARNESS_DOCKER_REQUIRED"):
-            raise
-        pytest.skip(error.message)
-    return default_image()
-
-
 def ours(engine: Engine) -> list[Any]:
     """The containers of LocalStack's that are there."""
     found = engine.client.containers.list(all=True, filters={"label": f"{SCOPE_LABEL}={scope()}"})
@@ -109,8 +90,8 @@ def ours(engine: Engine) -> list[Any]:
 
 @pytest.mark.docker
 @pytest.mark.xdist_group("docker")
-def test_it_starts_answers_and_is_gone(engine: Engine, image: str) -> None:
-    with localstack(image=image) as aws:
+def test_it_starts_answers_and_is_gone(engine: Engine, localstack_image: str) -> None:
+    with localstack(image=localstack_image) as aws:
         (container,) = ours(engine)
         bindings = container.attrs["HostConfig"]["PortBindings"]["4566/tcp"]
         assert [binding["HostIp"] for binding in bindings] == ["127.0.0.1"]
@@ -139,14 +120,14 @@ def test_an_image_that_is_nowhere_is_named(engine: Engine) -> None:
 @pytest.mark.docker
 @pytest.mark.xdist_group("docker")
 def test_a_container_that_ends_leaves_its_words_and_nothing_else(
-    engine: Engine, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, localstack_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was handed the token: without it, it would have ended otherwise."""
     monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", "ls-secret")
     ends = "mwaa-harness/test-localstack-ends:0"
-    (tmp_path / "Dockerfile").write_text(
-        f'FROM {image}\nENTRYPOINT []\nCMD [ "$LOCALSTACK_AUTH_TOKEN" = ls-secret ] && exit 55\n'
-    )
+    ends_when = '[ "$LOCALSTACK_AUTH_TOKEN" = ls-secret ] && exit 55'
+    dockerfile = f"FROM {localstack_image}\nENTRYPOINT []\nCMD {ends_when}\n"
+    (tmp_path / "Dockerfile").write_text(dockerfile)
     engine.client.images.build(path=str(tmp_path), tag=ends, rm=True, forcerm=True)
     try:
         with pytest.raises(EmulatorError) as caught, localstack(image=ends):

@@ -473,8 +473,36 @@ def test_the_emulated_aws_lacks_what_the_file_asks_for() -> None:
     assert found.rule.id == "network-at-parse"
     assert "(NoSuchBucket)" in found.message
     assert "give moto what the file asks for" in found.fix
-    unknown = broken("ClientError", "An error occurred (NotEmulated) when calling ListBuilds")
-    assert "--aws localstack" in why(BRIDGE, unknown, config=config).fix
+
+
+@pytest.mark.parametrize(
+    ("emulator", "told", "other"),
+    [
+        (
+            "moto",
+            "(NotEmulated) when calling the ListBuilds operation: moto does not",
+            "localstack",
+        ),
+        (
+            "localstack",
+            "(InternalFailure) when calling the ListWorkGroups operation: The API for service"
+            " athena is either not included in your current license plan or has not yet been"
+            " emulated by LocalStack.",
+            "moto",
+        ),
+        (
+            "localstack",
+            "(InternalFailure) when calling the GetConsoleScreenshot operation: The"
+            " get_console_screenshot action has not been implemented",
+            "moto",
+        ),
+    ],
+)
+def test_the_emulated_aws_lacks_the_service(emulator: str, told: str, other: str) -> None:
+    error = broken("ClientError", f"An error occurred {told}")
+    fix = why(BRIDGE, error, config=Config(aws=AwsConfig(emulator=emulator))).fix
+    assert f"{emulator} does not have what it needs" in fix
+    assert f"--aws {other}" in fix
 
 
 def test_a_module_of_the_repository_is_no_package() -> None:

@@ -75,7 +75,7 @@ def _match(cause: Cause, scene: Scene) -> Hit | None:
 
 def _whole_module(missing: str, source: str) -> str:
     """The module that ``source`` imports; Python names only the part of it that is missing."""
-    whole = re.search(rf"\b{re.escape(missing)}(?:\.\w+)*", source)
+    whole = re.search(rf"(?<![\w.]){re.escape(missing)}(?:\.\w+)*", source)
     return whole[0] if whole else missing
 
 

@@ -505,6 +505,14 @@ def test_the_emulated_aws_lacks_the_service(emulator: str, told: str, other: str
     assert f"--aws {other}" in fix
 
 
+def test_the_missing_module_is_not_what_an_import_only_ends_like() -> None:
+    error = broken("ModuleNotFoundError", "No module named 'kubernetes'")
+    found = why(BRIDGE, error, "1\n2\nfrom airflow.contrib.kubernetes.pod import Resources\n")
+    assert found.message.endswith("has the module kubernetes")
+    found = why(BRIDGE, error, "1\n2\nfrom kubernetes.client import models\n")
+    assert found.message.endswith("has the module kubernetes.client")
+
+
 def test_a_module_of_the_repository_is_no_package() -> None:
     error = broken("ModuleNotFoundError", "No module named 'common'")
     found = why(BRIDGE, error, files=["src/common/dates.py"])

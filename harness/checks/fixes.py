@@ -70,7 +70,10 @@ def fix_package(hit: Hit) -> str:
     extra = EXTRA_OF.get(hit.root, "") if is_inside_airflow(hit) else ""
     if extra and hit.scene.side is Side.BRIDGE:
         line = f"apache-airflow[{extra}]=={hit.scene.observation.airflow}"
-        return f"Add {line} to requirements.txt; on the target it becomes the provider."
+        return (
+            f"Add {line} to requirements.txt (on the target it becomes the provider), or run with "
+            "--assume-missing."
+        )
     pins = (
         hit.scene.pair.bridge_pins if hit.scene.side is Side.BRIDGE else hit.scene.pair.target_pins
     )

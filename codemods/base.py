@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from codemods.changes import Change
@@ -24,18 +24,40 @@ class OwnClass:
     within: tuple[str, ...]  # the folders and the module that define it
     positional: tuple[str, ...] = ()  # what its constructor takes by place
     inherits: bool = True  # it is a class; a function makes one
-
-    def may_be(self, path: str) -> bool:
-        """Whether an import of ``path`` may mean this class.
-
-        The repository itself may be a package, which stands before its folders then.
-        """
-        head, *inside = path.split(".")
-        below = tuple(inside[:-1])
-        return head in {"", "airflow", *self.within} or (len(below) > 1 and below == self.within)
+    defines: tuple[str, ...] = ()  # the attributes that those on the way give it
 
 
-OwnClasses = Mapping[str, OwnClass]  # by name
+OwnClasses = Mapping[str, tuple[OwnClass, ...]]  # by name
+
+
+class Placed(Protocol):
+    """Something that a file of the repository defines."""
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        """The folders and the module."""
+
+
+_Placed = TypeVar("_Placed", bound=Placed)
+
+
+def best_fit(found: Iterable[_Placed], path: str) -> _Placed | None:
+    """The one of these that an import of ``path`` means, where that is plain."""
+    ranked = [(rank, one) for one in found if (rank := _fit(one.within, path))]
+    best = max((rank for rank, _ in ranked), default=0)
+    fitting = [one for rank, one in ranked if rank == best]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _fit(within: tuple[str, ...], path: str) -> int:
+    """How well an import of ``path`` fits to what a module defines: 0 is not at all.
+
+    The repository itself may be a package, which stands before its folders then.
+    """
+    module = tuple(part for part in path.split(".")[:-1] if part)
+    inside = module == within[-len(module) :] or (len(within) > 1 and module[1:] == within)
+    head = path.partition(".")[0]
+    return 2 if module and inside else int(head in {"", "airflow", *within})
 
 
 class Place(Protocol):

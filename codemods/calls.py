@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from codemods.base import OwnClass
 from codemods.constructors import baseline
-from codemods.hops import all_hops
+from codemods.heritage import bases, heritage, own_at
 from codemods.source import Source, Use
 
 
@@ -115,16 +116,6 @@ def _direct(source: Source) -> Iterator[Construction]:
             yield Construction(node=call.node, path=call.path, use=call.use)
 
 
-def _base(source: Source, node: ast.ClassDef) -> tuple[str, Use] | None:
-    if not node.bases:
-        return None
-    base = node.bases[0]  # the class whose constructor super() reaches first
-    path, use = source.path_of(base), source.use_of(base)
-    if path is not None and use is not None and path.startswith("airflow."):
-        return path, use
-    return None
-
-
 def init_of(node: ast.ClassDef) -> ast.FunctionDef | None:
     return next(
         (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None
@@ -210,44 +201,58 @@ def maker(
 
 
 def _subclasses(source: Source) -> Iterator[Construction]:
-    named = {node.name: node for node, scope in source.classes if scope is source.module}
-    for node, _ in source.classes:
-        found = _base(source, node)
-        init = init_of(node)
-        if found is None or init is None:
+    for cls, _ in source.classes:
+        init, found = init_of(cls), heritage(source, cls)
+        above = _taken(found.line[1:], found.own) if found.path and init is not None else None
+        if init is None or above is None:
             continue
         for call in ast.walk(init):
-            if isinstance(call, ast.Call) and _is_super_init(call):
-                yield Construction(node=call, path=found[0], use=None)
-            elif (
-                isinstance(call, ast.Call)
-                and isinstance(call.func, ast.Attribute)
-                and call.func.attr == "__init__"
-                and (base := source.path_of(call.func)) == f"{found[0]}.__init__"
-                and base is not None
-            ):
-                yield Construction(node=call, path=found[0], use=None, first=1)
-    for call in source.plain_calls:
-        if not isinstance(call.func, ast.Name):
-            continue
-        taken: set[str] = set()
-        cls = named.get(call.func.id)
-        seen: set[str] = set()
-        while cls is not None and cls.name not in seen:
-            seen.add(cls.name)
-            init = init_of(cls)
-            more = takes(init) if init is not None else frozenset()
-            if more is None:
-                break
-            taken |= more
-            found = _base(source, cls)
-            if found is not None:
+            first = _of_base(call, source, cls)
+            if isinstance(call, ast.Call) and first is not None:
+                own_above = len(found.line) > 1 or found.own is not None
                 yield Construction(
-                    node=call, path=found[0], use=None, own=frozenset(taken), first=len(call.args)
+                    node=call,
+                    path=found.path,
+                    use=None,
+                    own=above,
+                    first=len(call.args) if own_above else first,
                 )
-                break
-            parent = next((b.id for b in cls.bases if isinstance(b, ast.Name)), "")
-            cls = named.get(parent)
+    named = {node.name: node for node, scope in source.classes if scope is source.module}
+    for call in source.plain_calls:
+        made = named.get(call.func.id) if isinstance(call.func, ast.Name) else None
+        if made is None:
+            continue
+        found = heritage(source, made)
+        own = _taken(found.line, found.own)
+        if found.path and own is not None:
+            yield Construction(node=call, path=found.path, use=None, own=own, first=len(call.args))
+
+
+def _taken(line: Iterable[ast.ClassDef], own: OwnClass | None) -> frozenset[str] | None:
+    """What classes take for themselves of what is meant for Airflow's; None: nothing gets on."""
+    found = set(own.takes) if own is not None else set()
+    for cls in line:
+        init = init_of(cls)
+        more = takes(init) if init is not None else frozenset()
+        if more is None:
+            return None
+        found |= more
+    return frozenset(found)
+
+
+def _of_base(call: ast.AST, source: Source, cls: ast.ClassDef) -> int | None:
+    """How many arguments of a base's constructor come before its own; None: it is none."""
+    if not (
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "__init__"
+    ):
+        return None
+    owner = call.func.value
+    if isinstance(owner, ast.Call):
+        return 0 if isinstance(owner.func, ast.Name) and owner.func.id == "super" else None
+    named = {ast.unparse(base) for base in bases(source, cls)}
+    return 1 if ast.unparse(owner) in named else None
 
 
 def _unpacked(value: ast.expr) -> set[str]:
@@ -310,27 +315,11 @@ def _by_other_names(source: Source) -> Iterator[Construction]:
             yield Construction(node=call, path=paths[0], use=None)
 
 
-def _is_super_init(call: ast.Call) -> bool:
-    func = call.func
-    return (
-        isinstance(func, ast.Attribute)
-        and func.attr == "__init__"
-        and isinstance(func.value, ast.Call)
-        and isinstance(func.value.func, ast.Name)
-        and func.value.func.id == "super"
-    )
-
-
 def _from_other_files(source: Source) -> Iterator[Construction]:
     """Calls of the repository's own classes and functions that other files define."""
     for call in source.calls if source.own else ():
-        own = source.own.get(call.path.rpartition(".")[2])
-        ours = call.path.startswith("airflow.") and (
-            call.path.startswith(("airflow.contrib.", "airflow.providers."))
-            or call.path in all_hops()
-            or baseline().signature(call.path) is not None
-        )  # Airflow's own of that name
-        if own is not None and not ours and own.may_be(call.path):
+        own = own_at(source, call.path)
+        if own is not None:
             yield Construction(
                 node=call.node,
                 path=own.base,

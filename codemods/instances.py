@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from codemods.calls import constructions
 from codemods.constructors import baseline
+from codemods.heritage import heritage, kin
 from codemods.source import Source
 
 TASK = "airflow.models.baseoperator.BaseOperator"
@@ -390,31 +391,17 @@ class Instances:
         return kind is not None and self.defines(kind.own, name)
 
     def defines(self, cls: ast.ClassDef | None, name: str) -> bool:
-        """Whether a class of the text, or one there that it comes from, has the attribute."""
-        return any(
-            (own, name) in self.methods or (own, name) in self.attributes for own in self._line(cls)
+        """Whether a class of the text, or one of the repository that it comes from, has the
+        attribute."""
+        own = heritage(self.source, cls).own if cls is not None else None
+        return (own is not None and name in own.defines) or any(
+            (one, name) in self.methods or (one, name) in self.attributes
+            for one in kin(self.source, cls)
         )
-
-    def _line(self, cls: ast.ClassDef | None) -> Iterator[ast.ClassDef]:
-        """A class of the text and those of the text that it inherits from."""
-        seen: set[ast.ClassDef] = set()
-        while cls is not None and cls not in seen:
-            seen.add(cls)
-            yield cls
-            base = cls.bases[0] if cls.bases else None
-            plain = isinstance(base, ast.Name) and self.source.path_of(base) is None
-            cls = self.classes.get(base.id) if plain and isinstance(base, ast.Name) else None
 
     def base(self, cls: ast.ClassDef) -> str:
         """The 1.10 path of the class of Airflow's that a class of the text comes from."""
-        *_, last = self._line(cls)
-        path = self.source.path_of(last.bases[0]) if last.bases else None
-        if path is None:
-            return ""
-        own = self.source.own.get(path.rpartition(".")[2])
-        if own is not None and own.may_be(path) and not path.startswith("airflow."):
-            return own.base
-        return path if path.startswith("airflow.") else ""
+        return heritage(self.source, cls).path
 
     def _agreed(self, values: Iterable[ast.expr], depth: int) -> Kind | None:
         """What several values are, when it is the same; None says nothing of it."""
@@ -462,7 +449,7 @@ class Instances:
         if owner is None:  # DagRun.find
             path = (self.source.path_of(node) or "").rpartition(".")[0]
         elif not owner.many:
-            for own in self._line(owner.own):
+            for own in kin(self.source, owner.own):
                 method = self.methods.get((own, node.attr))
                 if method is not None and (called or method.decorator_list):
                     return self._returned(method, depth)

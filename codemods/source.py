@@ -176,6 +176,7 @@ class Source:
         self.own: OwnClasses = {}  # classes that other files of the repository define
         self.orphans: frozenset[str] = frozenset()  # imports that went without their uses
         self._loads: list[tuple[tuple[ast.expr, ...], str, Scope]] = []
+        self._earlier: set[int] = set()  # names that stand before what binds them anew
         self._all_calls: list[ast.Call] = []
         _Reader(self).read()
         self._resolve()
@@ -254,7 +255,7 @@ class Source:
                 path=".".join([bindings[0].path, *attributes]),
                 bindings=tuple(bindings),
                 scope=scope,
-                sure=name not in owner.others,
+                sure=name not in owner.others or id(nodes[0]) in self._earlier,
             )
             for binding in bindings:
                 binding.uses.append(use)
@@ -552,6 +553,11 @@ class _Reader:
                 self.source.words |= set(_WORD.findall(part.value))
 
     def _class(self, node: ast.ClassDef) -> None:
+        if node.name not in self.scope.others:  # class Name(Name): the base is the import's
+            bases = [n for base in node.bases for n in ast.walk(base)]
+            self.source._earlier |= {
+                id(n) for n in bases if isinstance(n, ast.Name) and n.id == node.name
+            }
         self._visit_all([*node.decorator_list, *node.bases, *node.keywords])
         self._bind(node.name)
         self.source.classes.append((node, self.scope))
@@ -568,6 +574,9 @@ class _Reader:
         for target in targets:
             if isinstance(target, ast.Name) and node.value is not None:
                 self.source.assigned.setdefault(target.id, []).append(node.value)
+                made = _made_by_type(target.id, node.value)
+                if made is not None:
+                    self.source.classes.append((made, self.scope))
             elif isinstance(target, ast.Subscript) and node.value is not None:
                 self.source.items_set.append((target, node.value))
         if isinstance(node, ast.AnnAssign):
@@ -644,6 +653,23 @@ class _Reader:
         if node.name:
             self._bind(node.name)
         self._children(node)
+
+
+def _made_by_type(name: str, value: ast.expr) -> ast.ClassDef | None:
+    """``Name = type("Name", (Base,), {"a": b})`` as the class that it makes."""
+    match value:
+        case ast.Call(
+            func=ast.Name(id="type"),
+            args=[_, ast.Tuple(elts=bases), ast.Dict(keys=keys, values=values)],
+        ):
+            body: list[ast.stmt] = [
+                ast.copy_location(ast.Assign([ast.Name(str(key.value), ast.Store())], given), key)
+                for key, given in zip(keys, values, strict=True)
+                if isinstance(key, ast.Constant)
+            ]
+            made = ast.ClassDef(name=name, bases=bases, keywords=[], body=body, decorator_list=[])
+            return ast.copy_location(made, value)
+    return None
 
 
 def _declarations(body: Iterable[ast.AST]) -> Iterator[ast.Global | ast.Nonlocal]:

@@ -336,7 +336,7 @@ def settle(target: Target, source: Source, path: str, calls: list[ast.Call]) -> 
     if resolution.removed is not None or not resolution.replaced:
         return resolution
     inherited = _subclasses(source, path) or any(
-        own.base == path and own.inherits for own in source.own.values()
+        own.base == path and own.inherits for found in source.own.values() for own in found
     )
     if (
         calls

@@ -65,7 +65,7 @@ def _outcome(source: Source, target: Target, path: str, name: str) -> tuple[str,
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
     paths = {*calls_by_path(source), *(b.path for b in source.bindings)}
-    paths |= {own.base for own in source.own.values()}
+    paths |= {own.base for found in source.own.values() for own in found}
     wanted = {name for path in paths if path.startswith("airflow.") for name in _kept(path)}
     if not wanted & {*_ASKED.findall(source.text), *source.words}:
         return

@@ -11,6 +11,7 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import handing, init_of, key_of, takes
 from codemods.changes import Change, Step
 from codemods.constructors import baseline
+from codemods.heritage import own_at
 from codemods.instances import TASK
 from codemods.rules._text import lines
 from codemods.source import Source
@@ -63,8 +64,8 @@ def _known(
             found |= taken
             left += parent.bases
             continue
-        own = source.own.get(path.rpartition(".")[2])
-        if own is not None and own.may_be(path):
+        own = own_at(source, path)
+        if own is not None:
             found |= set(own.takes)
             path = own.base
         old = baseline().signature(path)

@@ -9,6 +9,7 @@ from codemods.base import Example, Rule
 from codemods.calls import init_of, positional_of
 from codemods.changes import Change, EditCall, Step
 from codemods.constructors import baseline
+from codemods.heritage import heritage, own_at
 from codemods.instances import TASK
 from codemods.rules._text import lines
 from codemods.source import Source
@@ -40,20 +41,17 @@ def _names(source: Source, call: ast.Call, named: dict[str, ast.ClassDef]) -> tu
     """What the arguments of a call are called, where it makes a task of a class of one's own."""
     path = source.path_of(call.func)
     if path is not None:
-        own = source.own.get(path.rpartition(".")[2])
-        return own.positional if own and own.may_be(path) and _is_task(own.base) else ()
+        own = own_at(source, path)
+        return own.positional if own is not None and _is_task(own.base) else ()
     cls = named.get(call.func.id) if isinstance(call.func, ast.Name) else None
-    init: ast.FunctionDef | None = None
-    seen: set[str] = set()
-    while cls is not None and cls.name not in seen:
-        seen.add(cls.name)
-        init = init or init_of(cls)
-        base = cls.bases[0] if cls.bases else None
-        path = source.path_of(base) if base is not None else None
-        if init is not None and path is not None and _is_task(path):
-            return positional_of(init)
-        cls = named.get(base.id) if isinstance(base, ast.Name) else None
-    return ()
+    found = heritage(source, cls) if cls is not None else None
+    if found is None or not _is_task(found.path):
+        return ()
+    inits = (init for one in found.line if (init := init_of(one)) is not None)
+    init = next(inits, None)
+    if init is not None:
+        return positional_of(init)
+    return found.own.positional if found.own is not None else ()
 
 
 def _is_task(path: str) -> bool:

@@ -9,6 +9,7 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import init_of
 from codemods.changes import Change, Compose, Insert, RenameArgument, Replace, Step
 from codemods.constructors import baseline
+from codemods.heritage import bases, heritage, kin
 from codemods.instances import TASK, instances
 from codemods.rules._text import lines
 from codemods.source import Source
@@ -124,12 +125,11 @@ GONE: Mapping[str, Mapping[str, tuple[str, str]]] = {
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
-    named = {cls.name: cls for cls, _ in source.classes}
     for cls, _ in source.classes:
         paths = [p for b in cls.bases if (p := source.path_of(b)) is not None]
         if any(p.startswith("airflow.") and p.endswith(f".{_LINK}") for p in paths):
             yield from _link(source, target, cls)
-        lineage = _lineage(source, cls, named)
+        lineage = _lineage(source, cls)
         if TASK in lineage:
             yield from _fields(source, cls)
             yield from _params(source, target, cls)
@@ -166,21 +166,12 @@ def _of_others(source: Source, target: Target) -> Iterator[Change]:
             yield Note.at(node, rule=ID, message=message, fix=rows[0][1])
 
 
-def _lineage(source: Source, cls: ast.ClassDef, named: dict[str, ast.ClassDef]) -> set[str]:
+def _lineage(source: Source, cls: ast.ClassDef) -> set[str]:
     """The classes of 1.10 that a class inherits from, by others of the repository as well."""
-    found: set[str] = set()
-    left, seen = [cls], set()
-    while left:
-        at = left.pop()
-        seen.add(at)
-        for base in at.bases:
-            path = source.path_of(base) or ""
-            if isinstance(base, ast.Name) and named.get(base.id, at) not in seen and not path:
-                left.append(named[base.id])
-            own = source.own.get(path.rpartition(".")[2])
-            signature = baseline().signature(own.base if own and own.may_be(path) else path)
-            found |= set(signature.lineage) if signature is not None else set()
-    return found
+    paths = [heritage(source, cls).path]
+    paths += [p for one in kin(source, cls) for b in bases(source, one) if (p := source.path_of(b))]
+    signatures = (baseline().signature(path) for path in paths)
+    return {path for signature in signatures if signature for path in signature.lineage}
 
 
 def _params(source: Source, target: Target, cls: ast.ClassDef) -> Iterator[Change]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 import codemods
-from codemods.base import OwnClass
+from codemods.base import OwnClasses
 from harness.archives import python_members
 from harness.cache import cache_folder
 from harness.diffs import decoded, encoding_of, line_origins, unified_diff
@@ -324,32 +324,36 @@ def _shared_names(sources: Iterable[bytes]) -> tuple[str, ...]:
     return tuple(sorted(name.decode("ascii", "ignore") for name in found))
 
 
-_DEFINES = re.compile(rb"^class[ \t]+(\w+)[ \t]*\([ \t\r\n]*([\w.]+)", re.MULTILINE)
+_DEFINES = re.compile(rb"^[ \t]*class[ \t]+(\w+)[ \t]*\(([^()]*)", re.MULTILINE)
+_WORD = re.compile(rb"[A-Za-z_]\w*")
 _MAKES = re.compile(rb"^def[ \t]+(\w+)\([^)]*\*\*", re.MULTILINE)
 _CALLS = re.compile(rb"\b([A-Za-z]\w*)\(")
 
 
-def _own_classes(sources: Collection[Job]) -> dict[str, OwnClass]:
+def _own_classes(sources: Collection[Job]) -> OwnClasses:
     """The classes, and functions with ``**kwargs``, that one file defines and another one calls.
 
     Only files that define one of them, or what they inherit from, are read as Python.
     """
     bases: dict[str, set[str]] = {}
     homes: dict[str, list[Job]] = {}
-    made: dict[str, set[str]] = {}
+    asked: dict[str, set[str]] = {}  # name → the files that call it or inherit from it
     for job in sources:
-        for name, base in _DEFINES.findall(job.data):
-            bases.setdefault(name.decode(), set()).add(base.decode().rpartition(".")[2])
+        for name, given in _DEFINES.findall(job.data):
+            above = {base.decode() for base in _WORD.findall(given)}
+            bases.setdefault(name.decode(), set()).update(above)
             homes.setdefault(name.decode(), []).append(job)
+            for base in above:
+                asked.setdefault(base, set()).add(job.name)
         for name in _MAKES.findall(job.data) if b"airflow" in job.data else ():
             homes.setdefault(name.decode(), []).append(job)
     for job in sources:
         for name in {name.decode() for name in _CALLS.findall(job.data)} & homes.keys():
-            made.setdefault(name, set()).add(job.name)
+            asked.setdefault(name, set()).add(job.name)
     wanted = {
         name
-        for name, (home, *others) in homes.items()
-        if not others and made.get(name, set()) - {home.name}
+        for name, found in homes.items()
+        if any(asked.get(name, set()) - {home.name} for home in found)
     }
     needed, more = set(wanted), set(wanted)
     while more:

@@ -21,7 +21,7 @@ from typing import IO, cast
 import msgspec
 
 import codemods
-from codemods.base import OwnClass
+from codemods.base import OwnClasses
 from harness.diffs import decoded, line_origins, unified_diff
 from harness.model import RewriteEdit, RewriteNote
 from harness.processes import finish, start
@@ -73,7 +73,7 @@ class Settings:
     unsafe: bool
     python2: bool = False
     shared: tuple[str, ...] = ()  # names that the repository's files import from each other
-    own: Mapping[str, OwnClass] = field(default_factory=dict)  # its own classes, by name
+    own: OwnClasses = field(default_factory=dict)  # its own classes, by name
 
 
 def migrate(job: Job, settings: Settings) -> Migrated:

@@ -1,0 +1,95 @@
+"""What the classes of a text come from, however their bases are given."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from codemods.base import OwnClass, best_fit
+from codemods.constructors import baseline
+from codemods.hops import all_hops
+from codemods.source import Source
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Heritage:
+    """How a class of the text reaches one of Airflow's; ``path`` is empty where it does not."""
+
+    line: tuple[ast.ClassDef, ...]  # itself first, then those of the text on the way
+    path: str = ""  # of Airflow's class, as 1.10 has it
+    own: OwnClass | None = None  # the class of another file on the way
+
+
+def is_airflows(path: str) -> bool:
+    """Whether a path is Airflow's own, and no plugin's."""
+    return path.startswith("airflow.") and (
+        path.startswith(("airflow.contrib.", "airflow.providers."))
+        or path in all_hops()
+        or baseline().signature(path) is not None
+    )
+
+
+def own_at(source: Source, path: str) -> OwnClass | None:
+    """The class or function of another file of the repository that a path means."""
+    found = source.own.get(path.rpartition(".")[2], ())
+    return best_fit(found, path) if found and not is_airflows(path) else None
+
+
+def bases(source: Source, cls: ast.ClassDef) -> Iterator[ast.expr]:
+    """The bases of a class; for a variable and ``A if x else B`` all that it may be."""
+    for base in cls.bases:
+        yield from _meant(source, base)
+
+
+def _meant(source: Source, node: ast.expr, depth: int = 0) -> Iterator[ast.expr]:
+    if isinstance(node, ast.IfExp):
+        yield from _meant(source, node.body, depth)
+        yield from _meant(source, node.orelse, depth)
+    elif isinstance(node, ast.Name) and node.id in source.assigned and depth < 4:
+        yield from (n for v in source.assigned[node.id] for n in _meant(source, v, depth + 1))
+    if not isinstance(node, ast.IfExp):
+        yield node
+
+
+def parents(source: Source, cls: ast.ClassDef) -> Iterator[ast.ClassDef]:
+    """The classes of the text that a class inherits from directly."""
+    for base in bases(source, cls):
+        if isinstance(base, ast.Name) and source.path_of(base) is None:
+            yield from (c for c, _ in source.classes if c.name == base.id and c is not cls)
+
+
+def kin(source: Source, cls: ast.ClassDef | None) -> tuple[ast.ClassDef, ...]:
+    """A class and all those of the text that it inherits from."""
+    found: list[ast.ClassDef] = []
+    left = [cls] if cls is not None else []
+    while left:
+        at = left.pop(0)
+        if at not in found:
+            found.append(at)
+            left += parents(source, at)
+    return tuple(found)
+
+
+@lru_cache(maxsize=128)  # many rules ask in turn about one text
+def heritage(source: Source, cls: ast.ClassDef) -> Heritage:
+    """The first of a class's bases that leads to a class of Airflow's."""
+    return _heritage(source, cls, ()) or Heritage(line=(cls,))
+
+
+def _heritage(
+    source: Source, cls: ast.ClassDef, before: tuple[ast.ClassDef, ...]
+) -> Heritage | None:
+    line = (*before, cls)
+    for base in bases(source, cls):
+        path = source.path_of(base)
+        if path is None:
+            continue
+        own = own_at(source, path)
+        if own is not None and own.inherits:
+            return Heritage(line=line, path=own.base, own=own)
+        if path.startswith("airflow."):
+            return Heritage(line=line, path=path)
+    further = (_heritage(source, p, line) for p in parents(source, cls) if p not in line)
+    return next((found for found in further if found is not None), None)

@@ -1,0 +1,87 @@
+"""Classes of one's own, however they say what they inherit from."""
+
+from __future__ import annotations
+
+import pytest
+
+from codemods.migrate import migrate_source
+from codemods.own_classes import own_classes
+
+HEAD = (
+    "from airflow.operators import bash, python\n"
+    "from airflow.operators.bash import BashOperator\n"
+    "from airflow.operators.bash import BashOperator as Theirs\n\n\n"
+)
+BODY = "    def __init__(self, **kwargs):\n        super().__init__(xcom_push=True, **kwargs)\n\n\n"
+CALL = "BashOperator(task_id='t', bash_command='b', task_concurrency=2)\n"
+MIXIN = "class Mixin:\n    pass\n\n\n"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "class BashOperator(Theirs):\n",
+        "class BashOperator(bash.BashOperator):\n",
+        "class BashOperator(BashOperator):\n",
+        f"{MIXIN}class BashOperator(Mixin, Theirs):\n",
+        "class BashOperator(Theirs if late else python.PythonOperator):\n",
+        "Base = Theirs if late else python.PythonOperator\n\n\nclass BashOperator(Base):\n",
+        "try:\n    from old import Base\nexcept ImportError:\n    Base = Theirs\n\n\n"
+        "class BashOperator(Base):\n",
+    ],
+)
+def test_every_spelling_of_a_base_is_followed(start: str, newest: dict[str, str]) -> None:
+    before = HEAD + start + BODY + CALL
+    after = before.replace("xcom_push", "do_xcom_push")
+    new = migrate_source(before, pins=newest).text
+    assert new == after.replace("task_concurrency", "max_active_tis_per_dag")
+    own = own_classes({"lib/ops.py": before}, ["BashOperator"])
+    away = f"# airflow\nfrom lib import ops\n\nops.{CALL}"
+    new = migrate_source(away, pins=newest, own=own).text
+    assert new == away.replace("task_concurrency", "max_active_tis_per_dag")
+
+
+def test_a_class_that_type_makes(newest: dict[str, str]) -> None:
+    before = (
+        "from airflow.models import BaseOperator\n\n"
+        "Mine = type('Mine', (BaseOperator,), {'template_fields': 'env'})\n"
+        "Mine(task_id='t', task_concurrency=2)\n"
+    )
+    after = before.replace("'env'", "('env',)")
+    after = after.replace("task_concurrency", "max_active_tis_per_dag")
+    assert migrate_source(before, pins=newest).text == after
+
+
+FILES = {
+    "lib/one.py": "from airflow.operators.bash_operator import BashOperator as Base\n\n\n"
+    "class BashOperator(Base):\n    def told(self):\n        self.xcom_push = 1\n",
+    "lib/two.py": "from airflow.operators.python_operator import PythonOperator\n\n\n"
+    "class BashOperator(PythonOperator):\n    pass\n",
+    "lib/three.py": "from lib.one import BashOperator\n\n\nclass Third(BashOperator):\n"
+    "    def __init__(self, task_concurrency, **kwargs):\n        super().__init__(**kwargs)\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("lib.one.BashOperator(xcom_push=True)", "lib.one.BashOperator(do_xcom_push=True)"),
+        ("lib.two.BashOperator(provide_context=True)", "lib.two.BashOperator()"),
+        ("lib.one.BashOperator(provide_context=True)", "lib.one.BashOperator()"),
+        ("lib.three.Third(task_concurrency=2)", None),
+        (
+            "class Mine(lib.three.Third):\n    def __init__(self, **kwargs):\n"
+            "        super().__init__(xcom_push=True, **kwargs)",
+            "class Mine(lib.three.Third):\n    def __init__(self, **kwargs):\n"
+            "        super().__init__(do_xcom_push=True, **kwargs)",
+        ),
+        ("class Mine(lib.three.Third):\n    def f(self):\n        return self.xcom_push", None),
+    ],
+)
+def test_classes_of_one_name_are_told_apart_by_their_file(
+    before: str, after: str | None, newest: dict[str, str]
+) -> None:
+    own = own_classes(FILES, ["BashOperator", "Third"])
+    head = "# airflow\nimport lib.one, lib.three, lib.two\n\n\n"
+    new = migrate_source(f"{head}{before}\n", pins=newest, own=own).text
+    assert new == (f"{head}{after}\n" if after else None)

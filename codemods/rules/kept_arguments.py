@@ -15,6 +15,7 @@ from codemods.methods import baseline_methods
 from codemods.rules._text import lines, sentence
 from codemods.rules.arguments import calls_by_path, is_elsewhere, map_arguments, settle
 from codemods.rules.model_attributes import ROWS
+from codemods.rules.trigger_dag_run import asks_callable
 from codemods.source import Source
 from codemods.target import Target
 
@@ -70,6 +71,8 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     if not wanted & {*_ASKED.findall(source.text), *source.words}:
         return
     known = instances(source)
+    if asks_callable(source, target):
+        wanted.discard("python_callable")
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Attribute) and node.attr in wanted:
             path = known.path(node.value)

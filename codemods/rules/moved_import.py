@@ -21,6 +21,7 @@ from codemods.hops import (
 )
 from codemods.rules._text import lines, sentence
 from codemods.rules.arguments import calls_by_path, settle
+from codemods.rules.trigger_dag_run import defines_order
 from codemods.source import Binding, Source, Use
 from codemods.target import Target
 from codemods.web_interface import goes
@@ -109,6 +110,7 @@ class _Moves:
                 binding.airflow
                 and not self._dead_branch(binding)
                 and not goes(self.source, binding)
+                and not defines_order(self.source, binding)
             ):
                 self.hooks = set()
                 yield from self._binding(binding)

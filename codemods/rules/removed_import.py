@@ -16,7 +16,12 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     return (c for c in import_changes(source, target) if c.rule == REMOVED)
 
 
-_DAGRUN = lines("from airflow.operators.dagrun_operator import DagRunOrder", "", "DagRunOrder()")
+_DAGRUN = lines(
+    "def make():",
+    "    from airflow.operators.dagrun_operator import DagRunOrder",
+    "",
+    "    return DagRunOrder()",
+)
 _PLUGIN = lines(
     "from airflow.operators.company_plugin import CompanyOperator", "", "CompanyOperator()"
 )

@@ -1,19 +1,32 @@
-"""TriggerDagRunOperator's ``python_callable`` becomes ``conf``."""
+"""TriggerDagRunOperator's ``python_callable`` becomes ``conf``, or is asked by a subclass."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
-from codemods.base import Example, Note, Rule
-from codemods.calls import constructions
-from codemods.changes import Change, EditCall, Step
+from codemods.base import Example, Note, Place, Rule
+from codemods.calls import Construction, constructions, init_of, takes
+from codemods.changes import (
+    AddImport,
+    Change,
+    Compose,
+    EditCall,
+    Insert,
+    NewImport,
+    Rebind,
+    Step,
+)
 from codemods.rules._text import lines
-from codemods.source import Source
+from codemods.source import Binding, Source
 from codemods.target import Target
 
 ID = "trigger-dag-run"
 _PATH = "airflow.operators.trigger_dagrun.TriggerDagRunOperator"
+_ORDER = "airflow.operators.dagrun_operator.DagRunOrder"
+Function = ast.FunctionDef | ast.Lambda
+_NO_DICT = (ast.List, ast.Tuple, ast.ListComp, ast.JoinedStr, ast.Constant)
 _ADVICE = (
     'Pass conf={...} (templated: "{{ params.x }}", "{{ dag_run.conf }}") and trigger_run_id= '
     "instead; where the callable may return None, put a ShortCircuitOperator with its condition "
@@ -29,7 +42,7 @@ def _functions(source: Source) -> dict[str, ast.FunctionDef]:
     return {name: nodes[0] for name, nodes in found.items() if len(nodes) == 1}
 
 
-def _payload(function: ast.FunctionDef | ast.Lambda) -> tuple[ast.expr | None, bool]:
+def _payload(function: Function) -> tuple[ast.expr | None, bool]:
     """What a callable puts into the payload, and whether that is all that it does."""
     a = function.args
     names = [x.arg for x in [*a.posonlyargs, *a.args]]
@@ -82,53 +95,261 @@ def _movable(source: Source, payload: ast.expr) -> bool:
     return all(isinstance(n, simple) for n in ast.walk(payload)) and names <= known
 
 
-def _find(source: Source, target: Target) -> Iterator[Change]:
-    functions = _functions(source)
+def _function(source: Source, given: ast.expr) -> Function | None:
+    if isinstance(given, ast.Name):
+        return _functions(source).get(given.id)
+    return given if isinstance(given, ast.Lambda) else None
+
+
+def _conf(source: Source, made: Construction, given: ast.keyword) -> str | None:
+    """The code of the ``conf`` that does all that the callable does: empty where it adds none,
+    None where no such expression does."""
+    if any(k.arg == "conf" for k in made.node.keywords):
+        return None
+    if isinstance(given.value, ast.Constant) and given.value.value is None:
+        return ""
+    function = _function(source, given.value)
+    payload, whole = _payload(function) if function is not None else (None, False)
+    if payload is None:
+        return "" if whole else None
+    code = " ".join(source.segment(payload).split())
+    # Unlike a payload, conf is a template.
+    plain = isinstance(payload, ast.Dict) and not re.search(r"\{[{%#]", code)
+    return code if whole and plain and _movable(source, payload) else None
+
+
+def _imported(source: Source, near: Binding, module: str, name: str) -> tuple[str, AddImport]:
+    """The name under which a file has what it imports, and the import of it."""
+    path = f"{module}.{name}"
+    has = (
+        b.name
+        for b in source.bindings
+        if b.path == path and b.scope is source.module and b.tower is None
+    )
+    local = next((n for n in has if n not in source.module.others), None)
+    local = local or (source.free_name(name) if name in source.names else name)
+    new = NewImport(module=module, name=name, asname="" if local == name else local)
+    return local, AddImport(near=near, new=new)
+
+
+def _below_imports(source: Source, binding: Binding, code: str, *, last: bool = True) -> Insert:
+    """A definition behind the imports that follow the one that it takes the place of; the one
+    that is told first stands last."""
+    body = source.tree.body
+    at = body.index(binding.statement)
+    while at + 1 < len(body) and isinstance(body[at + 1], ast.Import | ast.ImportFrom):
+        at += 1
+    end = source.line_end(source.span(body[at])[1])
+    rest = source.text[end:]
+    blank = 2 if not rest.strip() else len(rest) - len(rest.lstrip("\n"))
+    ended = "" if source.text[:end].endswith("\n") else "\n"
+    return Insert(at=end, code=f"{ended}\n\n{code}" + "\n" * max(0, 2 - blank) * last)
+
+
+def _replaceable(source: Source, bindings: Sequence[Binding]) -> bool:
+    """Whether a definition can stand for the one name that imports of the module bind."""
+    first, *_ = bindings
+    return (
+        source.module.imports.get(first.name) == bindings
+        and first.name not in source.module.others
+        and all(b.statement in source.tree.body for b in bindings)
+        and not any(b.statement in source.unsplittable for b in bindings)
+        and not first.dotted
+    )
+
+
+def defines_order(source: Source, binding: Binding) -> bool:
+    """Whether a file gets a DagRunOrder of its own for the one that it imports."""
+    if binding.path != _ORDER or source.unused(binding):
+        return False
+    return _replaceable(source, [b for b in source.bindings if b.path == _ORDER])
+
+
+def _orders(source: Source) -> Iterator[Step]:
+    """DagRunOrder, which a callable may make itself."""
+    bindings = [b for b in source.bindings if defines_order(source, b)]
+    if not bindings:
+        return
+    # Each file has a class of its own: what another file's callable returns is none of it.
+    asked = tuple(
+        Compose(node=call, parts=("hasattr(", call.args[0], ', "payload")'))
+        for call in source.plain_calls
+        if isinstance(call.func, ast.Name)
+        and call.func.id == "isinstance"
+        and len(call.args) == 2
+        and source.path_of(call.args[1]) == _ORDER
+    )
+    drops = tuple(Rebind(binding=binding, imports=()) for binding in bindings)
+    code = _ORDER_CODE.format(name=bindings[0].name)
+    yield Step(
+        rule=ID,
+        line=bindings[0].alias.lineno,
+        message="the target has no DagRunOrder: the file defines it",
+        operations=(*drops, _below_imports(source, bindings[-1], code), *asked),
+    )
+
+
+def _payloads(source: Source, function: Function) -> Iterator[ast.expr]:
+    """What a callable plainly makes the payload."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Attribute) and t.attr == "payload" for t in node.targets
+        ):
+            yield node.value
+        elif isinstance(node, ast.Call) and source.path_of(node.func) == _ORDER:
+            yield from (k.value for k in node.keywords if k.arg == "payload")
+
+
+def _asked(source: Source, target: Target) -> Iterator[tuple[Construction, ast.keyword]]:
+    """The calls that give a callable, and where they do."""
     for made in constructions(source):
-        if target.resolve(made.path).path != _PATH:
-            continue
-        given = next((k for k in made.reaching if k.arg == "python_callable"), None)
-        if given is None:
-            continue
-        function: ast.FunctionDef | ast.Lambda | None = None
-        if isinstance(given.value, ast.Name):
-            function = functions.get(given.value.id)
-        elif isinstance(given.value, ast.Lambda):
-            function = given.value
-        payload, whole = _payload(function) if function is not None else (None, False)
-        names = {k.arg for k in made.node.keywords}
-        if isinstance(given.value, ast.Constant) and given.value.value is None:
-            whole = True
-        if not whole or "conf" in names or (payload and not _movable(source, payload)):
+        if target.resolve(made.path).path == _PATH:
+            given = next((k for k in made.reaching if k.arg == "python_callable"), None)
+            if given is not None:
+                yield made, given
+
+
+def _reading(source: Source, target: Target) -> Iterator[ast.Attribute]:
+    """What subclasses do with the callable that they hand on unseen."""
+    for cls, _ in source.classes:
+        if any(target.resolve(source.path_of(base) or "").path == _PATH for base in cls.bases):
+            init = init_of(cls)
+            if init is None or ((own := takes(init)) is not None and "python_callable" not in own):
+                yield from (
+                    n
+                    for n in ast.walk(cls)
+                    if isinstance(n, ast.Attribute) and ast.unparse(n) == "self.python_callable"
+                )
+
+
+def asks_callable(source: Source, target: Target) -> bool:
+    """Whether a file gets a class of its own for the operator, which asks the callable."""
+    if "trigger" not in source.text.lower():
+        return False
+    return any(isinstance(change, Step) for change in _classes(source, target))
+
+
+def _classes(source: Source, target: Target) -> Iterator[Change]:
+    """What calls need whose callable no argument can stand for."""
+    asking: list[ast.keyword | ast.Attribute] = [
+        given for made, given in _asked(source, target) if _conf(source, made, given) is None
+    ]
+    asking += _reading(source, target)
+    bindings = [
+        b for b in source.bindings if b.name != "*" and target.resolve(b.path).path == _PATH
+    ]
+    if asking and bindings and _replaceable(source, bindings):
+        yield _own_operator(source, target, bindings, asking[0])
+        return
+    for given in asking:
+        if isinstance(given, ast.keyword):
             yield Note.at(
                 given,
                 rule=ID,
                 message="TriggerDagRunOperator takes no python_callable, DagRunOrder is gone",
                 fix=_ADVICE,
             )
-            continue
-        code = source.segment(payload) if payload is not None else ""
-        yield Step(
-            rule=ID,
-            line=given.lineno,
-            message="the payload that python_callable gave is conf",
-            operations=(
-                EditCall(
-                    node=made.node,
-                    drop=frozenset({"python_callable"}),
-                    add={"conf": " ".join(code.split())} if code else {},
-                ),
-            ),
-        )
 
 
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    yield from _orders(source)
+    yield from _classes(source, target)
+    for made, given in _asked(source, target):
+        code = _conf(source, made, given)
+        if code is not None:
+            edit = EditCall(
+                node=made.node,
+                drop=frozenset({"python_callable"}),
+                add={"conf": code} if code else {},
+            )
+            yield Step(
+                rule=ID,
+                line=given.lineno,
+                message="the payload that python_callable gave is conf",
+                operations=(edit,),
+            )
+        function = _function(source, given.value)
+        for payload in _payloads(source, function) if function is not None else ():
+            none = isinstance(payload, ast.Constant) and payload.value is None
+            if isinstance(payload, _NO_DICT) and not none:
+                yield Note.at(
+                    payload,
+                    rule=ID,
+                    message="the payload becomes the conf of a DAG run, which has to be a dict now",
+                    fix='Put it under a key, {"items": [...]}, and read dag_run.conf["items"] in '
+                    "the DAG that is triggered",
+                )
+
+
+def _own_operator(
+    source: Source, target: Target, bindings: Sequence[Binding], first: Place
+) -> Step:
+    """A class of the operator's name that asks the callable, in the place of its import."""
+    near = bindings[-1]
+    last = not any(defines_order(source, b) for b in source.bindings)
+    package, module, name = _PATH.rsplit(".", 2)
+    home, operators = _imported(source, near, package, module)
+    space, order = _imported(source, near, "types", "SimpleNamespace")
+    clock, time = _imported(source, near, "airflow.utils", "timezone")
+    date = "logical_date" if target.has("apache-airflow>=2.10") else "execution_date"
+    code = _OPERATOR_CODE.format(
+        name=near.name, base=f"{home}.{name}", space=space, clock=clock, date=date
+    )
+    drops = tuple(Rebind(binding=binding, imports=()) for binding in bindings)
+    return Step(
+        rule=ID,
+        line=first.lineno,
+        message=f"{near.name} is a class of the file's, which asks python_callable as on 1.10",
+        operations=(*drops, operators, order, time, _below_imports(source, near, code, last=last)),
+    )
+
+
+_ORDER_CODE = '''\
+class {name}:
+    """What a trigger's callable returns; the payload becomes the conf of the run."""
+
+    def __init__(self, run_id=None, payload=None):
+        self.run_id = run_id
+        self.payload = payload
+'''
+_OPERATOR_CODE = '''\
+class {name}({base}):
+    """Lets python_callable(context, dag_run_obj) fill a run or refuse it, as Airflow 1.10 did."""
+
+    def __init__(self, *, python_callable=None, **kwargs):
+        super().__init__(**kwargs)
+        self.python_callable = python_callable
+
+    def execute(self, context):
+        if self.python_callable is not None:
+            run_id = f"trig__{{self.{date} or {clock}.utcnow()}}".replace(" ", "T")
+            order = self.python_callable(context, {space}(run_id=run_id, payload=None))
+            if not order:
+                self.log.info("Criteria not met, moving on")
+                return
+            self.trigger_run_id, self.conf = order.run_id, order.payload
+        super().execute(context)
+'''
 _OLD = "from airflow.operators.dagrun_operator import TriggerDagRunOperator"
 _NEW = "from airflow.operators.trigger_dagrun import TriggerDagRunOperator"
+_ORDERS = "from airflow.operators.dagrun_operator import DagRunOrder, TriggerDagRunOperator"
+_CHOOSE = (
+    "",
+    "",
+    "def choose(context, dag_run_obj):",
+    "    if context['params']['go']:",
+    "        return DagRunOrder(payload={'by': context['ds']})",
+    "",
+    "",
+    "TriggerDagRunOperator(task_id='t', trigger_dag_id='d', python_callable=choose)",
+)
 
 RULE = Rule(
     id=ID,
     title="Trigger a DAG with conf",
-    why="2.x has no DagRunOrder: what the callable put into its payload is the argument conf.",
+    why="2.x has no DagRunOrder: what the callable put into its payload is the argument conf. A "
+    "callable that decides at run time is asked by a subclass in the file; whether there is a run, "
+    "its run_id and its conf stay what they were.",
     examples=(
         Example(
             before=lines(
@@ -174,16 +395,34 @@ RULE = Rule(
             ),
         ),
         Example(
+            before=lines(_ORDERS, *_CHOOSE),
+            after=lines(
+                "from airflow.operators import trigger_dagrun",
+                "from airflow.utils import timezone",
+                "from types import SimpleNamespace",
+                "",
+                "",
+                *_OPERATOR_CODE.format(
+                    name="TriggerDagRunOperator",
+                    base="trigger_dagrun.TriggerDagRunOperator",
+                    space="SimpleNamespace",
+                    clock="timezone",
+                    date="logical_date",
+                ).splitlines(),
+                "",
+                "",
+                *_ORDER_CODE.format(name="DagRunOrder").splitlines(),
+                *_CHOOSE,
+            ),
+        ),
+        Example(
             before=lines(
-                _NEW,
+                "def make(choose):",
+                f"    {_NEW}",
                 "",
-                "",
-                "def choose(context, dag_run_obj):",
-                "    if context['params']['go']:",
-                "        return dag_run_obj",
-                "",
-                "",
-                "TriggerDagRunOperator(task_id='t', trigger_dag_id='d', python_callable=choose)",
+                "    return TriggerDagRunOperator(",
+                "        task_id='t', trigger_dag_id='d', python_callable=choose",
+                "    )",
             ),
             notes=("ShortCircuitOperator",),
         ),

@@ -91,8 +91,8 @@ def test_schedule_by_target(
 
 def test_what_is_not_mechanical_is_a_note(newest: dict[str, str]) -> None:
     source = (
-        "from airflow.operators.dagrun_operator import TriggerDagRunOperator\n\n"
-        "TriggerDagRunOperator(\n"
+        "from airflow.operators import dagrun_operator\n\n"
+        "dagrun_operator.TriggerDagRunOperator(\n"
         "    task_id='t',\n"
         "    trigger_dag_id='d',\n"
         "    python_callable=choose,\n"
@@ -101,6 +101,34 @@ def test_what_is_not_mechanical_is_a_note(newest: dict[str, str]) -> None:
     (note,) = migrate_source(source, pins=newest).notes
     assert (note.rule, note.line, note.column) == ("trigger-dag-run", 6, 4)
     assert "conf={...}" in note.fix
+
+
+_TRIGGER = "from airflow.operators.dagrun_operator import TriggerDagRunOperator"
+_GIVEN = "task_id='t', trigger_dag_id='d', python_callable=f"
+
+
+@pytest.mark.parametrize(
+    ("imports", "call", "payload", "notes"),
+    [
+        (f"{_TRIGGER} as Run\n{_TRIGGER} as Run", f"Run({_GIVEN})", "{}", 0),
+        (_TRIGGER, f"partial(TriggerDagRunOperator, {_GIVEN})()", "{}", 0),
+        (_TRIGGER, f"TriggerDagRunOperator({_GIVEN})", "[1]", 1),  # it has to be a dict
+    ],
+)
+def test_a_callable_that_decides_is_asked_by_a_class_of_the_file(
+    imports: str, call: str, payload: str, notes: int, newest: dict[str, str]
+) -> None:
+    source = (
+        f"from functools import partial\n{imports}\n\n\ndef f(context, order):\n"
+        f"    if context:\n        order.payload = {payload}\n    return order\n\n\n{call}\n"
+    )
+    migration = migrate_source(source, pins=newest)
+    text = migration.text or ""
+    assert "(trigger_dagrun.TriggerDagRunOperator):" in text
+    assert text.endswith(f"return order\n\n\n{call}\n")
+    assert "import TriggerDagRunOperator" not in text
+    assert len(migration.notes) == notes
+    assert migrate_source(text, pins=newest).text is None
 
 
 def test_an_argument_that_means_something_else_now_is_a_note(newest: dict[str, str]) -> None:

@@ -148,7 +148,6 @@ EVERYWHERE = {
     "contrib/example_dags/example_gcp_dlp_operator.py": {"dag-shift"},
     "example_dags/example_kubernetes_executor_config.py": {"removed-import"},
     "example_dags/example_subdag_operator.py": {"subdag"},
-    "example_dags/example_trigger_controller_dag.py": {"trigger-dag-run"},
 }
 BY_HAND = {
     "2.5.1": EVERYWHERE,

@@ -13,8 +13,6 @@ TARGETS = ("2.5.1", "2.10.3", "2.11.0")
 
 # What cannot survive by search and replace, whatever the target: each file with why.
 BY_HAND = {
-    # Its callable returns a DagRunOrder, which 2.0 dropped together with python_callable.
-    "dags/example_trigger_controller_dag.py": {"unknown-argument"},
     # It imports a helper out of airflow.contrib.example_dags.
     "dags/example_kubernetes_executor_config.py": {"import-gone"},
     # Its sub-DAGs come from Airflow's own installed examples, which differ between the versions.

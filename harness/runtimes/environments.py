@@ -6,8 +6,9 @@ which starts as a hard-linked copy of the image's and therefore costs only what 
 
     <cache>/environments/<key>/{venv/, template.db, READY, USED}
 
-READY is written last and holds the environment's description. A folder without it was left by a
-run that was killed or ran out of disk: whoever holds the key's lock removes it and starts anew.
+READY is written last and holds the environment's description. Whoever fails or is interrupted
+before that takes the folder away; a run that is killed cannot, so whoever holds the key's lock
+removes a folder without READY and starts anew.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -179,9 +180,12 @@ def ready_or_made(
             return ready
         remove(folder)
         folder.mkdir()
-        made = make(folder)
-        ready_file = _Ready(made.version, dict(made.packages), dict(made.refused))
-        write_atomically(folder / "READY", msgspec.json.encode(ready_file))
+        with ExitStack() as half_made:
+            half_made.callback(shutil.rmtree, folder, ignore_errors=True)
+            made = make(folder)
+            ready_file = _Ready(made.version, dict(made.packages), dict(made.refused))
+            write_atomically(folder / "READY", msgspec.json.encode(ready_file))
+            half_made.pop_all()
         return made
 
 

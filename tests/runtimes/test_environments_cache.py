@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import pytest
 from stand_in_index import AIRFLOW, Index
 
 import harness
+from harness.errors import HarnessError
 from harness.model import Constraints, Target
+from harness.processes import allow_start, stop_all
 from harness.runtimes.environments import (
     Environment,
     EnvironmentFailed,
@@ -359,6 +362,26 @@ def test_a_run_killed_in_the_middle_holds_nobody_up(
     maker, payload, steps = json.loads(second.communicate(timeout=30)[0])
     assert (maker, payload, steps) == (str(second.pid), "whole", [])
     assert not (tmp_path / "key" / "left over").exists()
+
+
+def test_a_run_stopped_in_the_middle_leaves_nothing_half_made(
+    make: Provide, index: Index, steps: list[str], tmp_path: Path
+) -> None:
+    hold = tmp_path / "hold"
+    hold.touch()
+    held = f"import os, time\nwhile os.path.exists({str(hold)!r}): time.sleep(0.01)\n"
+    index.add("apache-airflow", "2.11.0", script=held + AIRFLOW)
+    with ThreadPoolExecutor(1) as beside:
+        made = beside.submit(make)
+        wait_for(lambda: "initialising" in " ".join(steps))
+        stop_all()
+    try:
+        assert isinstance(made.exception(), HarnessError)
+    finally:
+        allow_start()
+    assert [path.suffix for path in (tmp_path / "cache" / "environments").iterdir()] == [".lock"]
+    hold.unlink()
+    assert make().template_db.read_text() == "migrated"
 
 
 @pytest.mark.parametrize("ruin", ["READY gone", "READY cut short", "READY of old", "no Python"])

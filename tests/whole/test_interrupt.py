@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,25 +35,30 @@ def processes_with(text: bytes) -> list[int]:
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_is_left_behind(number: signal.Signals, tmp_path: Path) -> None:
-    repo, report, temporary = tmp_path / "repo", tmp_path / "report.json", tmp_path / "tmp"
-    (repo / "dags").mkdir(parents=True)
+def start(repo: Path, report: Path, temporary: Path, **variables: str) -> subprocess.Popen[bytes]:
+    """A check of ``repo``, with its temporary files in ``temporary``."""
     temporary.mkdir()
-    (repo / "dags" / "hangs.py").write_text(HANGS)
     argv = [sys.executable, "-m", "harness", "check", repo, "--timeout", "500"]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [*argv, "--format", "json", "--output", report],
         stderr=subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(temporary)},
+        env={**os.environ, "TMPDIR": str(temporary), **variables},
     )
+
+
+def wait_for(there: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+    """Until ``there`` is true, while the process runs."""
     deadline = time.monotonic() + 300
-    while not processes_with(f"sleep\0{NAP}".encode()):
+    while not there():
         assert process.poll() is None, process.stderr.read() if process.stderr else b""
-        assert time.monotonic() < deadline, "the DAG file was never loaded"
+        assert time.monotonic() < deadline, "the run never came so far"
         time.sleep(0.2)
 
+
+def ends_clean(
+    process: subprocess.Popen[bytes], number: signal.Signals, report: Path, temporary: Path
+) -> None:
+    """Send the signal; no process, no report and no traceback stays of the run."""
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
 
@@ -59,9 +66,48 @@ def test_nothing_is_left_behind(number: signal.Signals, tmp_path: Path) -> None:
     while (left := processes_with(str(temporary).encode())) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not left
-    assert not report.exists()
-    assert list(tmp_path.glob("*report*")) == []
+    assert list(report.parent.glob("*report*")) == []
     if number != signal.SIGKILL:
         assert process.returncode == 130
+        assert errors.decode().endswith(
+            "interrupted: nothing was written, every process was ended\n"
+        )
         assert b"Traceback" not in errors
         assert list(temporary.glob("mwaa-harness-*")) == []
+
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", SIGNALS)
+def test_nothing_is_left_behind(number: signal.Signals, tmp_path: Path) -> None:
+    repo, report, temporary = tmp_path / "repo", tmp_path / "report.json", tmp_path / "tmp"
+    (repo / "dags").mkdir(parents=True)
+    (repo / "dags" / "hangs.py").write_text(HANGS)
+    process = start(repo, report, temporary)
+    wait_for(lambda: processes_with(f"sleep\0{NAP}".encode()), process)
+    ends_clean(process, number, report, temporary)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", SIGNALS)
+def test_no_environment_is_left_half_made(number: signal.Signals, tmp_path: Path) -> None:
+    repo, report, temporary = tmp_path / "repo", tmp_path / "report.json", tmp_path / "tmp"
+    cache = tmp_path / "cache"
+    (repo / "dags").mkdir(parents=True)
+    (repo / "dags" / "dag.py").write_text("from airflow import DAG\n")
+    # An index that takes every question and never answers.
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        process = start(
+            *(repo, report, temporary),
+            MWAA_HARNESS_CACHE=str(cache),
+            UV_CACHE_DIR=str(tmp_path / "uv"),
+            UV_DEFAULT_INDEX=f"http://127.0.0.1:{index.getsockname()[1]}/simple",
+        )
+        wait_for(lambda: len(list(cache.glob("environments/*/constraints.txt"))) == 2, process)
+        ends_clean(process, number, report, temporary)
+    left = {path.suffix for path in (cache / "environments").iterdir()}
+    assert not list(cache.glob("environments/*/READY"))
+    if number != signal.SIGKILL:
+        assert left == {".lock"}

@@ -325,7 +325,7 @@ class {name}({base}):
             run_id = f"trig__{{self.{date} or {clock}.utcnow()}}".replace(" ", "T")
             order = self.python_callable(context, {space}(run_id=run_id, payload=None))
             if not order:
-                self.log.info("Criteria not met, moving on")
+                self.log.info("The callable asks for no run")
                 return
             self.trigger_run_id, self.conf = order.run_id, order.payload
         super().execute(context)

@@ -6,7 +6,7 @@ Facts: Amazon MWAA User Guide; aws-mwaa-local-runner; amazon-mwaa-docker-images 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from packaging.version import Version
 
@@ -16,9 +16,8 @@ from harness.checks.mwaa_data import mwaa_data
 from harness.checks.places import original_line, source_line
 from harness.checks.requirements import requirements_path
 from harness.model import Check, Finding, Judged, Judgement, Pair, Rule, Severity, Side
-from harness.requirements.applied import forces_constraints, mentions_constraints
-from harness.requirements.parse import Line
-from harness.requirements.sources import gather, official_version, text_tree
+from harness.requirements.applied import constraint_lines, forces_constraints, mentions_constraints
+from harness.requirements.sources import SourceFile, gather, official_version, text_tree
 
 CONSTRAINT_MISSING = Rule(
     id="mwaa-constraint-missing",
@@ -171,7 +170,7 @@ def _requirements(pair: Pair, path: str) -> Iterator[Finding]:
     tree = text_tree(pair.repo, pair.rewritten_texts, path=path)
     files, problems = gather(pair.rewritten_texts[path], tree)
     lines = files[0].lines
-    yield from _constraints(pair, path, lines)
+    yield from _constraints(pair, path, files)
     for problem in problems:
         rule = CONSTRAINT_LOST if problem.kind == "constraint" else PATH_LOST
         yield _at(pair, rule, problem.path, problem.message, problem.line)
@@ -187,15 +186,17 @@ def _requirements(pair: Pair, path: str) -> Iterator[Finding]:
     yield from _install_time(pair, path)
 
 
-def _constraints(pair: Pair, path: str, lines: tuple[Line, ...]) -> Iterator[Finding]:
-    named = [line for line in lines if line.kind == "constraint"]
-    for line in named:
+def _constraints(pair: Pair, path: str, files: Sequence[SourceFile]) -> Iterator[Finding]:
+    named = list(constraint_lines(files))
+    for where, line in named:
         version = official_version(line.value, airflow=pair.target.airflow)
         if version and version != (pair.target.airflow, pair.target.python):
             message = f"This is the constraint file of Airflow {version[0]}, Python {version[1]}."
-            yield _at(pair, CONSTRAINT_OTHER, path, message, line.number)
-    if named or not any(line.kind == "requirement" for line in lines):
+            yield _at(pair, CONSTRAINT_OTHER, where, message, line.number)
+    asked = (line.kind for file in files if not file.constraints for line in file.lines)
+    if named or "requirement" not in asked:
         return
+    lines = files[0].lines
     if mentions_constraints(lines):
         line = next(line for line in lines if mentions_constraints([line]))
         left_out = (

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from packaging.version import Version
 
 from harness.model import Constraints, Target
 from harness.requirements.parse import Line
-from harness.requirements.sources import Tree, is_remote, official_version
+from harness.requirements.sources import SourceFile, Tree, is_remote, official_version
 from harness.targets import parse_pins
 
 # MWAA's own test for "the user brings a constraint file": any line, comments included, so that
@@ -26,9 +26,9 @@ FORCED_SINCE = Version("2.7.2")
 @dataclass(frozen=True, kw_only=True)
 class Applied:
     """One constraint file that takes part. ``origin``: "user" (a line of the requirements file
-    names it), "official" (Airflow's own), "essential" (MWAA's list). ``text`` is None when only
-    its URL is known; ``line`` is the naming line, 0 for MWAA's own; ``label`` reads well after
-    "pinned by"."""
+    or one that it includes names it), "official" (Airflow's own), "essential" (MWAA's list).
+    ``text`` is None when only its URL is known; ``line`` is the naming line of the requirements
+    file, 0 when that has none; ``label`` reads well after "pinned by"."""
 
     origin: str
     location: str
@@ -42,6 +42,11 @@ class Applied:
         return parse_pins(self.text or "")
 
 
+def constraint_lines(files: Iterable[SourceFile]) -> Iterator[tuple[str, Line]]:
+    """Each line that names a constraint file, with the path of the file that it stands in."""
+    return ((file.path, line) for file in files for line in file.lines if line.kind == "constraint")
+
+
 def mentions_constraints(lines: Iterable[Line]) -> bool:
     """Whether MWAA takes the file to bring its own constraints, rightly or not."""
     return any(MENTIONS_CONSTRAINTS.search(row) for line in lines for row in line.raw.splitlines())
@@ -53,17 +58,18 @@ def forces_constraints(target: Target) -> bool:
 
 
 def applied_constraints(
-    lines: Iterable[Line], *, target: Target, constraints: Constraints, tree: Tree
+    files: Sequence[SourceFile], *, target: Target, constraints: Constraints, tree: Tree
 ) -> tuple[Applied, ...]:
-    """The constraint files under which MWAA installs a requirements file with these lines.
+    """The constraint files under which MWAA installs a requirements file.
 
-    ``constraints`` is Airflow's file for ``target`` (it stands in wherever a line names that file
-    by its URL); ``tree`` leads to the repository's files. Order: the user's, Airflow's, MWAA's.
+    ``files`` are that file and those it reaches: pip reads a ``-c`` in any of them, MWAA looks for
+    one in the first alone. ``constraints`` is Airflow's file for ``target`` (it stands in wherever
+    a line names that file by its URL); ``tree`` leads to the repository's files. Order: the
+    user's, Airflow's, MWAA's.
 
     The bridge is no MWAA version: it is always made under Airflow's constraints, so a file that
     names none is judged under them as well, and the URL of any official file means them.
     """
-    lines = tuple(lines)
     official = Applied(
         origin="official",
         location=constraints.location,
@@ -71,14 +77,13 @@ def applied_constraints(
         text=constraints.text,
     )
     applied = [
-        _users(line, target=target, official=official, tree=tree)
-        for line in lines
-        if line.kind == "constraint"
+        _users(line, path, target=target, official=official, tree=tree)
+        for path, line in constraint_lines(files)
     ]
     bridge = target.role == "bridge"
     if bridge and not any(one.text is not None for one in applied):
         applied.append(official)
-    if forces_constraints(target) and not mentions_constraints(lines):
+    if forces_constraints(target) and not mentions_constraints(files[0].lines):
         applied.append(official)
     if target.essential:
         applied.append(
@@ -100,7 +105,8 @@ def _label(target: Target, constraints: Constraints) -> str:
     return f"the constraints of Airflow {target.airflow}"
 
 
-def _users(line: Line, *, target: Target, official: Applied, tree: Tree) -> Applied:
+def _users(line: Line, path: str, *, target: Target, official: Applied, tree: Tree) -> Applied:
+    number = line.number if path == tree.path else 0
     version = official_version(line.value, airflow=target.airflow)
     same = version and (target.role == "bridge" or version[0] == target.airflow)
     if same and is_remote(line.value):
@@ -108,14 +114,14 @@ def _users(line: Line, *, target: Target, official: Applied, tree: Tree) -> Appl
             origin="user",
             location=line.value,
             label=official.label,
-            line=line.number,
+            line=number,
             text=official.text,
         )
-    place = tree.locate(line.value)
+    place = tree.locate(line.value, base=path)
     return Applied(
         origin="user",
         location=place or line.value,
         label=place or line.value,
-        line=line.number,
+        line=number,
         text=tree.read(place) if place else None,
     )

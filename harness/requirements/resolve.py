@@ -179,7 +179,7 @@ def _plan(
     files, problems = gather(text, tree)
     names = {file.path: f"file-{index}.txt" for index, file in enumerate(files)}
     names[tree.path] = SOURCE
-    applied = applied_constraints(files[0].lines, target=target, constraints=constraints, tree=tree)
+    applied = applied_constraints(files, target=target, constraints=constraints, tree=tree)
     rendered: dict[str, str] = {}
     roots: dict[tuple[str, int], Root] = {}
     invalid: list[Conflict] = []

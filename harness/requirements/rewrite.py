@@ -12,10 +12,15 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from harness.model import Constraints, RewriteEdit, RewriteNote, Rule, Severity, Target
-from harness.requirements.applied import Applied, applied_constraints, mentions_constraints
+from harness.requirements.applied import (
+    Applied,
+    applied_constraints,
+    constraint_lines,
+    mentions_constraints,
+)
 from harness.requirements.extras import EXTRAS, OBSOLETE, RENAMED_PROVIDERS
 from harness.requirements.parse import Line, parse
-from harness.requirements.sources import Tree, is_remote, official_version
+from harness.requirements.sources import SourceFile, Tree, is_remote, official_version
 from harness.targets import default_bridge, outside_pins
 
 _PROVIDER = "apache-airflow-providers-"
@@ -113,7 +118,7 @@ def rewrite_requirements(
     applied: Iterable[Applied],
     needs: Iterable[str],
     reasons: Mapping[str, str] | None = None,
-    included: bool = False,
+    constrained: bool = False,
     beside: Collection[str] = (),
 ) -> RequirementsRewrite:
     """The file for ``target``: comments, order, markers and line ends stay; twice = once.
@@ -122,7 +127,7 @@ def rewrite_requirements(
     new; ``applied`` are the files that will bind the lines (see :func:`constraints_after`).
     ``needs`` are the distributions that the rewritten DAGs import, ``reasons`` where they do. A
     file that asks for nothing stays as it is unless something is needed; ``text`` "" makes a new
-    file. ``included`` is a file that another one names by ``-r``: it gets no constraint line;
+    file. ``constrained`` means that another file has the constraint line: this one gets none.
     ``beside`` are the distributions that the files it includes ask for.
     """
     lines = parse(text)
@@ -143,7 +148,7 @@ def rewrite_requirements(
         # A backslash on the last line would join what follows to it.
         body += newline if body and body.splitlines()[-1].endswith("\\") else ""
         body += "".join(f"{row}{newline}" for row in added.rows)
-    head = _Step() if included else _constraint_line(lines, body, target)
+    head = _Step() if constrained else _constraint_line(lines, body, target)
     if head.rows:
         mark = "\ufeff" if body.startswith("\ufeff") else ""
         body = f"{mark}{head.rows[0]}{newline}{body.removeprefix(mark)}"
@@ -156,16 +161,24 @@ def rewrite_requirements(
 
 
 def constraints_after(
-    lines: Sequence[Line], *, target: Target, constraints: Constraints, tree: Tree
+    files: Sequence[SourceFile], *, target: Target, constraints: Constraints, tree: Tree
 ) -> tuple[Applied, ...]:
-    """The constraint files that bind a requirements file with these lines once it is rewritten."""
-    official = f'--constraint "{target.constraints_url}"'
+    """The constraint files that bind a requirements file and those it reaches, once rewritten."""
     moved = [
-        parse(row)[0] if line.kind == "constraint" and (row := _moved(line, target)) else line
-        for line in lines
+        replace(
+            file,
+            lines=tuple(
+                parse(row)[0]
+                if line.kind == "constraint" and (row := _moved(line, target))
+                else line
+                for line in file.lines
+            ),
+        )
+        for file in files
     ]
-    if not any(line.kind == "constraint" for line in lines) and not mentions_constraints(lines):
-        moved += parse(official)
+    if not any(constraint_lines(files)) and not mentions_constraints(files[0].lines):
+        official = parse(f'--constraint "{target.constraints_url}"')
+        moved[0] = replace(moved[0], lines=(*moved[0].lines, *official))
     return applied_constraints(moved, target=target, constraints=constraints, tree=tree)
 
 
@@ -231,7 +244,7 @@ def _constraint(line: Line, target: Target) -> _Step:
 def _constraint_line(lines: Sequence[Line], body: str, target: Target) -> _Step:
     """The line to put on top of ``body``; ``lines`` are those of the old text."""
     kinds = {line.kind for line in parse(body)}
-    if "requirement" not in kinds or "constraint" in kinds:
+    if not kinds & {"requirement", "include"} or "constraint" in kinds:
         return _Step()
     if line := next((line for line in lines if mentions_constraints([line])), None):
         message = (

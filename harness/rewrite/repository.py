@@ -35,6 +35,7 @@ from harness.model import (
     Target,
 )
 from harness.repo import requirements_text
+from harness.requirements.applied import constraint_lines
 from harness.requirements.parse import parse
 from harness.requirements.rewrite import (
     RequirementsRewrite,
@@ -108,7 +109,7 @@ def _rewrite_requirements(
     tree = disk_tree(repo, path=path)
     files, _ = gather(requirements_text(repo), tree)
     included = [file.path for file in files[1:] if not file.constraints]
-    applied = constraints_after(files[0].lines, target=target, constraints=constraints, tree=tree)
+    applied = constraints_after(files, target=target, constraints=constraints, tree=tree)
     found = []
     beside: list[str] = []  # what the files that are done ask for
     for name in (*included, path):
@@ -122,7 +123,7 @@ def _rewrite_requirements(
             applied=applied,
             needs=rewritten.needs if name == path else (),
             reasons=reasons,
-            included=name != path,
+            constrained=name != path or any(constraint_lines(files[1:])),
             beside=beside,
         )
         beside += [line.name for line in parse(changed.text)]

@@ -74,6 +74,24 @@ def test_a_file_beside_the_requirements_is_not_on_mwaa() -> None:
     assert requirements(text, **{"dags__common.txt": "six\n"}) == []
 
 
+@pytest.mark.parametrize(
+    ("included", "expected"),
+    [
+        (f"{OWN}six\n", []),
+        ("six\n", [("mwaa-constraint-missing", "requirements.txt", 1)]),
+        (
+            f"six\n-c {OFFICIAL.format('2.5.1', '3.10')}\n",
+            [("mwaa-constraint-other-version", "dags/common.txt", 2)],
+        ),
+    ],
+)
+def test_an_included_file_may_name_the_constraints(
+    included: str, expected: list[tuple[str, str, int]]
+) -> None:
+    texts = {"requirements.txt": "-r /usr/local/airflow/dags/common.txt\n"}
+    assert found({**texts, "dags/common.txt": included}) == expected
+
+
 def test_install_time_counts_what_the_image_lacks() -> None:
     heavy = dict.fromkeys(("tensorflow", "pyspark", "xgboost", "catboost"), "1")
     light = {**get_target("2.11.0").preinstalled, "six": "1"}

@@ -5,18 +5,28 @@ from __future__ import annotations
 import pytest
 from requirement_sets import constraints, target, tree
 
-from harness.requirements.applied import applied_constraints, mentions_constraints
+from harness.requirements.applied import Applied, applied_constraints, mentions_constraints
 from harness.requirements.parse import parse
+from harness.requirements.sources import gather
 
 HERE = {"dags/constraints.txt": "requests==1.0\n"}
 OFFICIAL = "https://raw.githubusercontent.com/apache/airflow/constraints-{}/constraints-{}.txt"
 
 
 def origins(text: str, airflow: str) -> list[str]:
-    found = applied_constraints(
-        parse(text), target=target(airflow), constraints=constraints(), tree=tree(HERE)
+    return [one.origin for one in applied(text, airflow)]
+
+
+def applied(
+    text: str, airflow: str = "2.11.0", files: dict[str, str] = HERE, **changes: str
+) -> tuple[Applied, ...]:
+    beside = tree(files)
+    return applied_constraints(
+        gather(text, beside)[0],
+        target=target(airflow),
+        constraints=constraints(**changes),
+        tree=beside,
     )
-    return [one.origin for one in found]
 
 
 @pytest.mark.parametrize(
@@ -57,29 +67,36 @@ def test_the_bridge_always_has_some(text: str, expected: list[str]) -> None:
 
 def test_the_targets_own_url_means_the_copy_at_hand() -> None:
     text = f"-c {OFFICIAL.format('2.11.0', '3.12')}\n"
-    own, _ = applied_constraints(
-        parse(text), target=target(), constraints=constraints(), tree=tree()
-    )
+    own, _ = applied(text)
     assert own.pins == dict(constraints().pins)
     assert own.line == 1
 
 
 def test_another_versions_url_is_left_to_the_resolver() -> None:
     text = f"-c {OFFICIAL.format('2.5.1', '3.10')}\n"
-    other, _ = applied_constraints(
-        parse(text), target=target(), constraints=constraints(), tree=tree()
-    )
+    other, _ = applied(text)
     assert (other.origin, other.text, other.pins) == ("user", None, {})
 
 
+@pytest.mark.parametrize(
+    ("airflow", "expected"),
+    [
+        ("1.10.15", ["user"]),
+        ("2.5.1", ["user"]),
+        # MWAA looks into the first file alone, and adds its own.
+        ("2.7.2", ["user", "official"]),
+    ],
+)
+def test_a_constraint_line_of_an_included_file_holds(airflow: str, expected: list[str]) -> None:
+    files = {"more/base.txt": "-c pins.txt\nsix\n", "more/pins.txt": "six==1.15.0\n"}
+    found = applied("-r more/base.txt\n", airflow, files)
+    assert [one.origin for one in found] == expected
+    assert (found[0].label, found[0].line, found[0].pins) == ("more/pins.txt", 0, {"six": "1.15.0"})
+
+
 def test_a_reconstructed_file_is_called_so() -> None:
-    applied = applied_constraints(
-        parse("requests"),
-        target=target(),
-        constraints=constraints(origin="reconstructed"),
-        tree=tree(),
-    )
-    assert applied[0].label == "the reconstructed constraints of Airflow 2.11.0"
+    official, *_ = applied("requests", origin="reconstructed")
+    assert official.label == "the reconstructed constraints of Airflow 2.11.0"
 
 
 @pytest.mark.parametrize("text", ["requests", "# constraints", "-cfile", "--constraint=file"])

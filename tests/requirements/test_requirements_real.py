@@ -11,10 +11,9 @@ import pytest
 from requirement_sets import constraints, repo_on_disk
 
 from harness.model import Constraints, Repo, Resolution, Side, Target
-from harness.requirements.parse import parse
 from harness.requirements.resolve import resolve
 from harness.requirements.rewrite import constraints_after, rewrite_requirements
-from harness.requirements.sources import disk_tree
+from harness.requirements.sources import disk_tree, gather
 from harness.targets import get_target, lock_path, parse_pins
 
 pytestmark = pytest.mark.slow
@@ -118,7 +117,7 @@ def test_the_rewrite_installs_under_a_constraint_file_of_the_users_own(ask, tmp_
     assert own != lock.text
     repo = repo_on_disk(tmp_path, {"requirements.txt": text, "own.txt": own})
     tree = disk_tree(repo, path="requirements.txt")
-    applied = constraints_after(parse(text), target=row, constraints=lock, tree=tree)
+    applied = constraints_after(gather(text, tree)[0], target=row, constraints=lock, tree=tree)
     done = rewrite_requirements(
         text,
         target=row,

@@ -147,6 +147,13 @@ def test_included_lines_are_named_by_their_file(ask, repo: Repo) -> None:
     assert answer.conflicts[0].line == 0
 
 
+def test_a_constraint_line_of_an_included_file_holds_and_is_named(ask, repo: Repo) -> None:
+    (repo.root / "dags" / "more.txt").write_text("-c constraints.txt\napp\n")
+    (conflict,) = ask("-r /usr/local/airflow/dags/more.txt\n").conflicts
+    assert (conflict.against, conflict.line) == ("lib==2.0", 0)
+    assert "dags/constraints.txt" in conflict.message
+
+
 def test_extra_lines_of_the_configuration(ask) -> None:
     assert set(ask("app\n", extra=("early==1.0rc1",)).pins) == {"app", "early", "lib"}
 

@@ -15,6 +15,7 @@ from harness.requirements.rewrite import (
     constraints_after,
     rewrite_requirements,
 )
+from harness.requirements.sources import gather
 
 HEAD = (
     '--constraint "https://raw.githubusercontent.com/apache/airflow/'
@@ -26,7 +27,9 @@ OLD = HEAD.replace("2.11.0", "1.10.12").replace("3.12", "3.7")
 def rewrite(text: str, *needs: str, airflow: str = "2.11.0", **files: str) -> RequirementsRewrite:
     """``files`` are what lies beside the file, without ".txt"."""
     row, beside = target(airflow), tree({f"{name}.txt": text for name, text in files.items()})
-    applied = constraints_after(parse(text), target=row, constraints=constraints(), tree=beside)
+    applied = constraints_after(
+        gather(text, beside)[0], target=row, constraints=constraints(), tree=beside
+    )
     return rewrite_requirements(
         text, target=row, constraints=constraints(), applied=applied, needs=needs
     )

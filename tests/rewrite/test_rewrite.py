@@ -293,6 +293,21 @@ def test_requirements_that_the_file_includes_are_rewritten_with_it(tmp_path: Pat
     assert {e.path for e in rewritten.rewrites} == {"dags/dag.py", "dags/more.txt"}
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_constraint_line_of_an_included_file_is_enough(named: bool, tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    (repo / "dags").mkdir(parents=True)
+    (repo / "dags" / "dag.py").write_text("from airflow import DAG\n")
+    (repo / "dags" / "more.txt").write_text("-c own.txt\nsix\n" if named else "six\n")
+    (repo / "dags" / "own.txt").write_text("six==1.15.0\n")
+    (repo / "requirements.txt").write_text("-r /usr/local/airflow/dags/more.txt\n")
+    copy, config = copied(repo, tmp_path)
+    rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    after = (copy.root / "requirements.txt").read_text()
+    assert after.endswith("-r /usr/local/airflow/dags/more.txt\n")
+    assert ("--constraint" in after) is not named
+
+
 def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:
     """By path, or by extension alone where the name is made at run time; nothing else."""
     dags = tmp_path / "repo" / "dags"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from harness.aws.emulator import Emulator
 from harness.aws.localstack import default_image
@@ -28,10 +28,11 @@ from harness.model import Config, Side
 from harness.runtimes.venv import VenvRuntime
 from harness.targets import get_target
 
+# How long an example takes says how busy the machine is: no deadline, and no test that counts them.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # In CI the same examples each time: a new find there would be somebody else's red build.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.register_profile("ci", parent=settings.get_profile("any"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "any")
 
 ROOT = Path(__file__).parent.parent
 # For what stands in tools/. At the end: the packages under test are the installed ones.

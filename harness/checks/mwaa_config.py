@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packaging.version import Version
-
-from harness.checks.mwaa_data import Moved, mwaa_data
+from harness.checks.mwaa_data import Moved, moved_option, mwaa_data
 from harness.model import Finding, Rule, Severity, Target
 
 NOT_READ = Rule(
@@ -108,10 +106,8 @@ def settings(text: str) -> Iterator[Setting]:
 def judge_config(path: str, text: str, target: Target) -> Iterator[Finding]:
     """The findings in an airflow.cfg for a target, each at its line."""
     yield NOT_READ.finding(path, "MWAA does not read this file.", line=1)
-    version = Version(target.airflow)
-    moved = {row.old: row for row in mwaa_data().moved_configuration if row.since <= version}
     for setting in settings(text):
-        rule, message = _judgement(setting, moved)
+        rule, message = _judgement(setting, moved_option(setting.key, target.airflow))
         if rule:
             evidence = f"{setting.key} = {setting.value[:80]}"
             if "conn" in setting.key or "key" in setting.key or "password" in setting.key:
@@ -119,16 +115,16 @@ def judge_config(path: str, text: str, target: Target) -> Iterator[Finding]:
             yield rule.finding(path, message, line=setting.line, evidence=evidence)
 
 
-def _judgement(setting: Setting, moved: dict[str, Moved]) -> tuple[Rule | None, str]:
+def _judgement(setting: Setting, moved: Moved | None) -> tuple[Rule | None, str]:
     data = mwaa_data()
-    new = moved[setting.key].new if setting.key in moved else setting.key
+    new = moved.new if moved else setting.key
     for row in data.replaced_values:
         if row.key in (setting.key, new) and row.old == setting.value.strip():
             return VALUE, f"{row.old} is now {row.new}."
-    if {setting.key, new} & data.overwritten_configuration:
+    if setting.key in data.overwritten_configuration:
         return OVERWRITTEN, f"MWAA always sets {new} itself."
-    if new != setting.key:
-        return MOVED, f"{setting.key} is {new} since Airflow {moved[setting.key].since}."
+    if moved:
+        return MOVED, f"{setting.key} is {new} since Airflow {moved.since}."
     if setting.key in data.removed_configuration:
         return REMOVED, f"Airflow 2 has no {setting.key}. {data.removed_configuration[setting.key]}"
     if len(setting.key) > _KEY_LENGTH or not _KEY.fullmatch(setting.key):

@@ -149,7 +149,7 @@ def judge(pair: Pair) -> Iterator[Judgement]:
     startup = pair.repo.startup
     if startup and startup in pair.texts:
         yield Judged(path=startup)
-        yield from mwaa_startup.judge_startup(startup, pair.texts[startup])
+        yield from mwaa_startup.judge_startup(startup, pair.texts[startup], pair.target)
     config = pair.repo.airflow_cfg
     if config and config in pair.texts:
         yield Judged(path=config)

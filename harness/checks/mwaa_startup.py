@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from harness.checks.mwaa_data import mwaa_data
-from harness.model import Finding, Rule, Severity
+from harness.checks.mwaa_data import moved_option, mwaa_data
+from harness.model import Finding, Rule, Severity, Target
+from harness.requirements.sources import AIRFLOW_HOME
 
 RESERVED = Rule(
     id="mwaa-startup-reserved-variable",
@@ -28,6 +29,16 @@ OVERWRITTEN = Rule(
     severity=Severity.WARNING,
     example="export AIRFLOW__CORE__EXECUTOR=LocalExecutor",
     keeps="export AIRFLOW__CORE__PARALLELISM=64",
+)
+FOLDER = Rule(
+    id="mwaa-startup-folder",
+    title="startup.sh has Airflow look into another folder than the one that MWAA fills",
+    why="MWAA copies the DAGs to /usr/local/airflow/dags and unpacks the plugins at "
+    "/usr/local/airflow/plugins, whatever the option says: Airflow finds none of them.",
+    fix="Drop the line.",
+    severity=Severity.WARNING,
+    example="export AIRFLOW__CORE__DAGS_FOLDER=/opt/airflow/dags",
+    keeps="export AIRFLOW__CORE__DAGS_FOLDER=/usr/local/airflow/dags/team",
 )
 WRONG_SYSTEM = Rule(
     id="mwaa-startup-package-manager",
@@ -56,7 +67,7 @@ LINE_ENDS = Rule(
     example="export STAGE=dev\\r",
     keeps="export STAGE=dev",
 )
-RULES: tuple[Rule, ...] = (RESERVED, OVERWRITTEN, WRONG_SYSTEM, SLOW, LINE_ENDS)
+RULES: tuple[Rule, ...] = (RESERVED, OVERWRITTEN, FOLDER, WRONG_SYSTEM, SLOW, LINE_ENDS)
 
 _TOKEN = re.compile(
     r"""
@@ -67,7 +78,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_NAME = re.compile(r"(?P<name>[A-Za-z_]\w*)\+?=")
+_SETTING = re.compile(r"(?P<name>[A-Za-z_]\w*)\+?=(?P<value>.*)", re.DOTALL)
+_HOME = re.compile(r"(?:\$HOME|\$\{HOME\}|\$AIRFLOW_HOME|\$\{AIRFLOW_HOME\}|~)(?=/|$)")
 _PREFIXES = {"export", "declare", "typeset", "readonly", "local"}
 _WRAPPERS = {"sudo", "exec", "command", "nohup", "time", "then", "do", "else", "!", "{", "("}
 _WRONG_MANAGERS = {"apt", "apt-get", "aptitude", "apk", "dpkg", "brew", "zypper", "pacman"}
@@ -77,11 +89,11 @@ _PYTHON_PIP = {(python, "-m", "pip") for python in ("python", "python3")}
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A simple command of a shell script: its line, the variables it sets for good, its words
-    (without ``sudo`` and the like)."""
+    """A simple command of a shell script: its line, the variables it sets for good with their
+    values, its words (without ``sudo`` and the like)."""
 
     line: int
-    sets: tuple[str, ...]
+    sets: tuple[tuple[str, str], ...]
     words: tuple[str, ...]
 
 
@@ -98,35 +110,47 @@ def commands(text: str) -> Iterator[Command]:
 def _command(number: int, words: list[str]) -> Command:
     while words and words[0] in _WRAPPERS:
         words = words[1:]
-    names = [match["name"] if (match := _NAME.match(word)) else "" for word in words]
+    settings = [_setting(word) for word in words]
     if words and words[0] in _PREFIXES:
         # `export NAME` without a value publishes a variable that another line sets.
-        return Command(line=number, sets=tuple(filter(None, names[1:])), words=tuple(words))
-    leading = next((i for i, name in enumerate(names) if not name), len(names))
+        return Command(line=number, sets=tuple(filter(None, settings[1:])), words=tuple(words))
+    leading = next((i for i, setting in enumerate(settings) if not setting), len(words))
     # `NAME=value command` sets NAME for that command only.
-    sets = tuple(names) if leading == len(names) else ()
+    sets = tuple(filter(None, settings)) if leading == len(words) else ()
     return Command(line=number, sets=sets, words=tuple(words[leading:]))
 
 
-def judge_startup(path: str, text: str) -> Iterator[Finding]:
-    """The findings in a startup script, each at its line."""
+def _setting(word: str) -> tuple[str, str] | None:
+    match = _SETTING.fullmatch(word)
+    return (match["name"], match["value"]) if match else None
+
+
+def judge_startup(path: str, text: str, target: Target) -> Iterator[Finding]:
+    """The findings in a startup script for a target, each at its line."""
     rows = text.split("\n")
     if "\r\n" in text:
         line = next(i for i, row in enumerate(rows, 1) if row.endswith("\r"))
         yield LINE_ENDS.finding(path, "The file has Windows line ends.", line=line)
     for command in commands(text.replace("\r\n", "\n")):
-        for finding in _judge_command(path, command):
+        for finding in _judge_command(path, command, target):
             yield replace(finding, evidence=rows[command.line - 1].strip())
 
 
-def _judge_command(path: str, command: Command) -> Iterator[Finding]:
+def _judge_command(path: str, command: Command, target: Target) -> Iterator[Finding]:
     data = mwaa_data()
-    for name in command.sets:
+    for name, value in command.sets:
+        option = option_of(name)
+        moved = moved_option(option, target.airflow)
+        option = moved.new if moved else option
+        folder = data.filled_folders.get(option, "")
         if any(fnmatchcase(name, pattern) for pattern in data.reserved_variables):
             yield RESERVED.finding(path, f"MWAA reserves {name}.", line=command.line)
-        elif option_of(name) in data.overwritten_configuration:
-            message = f"{name}: MWAA always sets {option_of(name)} itself."
+        elif option in data.overwritten_configuration:
+            message = f"{name}: MWAA always sets {option} itself."
             yield OVERWRITTEN.finding(path, message, line=command.line)
+        elif folder and not f"{_HOME.sub(AIRFLOW_HOME, value)}/".startswith(f"{folder}/"):
+            message = f"{name}={value}: MWAA puts the files into {folder}."
+            yield FOLDER.finding(path, message, line=command.line)
     program = command.words[0].rpartition("/")[2] if command.words else ""
     if program in _WRONG_MANAGERS:
         yield WRONG_SYSTEM.finding(path, f"MWAA's image has no {program}.", line=command.line)

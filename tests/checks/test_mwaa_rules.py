@@ -141,8 +141,12 @@ readonly AIRFLOW__CORE__EXECUTOR=LocalExecutor
 """
 
 
+def startup(text: str, airflow: str = "2.11.0") -> list[Finding]:
+    return list(judge_startup("startup.sh", text, get_target(airflow)))
+
+
 def test_variables_that_a_script_sets() -> None:
-    said = list(judge_startup("startup.sh", SCRIPT))
+    said = startup(SCRIPT)
     assert [(finding.line, finding.message.split()[-1].strip(".")) for finding in said] == [
         (3, "PYTHONPATH"),
         (4, "MWAA__A__B"),
@@ -165,12 +169,45 @@ def test_variables_that_a_script_sets() -> None:
     ],
 )
 def test_commands_of_a_script(text: str, rule: str) -> None:
-    assert [finding.rule for finding in judge_startup("startup.sh", text)] == [rule]
+    assert [finding.rule for finding in startup(text)] == [rule]
+
+
+@pytest.mark.parametrize(
+    ("setting", "airflow", "said"),
+    [
+        ("CORE__DAGS_FOLDER=/opt/dags", "2.11.0", ("mwaa-startup-folder", "airflow/dags.")),
+        ("CORE__DAGS_FOLDER='/usr/local/airflow/dags2'", "2.5.1", ("mwaa-startup-folder", "dags.")),
+        ("CORE__PLUGINS_FOLDER=$X/plugins", "2.11.0", ("mwaa-startup-folder", "plugins.")),
+        ("CORE__DAGS_FOLDER=$AIRFLOW_HOME/dags", "2.11.0", None),
+        ('CORE__DAGS_FOLDER="${HOME}/dags/team"', "2.11.0", None),
+        ("CORE__DAGBAG_IMPORT_TIMEOUT=60", "2.11.0", None),
+        # By the name that the option has in the target.
+        (
+            "CORE__SQL_ALCHEMY_CONN=sqlite://",
+            "2.11.0",
+            ("mwaa-startup-overwritten-option", "database.sql_alchemy_conn itself."),
+        ),
+        (
+            "CORE__SQL_ALCHEMY_CONN=sqlite://",
+            "2.2.2",
+            ("mwaa-startup-overwritten-option", "core.sql_alchemy_conn itself."),
+        ),
+        ("WEBSERVER__BASE_URL=http://x", "2.11.0", ("mwaa-startup-reserved-variable", "BASE_URL.")),
+    ],
+)
+def test_airflow_options_that_are_mwaas(
+    setting: str, airflow: str, said: tuple[str, str] | None
+) -> None:
+    found = startup(f"# ours\nexport AIRFLOW__{setting}\n", airflow)
+    assert len(found) == bool(said)
+    for finding in found:
+        assert (finding.rule, finding.line) == (said[0], 2) if said else False
+        assert finding.message.endswith(said[1] if said else "")
 
 
 @pytest.mark.parametrize("text", ["echo apt-get", "# yum", "'", '"', "<<", "a <<E\nexport", "\\"])
 def test_text_that_is_no_such_command(text: str) -> None:
-    assert list(judge_startup("startup.sh", text)) == []
+    assert startup(text) == []
     list(commands(text))
 
 
@@ -207,7 +244,7 @@ def test_any_text_is_read_and_lines_are_within_it(text: str) -> None:
 @pytest.mark.parametrize("name", mwaa_data().reserved_variables)
 def test_every_reserved_variable_is_seen(name: str) -> None:
     variable = name.replace("*", "ANY")
-    (finding,) = judge_startup("startup.sh", f"export {variable}=1\n")
+    (finding,) = startup(f"export {variable}=1\n")
     assert finding.rule == "mwaa-startup-reserved-variable"
 
 
@@ -333,8 +370,8 @@ def test_every_rule_explains_itself(rule) -> None:
 @pytest.mark.parametrize("rule", mwaa_startup.RULES, ids=lambda rule: rule.id)
 def test_the_examples_of_the_startup_rules(rule) -> None:
     example = rule.example.replace("\\r", "\r\n")
-    assert rule.id in [finding.rule for finding in judge_startup("startup.sh", example)]
-    assert rule.id not in [finding.rule for finding in judge_startup("startup.sh", rule.keeps)]
+    assert rule.id in [finding.rule for finding in startup(example)]
+    assert rule.id not in [finding.rule for finding in startup(rule.keeps)]
 
 
 @pytest.mark.parametrize("rule", mwaa_config.RULES[1:], ids=lambda rule: rule.id)

@@ -27,6 +27,8 @@ _ELSEWHERE = (
     ("airflow.providers.slack.hooks.slack_webhook.", {"webhook_token"}),
     ("airflow.operators.trigger_dagrun.TriggerDagRunOperator", {"python_callable"}),
     ("airflow.providers.docker.operators.", {"volumes", "auto_remove"}),
+    ("airflow.providers.common.sql.sensors.sql.SqlSensor", {"allow_null"}),
+    ("airflow.sensors.sql.SqlSensor", {"allow_null"}),
     ("airflow.providers.cncf.kubernetes.operators.", {"resources", "is_delete_operator_pod"}),
     (
         "airflow.providers.google.cloud.operators.kubernetes_engine.GKEStartPodOperator",

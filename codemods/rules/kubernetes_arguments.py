@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from codemods.base import Example, Rule
 from codemods.calls import Construction, constructions, items_of
 from codemods.changes import Change, EditCall, Replace, Step
+from codemods.constructors import baseline
 from codemods.rules._text import lines
 from codemods.rules.unpacked_arguments import unpacked
 from codemods.source import Source
@@ -42,7 +43,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             yield _said(source, made, given.value)
         elif (
             given is None
-            and resolution.path == _GKE
+            and (resolution.path == _GKE or _kept_pods(made.path))
             and made.use is not None
             and not names & {_NEW, None}
             and not {_OLD, _NEW} & source.default_arguments[0]
@@ -50,7 +51,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             yield Step(
                 rule=ID,
                 line=made.node.lineno,
-                message="1.10 kept the pod; the target wants that said",
+                message="1.10 kept the pod unless told to delete it",
                 operations=(
                     EditCall(
                         node=made.node, add={_NEW: _ACTIONS[False]} if said else {_OLD: "False"}
@@ -61,6 +62,12 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         yield Step.replace(
             node, f"[{source.segment(node)}]", rule=ID, message="the affinity's rules are a list"
         )
+
+
+def _kept_pods(path: str) -> bool:
+    """Whether a class by its 1.10 path leaves its pod; the providers' delete it since 3.0."""
+    old = baseline().signature(path)
+    return old is not None and _OLD in old.accepts and not path.startswith("airflow.providers.")
 
 
 def _single(source: Source, made: Construction) -> Iterator[ast.Dict]:
@@ -132,7 +139,8 @@ RULE = Rule(
     id=ID,
     title="Say what happens to a finished pod, and where it may run",
     why="Version 7 of the Kubernetes provider replaced the flag by on_finish_action; the flag "
-    "warns. An affinity that is none stops the file, where 1.10 left it to the cluster.",
+    "warns. Pods that 1.10 kept are deleted where nothing is said. An affinity that is none stops "
+    "the file, where 1.10 left it to the cluster.",
     examples=(
         Example(
             before=lines(
@@ -149,8 +157,10 @@ RULE = Rule(
                 "",
                 "ONLY = {'nodeAffinity': {'preferredDuringSchedulingIgnoredDuringExecution': [",
                 "    {'weight': 1, 'preference': {'matchExpressions': [{'key': 'disk'}]}}]}}",
-                "KubernetesPodOperator(task_id='t', image='i', affinity=ONLY)",
-                "KubernetesPodOperator(task_id='u', image='i', affinity=ONLY)",
+                "KubernetesPodOperator(task_id='t', image='i', affinity=ONLY, "
+                'on_finish_action="keep_pod")',
+                "KubernetesPodOperator(task_id='u', image='i', affinity=ONLY, "
+                'on_finish_action="keep_pod")',
             ),
         ),
         Example(

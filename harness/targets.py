@@ -99,9 +99,14 @@ def outside_pins(target: Target) -> Mapping[str, str]:
 
 
 def target_pins(target: Target, constraints: Constraints) -> Mapping[str, str]:
-    """Canonical name → version of what the target has or would get; the image's own pins win."""
-    named = {**outside_pins(target), **lock_pins(target), **constraints.pins}
-    return {**named, **target.preinstalled, "apache-airflow": target.airflow}
+    """Canonical name → version of what the target has or would get. The image's own pins win over
+    Airflow's constraints, and those of a constraint file of the user's over the image's."""
+    known = {**outside_pins(target), **lock_pins(target)}
+    user = constraints.origin == "user"
+    image = (
+        (target.preinstalled, constraints.pins) if user else (constraints.pins, target.preinstalled)
+    )
+    return {**known, **image[0], **image[1], "apache-airflow": target.airflow}
 
 
 def image_requirements(target: Target, constraints: Mapping[str, str]) -> tuple[str, ...]:

@@ -77,16 +77,16 @@ def rewrite(
     it is and comes back with ``error``. The ``repo`` of the answer has a requirements file where
     the rewrite had to make one.
     """
+    pins, bridge = _pins(copy, target, constraints), default_bridge()
     sources = rewrite_sources(
         copy,
-        pins=target_pins(target, constraints),
+        pins=pins,
         config=config,
         unsafe=unsafe,
         python2=python2,
         beside=beside,
         on_file=on_file,
     )
-    pins, bridge = target_pins(target, constraints), default_bridge()
     reasons = needed(
         sources.repo,
         {job.name: job.data for job in _sources(sources.repo, config)},
@@ -98,6 +98,19 @@ def rewrite(
     done = _rewrite_requirements(replace(sources, needs=needs), target, constraints, reasons)
     # A check loads the files, which tells more.
     return _with_unasked(done, config, target) if beside else done
+
+
+def _pins(repo: Repo, target: Target, constraints: Constraints) -> Mapping[str, str]:
+    """What the target will have: the image, and beside it or in its place what is asked for, in
+    the version of the constraint files that the requirements name."""
+    tree = disk_tree(repo, path=repo.requirements or NEW_REQUIREMENTS)
+    files, _ = gather(requirements_text(repo), tree)
+    lines = (line for file in files if not file.constraints for line in file.lines)
+    stays = target.preinstalled.keys() - {line.name.replace("-backport-", "-") for line in lines}
+    applied = constraints_after(files, target=target, constraints=constraints, tree=tree)
+    own = {name: pin for one in applied if one.origin == "user" for name, pin in one.pins.items()}
+    new = {name: pin for name, pin in own.items() if name not in stays}
+    return {**target_pins(target, constraints), **new}
 
 
 def _rewrite_requirements(

@@ -39,7 +39,7 @@ from harness.errors import HarnessError
 from harness.launch import NO_NETWORK
 from harness.model import Config, Constraints, Observation, Side, Target
 from harness.processes import Stopped
-from harness.requirements.install import requirements_for_side
+from harness.requirements.install import constraints_for_side, requirements_for_side
 from harness.runtimes.base import OnProgress, Progress, Request
 from harness.runtimes.observing import (
     PROBE,
@@ -181,7 +181,12 @@ class DockerRuntime:
             image,
             inside,
             request.target,
-            request.constraints,
+            constraints_for_side(
+                request.requirements,
+                target=request.target,
+                constraints=request.constraints,
+                repo=request.repo,
+            ),
             lines,
             root=request.repo.root,
             inside_root=AIRFLOW_HOME,

@@ -114,12 +114,14 @@ def provide(
     interpreter: Interpreter,
     constraints: Constraints,
     requirements: Sequence[str] = (),
+    under: Constraints | None = None,
     cache: Path,
     on_step: OnStep,
 ) -> Environment:
     """The environment of one side; made when it is not there yet, else ready at once.
 
-    ``requirements`` are logical lines of a requirements file, without ``-c`` and ``-r``. Lines
+    ``requirements`` are logical lines of a requirements file, without ``-c`` and ``-r``; ``under``
+    is what they are installed under when that is not what the image was made under. Lines
     that cannot be installed beside the image are left out and come back in ``refused``; nothing
     else is lost. Raises ``UvFailed`` or ``EnvironmentFailed``.
     """
@@ -134,9 +136,9 @@ def provide(
         return image
 
     def make_own(folder: Path) -> Environment:
-        return _make_own(folder, image, target, constraints, requirements, on_step)
+        return _make_own(folder, image, target, under or constraints, requirements, on_step)
 
-    own_key = environment_key(target, interpreter, constraints, requirements)
+    own_key = environment_key(target, interpreter, constraints, requirements, under)
     return ready_or_made(root / own_key, make_own, on_step)
 
 
@@ -145,16 +147,23 @@ def environment_key(
     interpreter: Interpreter,
     constraints: Constraints,
     requirements: Sequence[str] = (),
+    under: Constraints | None = None,
 ) -> str:
     """The name of an environment's folder: a hash of all that decides what is in it."""
-    lines = (line.partition("#")[0].strip() for line in constraints.text.splitlines())
+    others = (under,) if under and under != constraints else ()
     parts = (
         (str(FORMAT), target.airflow, interpreter.version, str(interpreter.path)),
         image_lines(target, constraints),
-        tuple(line for line in lines if line),
+        _rows(constraints),
         tuple(requirements),
+        *(_rows(other) for other in others),
     )
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:24]
+
+
+def _rows(constraints: Constraints) -> tuple[str, ...]:
+    lines = (line.partition("#")[0].strip() for line in constraints.text.splitlines())
+    return tuple(line for line in lines if line)
 
 
 def image_lines(target: Target, constraints: Constraints) -> tuple[str, ...]:

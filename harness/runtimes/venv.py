@@ -23,7 +23,7 @@ from harness.model import (
     Target,
 )
 from harness.processes import Stopped
-from harness.requirements.install import requirements_for_side
+from harness.requirements.install import constraints_for_side, requirements_for_side
 from harness.runtimes.base import OnProgress, Progress, Request, no_progress
 from harness.runtimes.constraints import find_constraints, is_offline
 from harness.runtimes.environments import Environment, provide
@@ -120,10 +120,11 @@ class VenvRuntime:
         constraints: Constraints,
         requirements: Sequence[str] = (),
         *,
+        under: Constraints | None = None,
         config: Config | None = None,
         on_progress: OnProgress = no_progress,
     ) -> Environment:
-        """The environment of one side, made when it is not in the cache.
+        """The environment of one side, made when it is not in the cache; see ``provide``.
 
         Raises HarnessError: no interpreter, package index unreachable, disk full, Airflow does
         not start in it.
@@ -133,6 +134,7 @@ class VenvRuntime:
             interpreter=self.interpreter(target, side, config or Config()),
             constraints=constraints,
             requirements=requirements,
+            under=under,
             cache=self.cache,
             on_step=lambda step: on_progress(Progress(side=side, step=step)),
         )
@@ -153,6 +155,12 @@ class VenvRuntime:
                     target=request.target,
                     repo=request.repo,
                     extra=request.extra_requirements,
+                ),
+                under=constraints_for_side(
+                    request.requirements,
+                    target=request.target,
+                    constraints=request.constraints,
+                    repo=request.repo,
                 ),
                 config=request.config,
                 on_progress=on_progress,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from requirement_sets import constraints, target, tree
+from requirement_sets import PINS, constraints, repo_on_disk, target, tree
 
 from harness.requirements.applied import Applied, applied_constraints, mentions_constraints
+from harness.requirements.install import constraints_for_side
 from harness.requirements.parse import parse
 from harness.requirements.sources import gather
 
@@ -97,6 +100,26 @@ def test_a_constraint_line_of_an_included_file_holds(airflow: str, expected: lis
 def test_a_reconstructed_file_is_called_so() -> None:
     official, *_ = applied("requests", origin="reconstructed")
     assert official.label == "the reconstructed constraints of Airflow 2.11.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "airflow", "expected"),
+    [
+        ("-c own.txt\nsix", "2.5.1", "six==1.15.0\nurllib3<2"),
+        # MWAA does not see this form, and adds its own file.
+        ("-cown.txt\nsix", "2.7.2", f"six==1.15.0\nurllib3<2\n{PINS.strip()}"),
+        ("six", "2.5.1", PINS),
+        ("-c gone.txt\nsix", "2.5.1", PINS),
+        (f"-c {OFFICIAL.format('2.5.1', '3.10')}\nsix", "2.5.1", PINS),
+        (f"-c {OFFICIAL.format('1.10.12', '3.7')}\nsix", "1.10.15", PINS),
+    ],
+)
+def test_what_requirements_are_installed_under(
+    text: str, airflow: str, expected: str, tmp_path: Path
+) -> None:
+    repo = repo_on_disk(tmp_path, {"own.txt": "six==1.15.0  # old\nurllib3<2\n-c own.txt\n"})
+    found = constraints_for_side(text, target=target(airflow), constraints=constraints(), repo=repo)
+    assert found.text == expected
 
 
 @pytest.mark.parametrize("text", ["requests", "# constraints", "-cfile", "--constraint=file"])

@@ -308,6 +308,33 @@ def test_a_constraint_line_of_an_included_file_is_enough(named: bool, tmp_path: 
     assert ("--constraint" in after) is not named
 
 
+@pytest.mark.parametrize(
+    ("requirements", "expected"),
+    [
+        # The image's own HTTP provider is replaced, and the rewrite goes by what replaces it.
+        ("-c own.txt\napache-airflow-providers-http\n", "SimpleHttpOperator"),
+        ("-c own.txt\napache-airflow-backport-providers-http\n", "SimpleHttpOperator"),
+        ("-c own.txt\nsix\n", "HttpOperator"),
+        ("apache-airflow-providers-http\n", "HttpOperator"),
+    ],
+)
+def test_the_constraint_file_of_the_repository_decides(
+    requirements: str, expected: str, tmp_path: Path
+) -> None:
+    repo = tmp_path / "repo"
+    (repo / "dags").mkdir(parents=True)
+    old = (
+        "from airflow import DAG\nfrom airflow.operators.http_operator import SimpleHttpOperator\n"
+    )
+    (repo / "dags" / "dag.py").write_text(f"{old}SimpleHttpOperator(task_id='t')\n")
+    (repo / "own.txt").write_text("apache-airflow-providers-http==4.4.1\nsix==1.15.0\n")
+    (repo / "requirements.txt").write_text(requirements)
+    copy, config = copied(repo, tmp_path)
+    rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    after = (copy.root / "dags" / "dag.py").read_text()
+    assert f"from airflow.providers.http.operators.http import {expected}\n" in after
+
+
 def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:
     """By path, or by extension alone where the name is made at run time; nothing else."""
     dags = tmp_path / "repo" / "dags"

@@ -109,6 +109,18 @@ def test_requirements_go_on_top_of_a_copy(make: Provide, index: Index, steps: li
     assert steps == []
 
 
+@pytest.mark.usefixtures("image_there")
+def test_requirements_may_be_installed_under_a_file_of_their_own(
+    make: Provide, index: Index, constraints: Constraints
+) -> None:
+    index.add("good", "1.0")
+    index.add("good", "2.0")
+    assert make("good", under=constraints) == make("good")
+    own = make("good", under=replace(constraints, text="good==2.0\n"))
+    assert own.packages["good"] == "2.0"
+    assert own.key != make("good").key
+
+
 def test_a_requirement_that_changes_a_shared_file_leaves_the_image_alone(
     make: Provide, index: Index
 ) -> None:

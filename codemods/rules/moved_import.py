@@ -11,6 +11,7 @@ from dataclasses import replace
 from codemods.base import Example, Note, Place, Rule
 from codemods.changes import Change, NewImport, Rebind, Replace, Step
 from codemods.class_paths import path_end
+from codemods.constructors import baseline
 from codemods.hops import (
     CORE,
     Resolution,
@@ -486,6 +487,7 @@ class _Moves:
     # -- dotted paths in strings -------------------------------------------------------------
 
     def _strings(self) -> Iterator[Change]:
+        patched = {id(a) for call in self.source.plain_calls if _patches(call) for a in call.args}
         for node in self.source.strings:
             value = str(node.value)
             end = path_end(self.target, value)
@@ -498,6 +500,11 @@ class _Moves:
                 yield _note(node, f"another class is in the place of {value}", advice)
             elif end.by is not None and end.by.warns:
                 yield _note(node, f"{end.by.path} is deprecated on the target", end.by.warns)
+            elif id(node) in patched and end.by is not None and self._looked_up(end.by):
+                message = f"{value} is patched where its module looks it up, not where it lives"
+                looked = self.target.resolve(_split(end.by.start)[0]).path
+                advice = f"patch {looked}.{_split(end.by.path)[1]} if the target looks it up there"
+                yield _note(node, message, advice, ID)
             elif advice := self._not_along(value, end.path):
                 yield _note(node, f"{_message(value, end.path)}, a name in it is not", advice)
             elif end.path != value:
@@ -510,6 +517,13 @@ class _Moves:
             if prefix and any(f"{module}.".startswith(prefix) for module in _modules()):
                 message = f"a path below {prefix} is put together here"
                 yield _note(call, message, "Make it lead to where the target has the class", ID)
+
+    def _looked_up(self, by: Resolution) -> bool:
+        """Whether a module of 1.10 only imports the name, and another has it on the target: who
+        patches it means the module that uses it."""
+        own = self.target.resolve(_split(by.start)[0])
+        foreign = baseline().home(by.start) != by.start or not by.path.startswith("airflow.")
+        return by.moved and own.moved and foreign and _split(by.path)[0] != own.path
 
     def _plugin_module(self, node: ast.Constant, value: str) -> Change:
         """The module that 1.10 made of a plugin, in a string: where all that it had lives now."""
@@ -555,6 +569,12 @@ def _test(node: ast.If | ast.IfExp | ast.While | ast.Assert | ast.BoolOp) -> ast
 
 
 _IMPORTERS = {"import_module", "__import__", "import_string", "patch", "find_spec", "locate"}
+
+
+def _patches(call: ast.Call) -> bool:
+    """``mock.patch("a.b.Name")``, ``monkeypatch.setattr("a.b.Name", …)``."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    return name == "patch" or ast.unparse(call.func) == "monkeypatch.setattr"
 
 
 def _put_together(call: ast.Call) -> str:
@@ -657,6 +677,23 @@ _EXAMPLES: Sequence[Example] = (
             "",
             "aws_athena_operator.AthenaOperator(task_id='q', query='', database='d')",
         ),
+    ),
+    Example(
+        before=lines(
+            "from unittest.mock import patch",
+            "",
+            "patch('airflow.contrib.operators.ssh_operator.SSHHook')",
+            "patch('airflow.operators.bash_operator.Popen')",
+            "patch('airflow.hooks.base_hook.BaseHook.get_connection')",
+        ),
+        after=lines(
+            "from unittest.mock import patch",
+            "",
+            "patch('airflow.contrib.operators.ssh_operator.SSHHook')",
+            "patch('airflow.operators.bash_operator.Popen')",
+            "patch('airflow.hooks.base.BaseHook.get_connection')",
+        ),
+        notes=("airflow.providers.ssh.operators.ssh.SSHHook", "airflow.operators.bash.Popen"),
     ),
     Example(
         before=lines(

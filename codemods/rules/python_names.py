@@ -26,6 +26,7 @@ from codemods.target import Target
 from codemods.values import quoted
 
 ID = "python-names"
+_DICTS = {"ChainMap", "Counter", "OrderedDict", "UserDict"}
 # From which Airflow on MWAA runs which Python. Source: docs.aws.amazon.com/mwaa, "Apache Airflow
 # versions on Amazon MWAA".
 _PYTHON = ((">=2.11", (3, 12)), (">=2.7", (3, 11)), (">=2.4", (3, 10)), (">=1", (3, 7)))
@@ -289,6 +290,8 @@ class _Names:
                     func.lineno, row, Compose(node=func, parts=(func.value, f".{new}"))
                 )
             elif func.attr == "has_key" and len(call.args) == 1 and not call.keywords:
+                if self._has_own_keys(func.value):
+                    continue
                 row = Gone(old=".has_key(x)", since=(3, 0), new="x in …")
                 parts = ("(", call.args[0], " in ", func.value, ")")
                 yield self._step(func.lineno, row, Compose(node=call, parts=parts))
@@ -315,6 +318,19 @@ class _Names:
                 yield self._step(
                     func.lineno, row, EditCall(node=call, drop=frozenset({"encoding"}))
                 )
+
+    def _has_own_keys(self, node: ast.expr) -> bool:
+        """Whether ``has_key`` may be the method of a class that is no dict: one of the file's, or
+        one that the text makes an instance of."""
+        if isinstance(node, ast.Name) and node.id in {"self", "cls"}:
+            return True
+        made = self.source.value_of(node, ast.Call)
+        name = ast.unparse(made.func).rpartition(".")[2] if isinstance(made, ast.Call) else ""
+        return (name[:1].isupper() and name not in _DICTS) or any(
+            isinstance(part, ast.FunctionDef) and part.name == "has_key"
+            for cls, _ in self.source.classes
+            for part in cls.body
+        )
 
     def _modes(self) -> Iterator[Change]:
         """``open(path, "rU")``: universal newlines are what every text file has."""
@@ -442,6 +458,8 @@ RULE = Rule(
             "    text = str",
         ),
         lines("# airflow", "frame.iteritems(1)"),
+        lines("# airflow", "from mine import Cache", "", "cache = Cache()", "cache.has_key(1)"),
+        lines("class Cache:  # airflow", "    def hit(self):", "        self.has_key(1)"),
     ),
     find=_find,
 )

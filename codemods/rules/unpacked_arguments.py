@@ -27,6 +27,7 @@ from codemods.target import Target
 from codemods.values import known, quoted
 
 ID = "unpacked-arguments"
+_IN_DICTS = {"auto_remove", "is_delete_operator_pod", "volumes"}
 
 
 def _holders(
@@ -100,6 +101,13 @@ def _outcome(source: Source, target: Target, made: Construction, key: str, value
     if other or key in mapped.unsure or key in mapped.into or key in mapped.shape:
         return "!" + mapped.unsure.get(key, "write it into the call, where it can be changed")
     return mapped.rename.get(key, key)
+
+
+def _seen_to(target: Target, calls: list[Construction], name: str) -> bool:
+    """Whether the rule that sees to an argument looks for it in dicts as well."""
+    return name in _IN_DICTS and all(
+        is_elsewhere(target.resolve(made.path).path, name) for made in calls
+    )
 
 
 def _takes(target: Target, path: str, name: str) -> bool:
@@ -195,7 +203,8 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     for node, calls, names in unpacked(source).values():
         only = only_theirs(source, node, calls, names)
         kept |= set() if only else names
-        rename, drop, notes = _settled(source, target, calls, list(items_of(node)), only)
+        items = [item for item in items_of(node) if not _seen_to(target, calls, item[1])]
+        rename, drop, notes = _settled(source, target, calls, items, only)
         yield from notes
         if rename or drop:
             yield _step(node.lineno, rename, drop, _edit(node, rename, frozenset(drop)))

@@ -436,6 +436,16 @@ def _line(source: Source, island: _Island) -> _Line:
     )
 
 
+def _within_quotes(source: Source, island: _Island, code: str) -> str:
+    """New code with the other quotes where it stands in an f-string of the same."""
+    before = source.text[source.text.rfind("\n", 0, island.start) + 1 : island.start]
+    opened = list(_FORMATTED.finditer(before))
+    quote, inside = (opened[-1][0][-1], before[opened[-1].end() :]) if opened else ("", "")
+    if not quote or quote in inside:
+        return code
+    return code.replace(quote, "'" if quote == '"' else '"')
+
+
 def _write(source: Source, island: _Island) -> str:
     line = _line(source, island)
     replaced = [op for op in island.operations if isinstance(op, Replace)]
@@ -486,7 +496,8 @@ def expression_splices(
     source: Source, operations: Sequence[Operation]
 ) -> list[tuple[int, int, str]]:
     """(start, end, new text) for everything but imports; spans do not overlap."""
-    splices = [(i.start, i.end, _write(source, i)) for i in _islands(source, operations)]
+    islands = _islands(source, operations)
+    splices = [(i.start, i.end, _within_quotes(source, i, _write(source, i))) for i in islands]
     for op in operations:
         if isinstance(op, DropDecorator):
             start, end = source.span(op.node)

@@ -99,11 +99,13 @@ RULE = Rule(
                 "from airflow.utils.dates import days_ago",
                 "",
                 "start = days_ago(2)",
+                'text = f"since {days_ago(2)}"',
             ),
             after=lines(
                 "import pendulum",
                 "",
                 'start = pendulum.today("UTC").add(days=-2)',
+                "text = f\"since {pendulum.today('UTC').add(days=-2)}\"",
             ),
         ),
         Example(

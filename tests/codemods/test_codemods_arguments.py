@@ -790,7 +790,7 @@ def test_a_class_is_known_where_the_repository_is_a_package_itself(newest: dict[
 
 def test_what_cannot_be_written_is_told_and_the_rest_is_done(newest: dict[str, str]) -> None:
     head = "from airflow.utils.dates import days_ago\n"
-    lines = 'text = f"{days_ago(2)}"\n', "first = days_ago(1)\n"
+    lines = "text = f\"{f'{days_ago(2)}'}\"\n", "first = days_ago(1)\n"
     migration = migrate_source(head + "".join(lines), pins=newest)
     assert migration.error is None
     assert migration.text is not None
@@ -952,3 +952,25 @@ def test_the_connection_of_an_ssh_hook(hook: str, connection: str, newest: dict[
     else:
         assert "ssh_hook=SSHHook(" in made
         assert "ssh_hook" in migration.notes[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        (  # what one rule rewrites in a dict no other tells of
+            "from airflow.operators.docker_operator import DockerOperator\n\n"
+            "kw = {'image': 'i', 'volumes': ['/a:/b'], 'auto_remove': True}\n"
+            "DockerOperator(task_id='t', **kw)\n",
+            set(),
+        ),
+        (
+            "from airflow.operators.docker_operator import DockerOperator\n\n"
+            "kw = {'image': 'i', 'volumes': MOUNTED}\nDockerOperator(task_id='t', **kw)\n",
+            {"docker-arguments"},
+        ),
+    ],
+)
+def test_one_thing_is_told_by_one_rule(text: str, rules: set[str], newest: dict[str, str]) -> None:
+    migration = migrate_source(text, pins=newest)
+    assert {note.rule for note in migration.notes} == rules
+    assert len(migration.notes) == len(rules)

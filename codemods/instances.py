@@ -193,6 +193,7 @@ class _Given:
     item: bool = False
     annotation: bool = False
     kind: Kind | None = None
+    parameter_of: ast.FunctionDef | ast.AsyncFunctionDef | None = None  # what its calls hand on
 
 
 @dataclass(eq=False, kw_only=True)
@@ -230,6 +231,7 @@ class Instances:
         self.methods: dict[tuple[ast.ClassDef, str], ast.FunctionDef | ast.AsyncFunctionDef] = {}
         self.callbacks: set[str] = set()
         self.returns: dict[ast.AST, list[ast.expr]] = {}
+        self.calls: dict[str, list[ast.Call]] = {}  # name of a function or method → its calls
         self.around: dict[int, ast.ClassDef] = {}  # id of ``self`` or ``super()`` → its class
         self._read_callbacks()
         self.module = _Frame(parent=None)
@@ -275,8 +277,10 @@ class Instances:
             self.frames[id(node)] = frame
             if node.id == "self" and cls is not None:
                 self.around[id(node)] = cls
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and cls is not None:
-            if node.func.id == "super":
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+            self.calls.setdefault(called, []).append(node)
+            if cls is not None and isinstance(node.func, ast.Name) and called == "super":
                 self.around[id(node)] = cls
         elif isinstance(node, ast.Return) and node.value is not None and function is not None:
             self.returns.setdefault(function, []).append(node.value)
@@ -323,6 +327,8 @@ class Instances:
             if argument.arg in {_CONTEXT, "kwargs"} or (told and argument in first):
                 path = _CONTEXT
             given = _Given(kind=_kind(path))
+            if not (path or isinstance(node, ast.Lambda)):
+                given = _Given(parameter_of=node)
             if argument.annotation is not None and path != _CONTEXT:
                 given = _Given(value=argument.annotation, annotation=True)
             inner.bind(argument.arg, given)
@@ -434,7 +440,9 @@ class Instances:
             frame = frame.declared.get(node.id, frame.parent)
         kinds = set()
         for given in frame.bound[node.id] if frame is not None else ():
-            if given.value is None:
+            if given.parameter_of is not None:
+                kinds.add(self._handed(given.parameter_of, node.id, depth))
+            elif given.value is None:
                 kinds.add(given.kind)
             elif given.annotation:
                 kinds.add(self._annotated(given.value))
@@ -442,6 +450,40 @@ class Instances:
                 kind = self.kind(given.value, depth)
                 kinds.add(_item(kind) if given.item else kind)
         return kinds.pop() if len(kinds) == 1 else None
+
+    def _handed(
+        self, function: ast.FunctionDef | ast.AsyncFunctionDef, name: str, depth: int
+    ) -> Kind | None:
+        """What every call of a function in the text hands it for the parameter ``name``."""
+        values = []
+        for call in self.calls.get(function.name, ()):
+            method = isinstance(call.func, ast.Attribute)
+            if self._function_of(call.func) is not function:
+                if method:
+                    return None  # of another object, perhaps one of this class
+                continue
+            if any(isinstance(v, ast.Starred) for v in call.args):
+                return None
+            names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)][method:]
+            given = dict(zip(names, call.args, strict=False))
+            given |= {k.arg: k.value for k in call.keywords if k.arg}
+            if name not in given:
+                return None
+            values.append(given[name])
+        return self._agreed(values, depth)
+
+    def _function_of(self, func: ast.expr) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """The text's own function, or method of ``self``, that is called."""
+        if isinstance(func, ast.Attribute):
+            lines = self._line(self.around.get(id(func.value)))
+            return next((m for c in lines if (m := self.methods.get((c, func.attr)))), None)
+        frame = self.frames.get(id(func))
+        if not isinstance(func, ast.Name):
+            return None
+        while frame is not None and func.id not in frame.bound:
+            frame = frame.parent
+        once = frame is not None and len(frame.bound[func.id]) == 1
+        return frame.functions.get(func.id) if once and frame is not None else None
 
     def _attribute(self, node: ast.Attribute, depth: int, *, called: bool) -> Kind | None:
         owner = self.kind(node.value, depth)
@@ -487,14 +529,10 @@ class Instances:
         return self._attribute(func, depth, called=True)
 
     def _function_called(self, func: ast.Name, depth: int) -> Kind | None:
-        frame = self.frames.get(id(func))
-        while frame is not None and func.id not in frame.bound:
-            frame = frame.parent
-        if frame is None or len(frame.bound[func.id]) != 1:
-            return None
+        function = self._function_of(func)
+        if function is not None:
+            return self._returned(function, depth)
         own = self.classes.get(func.id)
-        if func.id in frame.functions:
-            return self._returned(frame.functions[func.id], depth)
         return Kind(path=self.base(own), own=own) if own is not None and self.base(own) else None
 
 

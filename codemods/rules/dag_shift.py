@@ -151,6 +151,9 @@ def _change(
     if made_twice or not (given or had):
         return _note(statement.value)
     if not (given or chains):
+        made = next((o for o in operands if isinstance(o, ast.Call)), None)
+        if made is not None:
+            return _step(statement, Compose(node=statement, parts=(made,)))
         # Its block must keep a statement: the one that makes the task stands in it for certain.
         if id(statement) not in within:
             return _note(statement.value)
@@ -166,7 +169,7 @@ def _change(
 
 def _has(source: Source, task: ast.expr, dag: ast.expr, within: dict[int, str]) -> bool:
     """Whether a task was made below ``with dag:``, and so has its DAG."""
-    call = source.value_of(task, ast.Call) if isinstance(task, ast.Name) else None
+    call = source.value_of(task, ast.Call) if isinstance(task, ast.Name) else task
     return (
         isinstance(call, ast.Call)
         and isinstance(dag, ast.Name)
@@ -197,6 +200,7 @@ _WITH = (
     "    a = BashOperator(task_id='a', bash_command='true')",
     "    b = BashOperator(task_id='b', bash_command='true')",
 )
+_MADE = "BashOperator(task_id='a', bash_command='true')"
 _COMPARED = lines(*_HEAD, "a > b")
 _PASSED = lines(*_HEAD, "last = dag >> a")
 
@@ -221,6 +225,10 @@ RULE = Rule(
         Example(
             before=lines(*_WITH, "    dag >> a >> b", "    dag >> b", "    a >> b"),
             after=lines(*_WITH, "    a >> b", "    a >> b"),
+        ),
+        Example(
+            before=lines(*_DAG, "with DAG('d', schedule=None) as dag:", f"    dag << {_MADE}"),
+            after=lines(*_DAG, "with DAG('d', schedule=None) as dag:", f"    {_MADE}"),
         ),
         Example(before=_PASSED, notes=("with dag:",)),
         Example(before=_COMPARED, notes=(">> or <<",)),

@@ -475,8 +475,8 @@ class Instances:
     def _function_of(self, func: ast.expr) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         """The text's own function, or method of ``self``, that is called."""
         if isinstance(func, ast.Attribute):
-            lines = self._line(self.around.get(id(func.value)))
-            return next((m for c in lines if (m := self.methods.get((c, func.attr)))), None)
+            line = kin(self.source, self.around.get(id(func.value)))
+            return next((m for c in line if (m := self.methods.get((c, func.attr)))), None)
         frame = self.frames.get(id(func))
         if not isinstance(func, ast.Name):
             return None

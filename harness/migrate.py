@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -147,8 +148,10 @@ def remarks(migration: Migration) -> Iterator[str]:
 
 def _remarks(migration: Migration) -> Iterator[str]:
     for entry in migration.rewrites:
-        for note in entry.notes:
-            yield f"{entry.path}:{note.line}: {note.rule}: {note.message}\n    {note.fix}"
+        for fix, notes in groupby(entry.notes, key=lambda note: note.fix):
+            for note in notes:
+                yield f"{entry.path}:{note.line}: {note.rule}: {note.message}"
+            yield f"    {fix}"
         if entry.error:
             yield f"{entry.path}: left as it is: {entry.error}"
     for written in migration.written:

@@ -51,7 +51,7 @@ _ADVICE = {
 # Modules whose distribution the target's constraints lack, and that no later release has or needs:
 # module → distribution. Sources: slackclient's migration guide; Airflow 2.0's
 # UPDATING.md for the web page without RBAC.
-_SUCCEEDED = {
+SUCCEEDED = {
     "flask_admin": "flask-admin",
     "slackclient": "slackclient",
 }
@@ -88,7 +88,7 @@ def _table() -> Mapping[str, Requirement]:
 
 @lru_cache(maxsize=1)
 def _roots() -> frozenset[str]:
-    paths = {*_table(), *_SUCCEEDED}
+    paths = {*_table(), *SUCCEEDED}
     return frozenset(path.partition(".")[0] for path in paths)
 
 
@@ -185,8 +185,8 @@ def _lost(path: str, target: Target) -> tuple[str, str] | None:
         if lacking is not None and target.hops.has(lacking):
             version = target.hops.pins[canonicalize_name(lacking.name)]
             return part, f"{part} is not in {lacking.name} {version}, which the target has"
-    root = next((m for m in _SUCCEEDED if path == m or path.startswith(f"{m}.")), "")
-    if root and canonicalize_name(_SUCCEEDED[root]) not in target.hops.pins:
+    root = next((m for m in SUCCEEDED if path == m or path.startswith(f"{m}.")), "")
+    if root and canonicalize_name(SUCCEEDED[root]) not in target.hops.pins:
         return root, f"{root} of 1.10's constraint set is not among the target's distributions"
     return None
 

@@ -6,6 +6,7 @@ import io
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -157,12 +158,16 @@ def _findings(report: Report, view: View, said: list[Statement]) -> Iterator[Ren
     for path, here in by_path.items():
         yield ""
         yield _one_line((path or "the repository", "bold"))
-        for statement in here:
-            yield from _finding(report, view, statement, read)
+        for _, alike in groupby(here, key=lambda each: (each.finding.rule, each.finding.fix)):
+            *others, last = alike
+            for statement in others:
+                yield from _finding(report, view, statement, read)
+            yield from _finding(report, view, last, read, fix=last.finding.fix)
     for many in repeated:
         yield ""
         yield Text(f"in {len(many):,} places", "bold")
-        yield from _finding(report, view, many[0], read, places=many)
+        fix = many[0].finding.fix
+        yield from _finding(report, view, many[0], read, places=many, fix=fix)
 
 
 def _finding(
@@ -171,7 +176,9 @@ def _finding(
     statement: Statement,
     read: Reader,
     places: list[Statement] | None = None,
+    fix: str = "",
 ) -> Iterator[RenderableType]:
+    """One finding, and ``fix``, which several in a row may have in common."""
     finding = statement.finding
     style = STYLES[finding.severity]
     aside = [f"seen on the {finding.side}"] if finding.side else []
@@ -202,10 +209,10 @@ def _finding(
             _indented(4, _text((line, "dim")))
             for line in _shortened(finding.evidence.strip("\n").split("\n"))
         )
-    if finding.fix:
-        fix = _grid(1)
-        fix.add_row(_text(("fix:", style)), _text((finding.fix, "")))
-        yield _indented(4, fix)
+    if fix:
+        grid = _grid(1)
+        grid.add_row(_text(("fix:", style)), _text((fix, "")))
+        yield _indented(4, grid)
 
 
 def _by_rule(said: list[Statement]) -> RenderableType:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from packaging.version import Version
 
 from codemods.parsing import absolute_imports, parsed
+from codemods.rules.third_party import SUCCEEDED
 from harness.checks.modules import EXTRA_OF, PYTHON_2_MODULES, distribution_for, provider_for
 from harness.model import Repo, Target
 
@@ -95,6 +96,8 @@ def _other(
     if root in own or root in sys.stdlib_module_names or root == "airflow":
         return ""
     if root in PYTHON_2_MODULES:  # what backports it to Python 2 does not bring it back
+        return ""
+    if root in SUCCEEDED and SUCCEEDED[root] not in pins:  # a rule says what to write in its place
         return ""
     if distribution_for(dotted, target.preinstalled):
         return ""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from codemods.rules.third_party import SUCCEEDED
 from harness.checks.modules import (
     PYTHON_2_MODULES,
     STANDARD_LIBRARY,
@@ -45,7 +46,8 @@ def unasked(
     asked = {canonicalize_name(name) for name in required}
     there = _closure(asked | target.preinstalled.keys() | {"apache-airflow"})
     modules = {module for name in there for module in _table().get(name, ((),))[0]}
-    modules |= STANDARD_LIBRARY | PYTHON_2_MODULES.keys() | {*own_modules(repo)}
+    modules |= STANDARD_LIBRARY | {*own_modules(repo)}
+    modules |= PYTHON_2_MODULES.keys() | SUCCEEDED.keys()  # rules say what to write in their place
     names = dict.fromkeys(there, "")
     unknown = sorted(asked - _table().keys())
     used = {part for data in sources.values() for _, n in imports(data) for part in n.split(".")}

@@ -135,6 +135,14 @@ def test_findings_that_differ_are_not_merged() -> None:
         assert "places" not in text(only(*many, finding(line=50, **change)))
 
 
+def test_a_fix_is_said_once_for_findings_in_a_row() -> None:
+    alike = [finding(message=f"finding {number}", fix="do this") for number in range(3)]
+    output = text(only(*alike, finding(message="finding 3", fix="do that")))
+    assert re.findall(r"finding \d|do th..", output) == [
+        *("finding 0", "finding 1", "finding 2", "do this", "finding 3", "do that")
+    ]
+
+
 def test_many_findings_are_counted_by_rule() -> None:
     many = [finding(message=f"finding {number}", rule="often") for number in range(11)]
     output = text(only(*many, finding(rule="once", severity=Severity.WARNING)))

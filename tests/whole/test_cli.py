@@ -175,3 +175,16 @@ def test_readme_and_ci_say_the_same_command(root: Path) -> None:
     ]
     assert len(commands) == 1
     assert commands[0] in (root / ".ci" / "run").read_text()
+
+
+def test_migrate_says_a_piece_of_advice_once(tmp_path: Path) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "dag.py").write_text("from airflow import DAG\n")
+    (tmp_path / "requirements.txt").write_text("boto3==1.10.0\nrequests==2.23.0\n")
+    done = run("migrate", str(tmp_path), "--target", "2.11.0", "--diff")
+    lines = done.stderr.splitlines()
+    pins = [i for i, line in enumerate(lines) if "requirements-pin" in line]
+    assert pins == [pins[0], pins[0] + 1]
+    assert [line for line in lines if "Ask for the version of the constraints" in line] == [
+        lines[pins[1] + 1]
+    ]

@@ -32,6 +32,19 @@ CONSTRAINT = re.compile(r"(?:-c|--constraint) ")
 # What the variables of a startup script are printed after; it cannot come out of `env` itself.
 MARK = b"\0mwaa-harness-environment\0"
 
+# How a step that takes longer than MWAA waits can be made shorter.
+INSTALL_LATE = (
+    " So does MWAA: it ends the installation after nine minutes, and the environment is not made or"
+    " goes back to what it was. To make it shorter: pin every version (`mwaa-harness requirements"
+    " resolve`), so that pip does not try one after another; leave out what the image has; and"
+    " where pip compiles, give it wheels (in plugins.zip, with `--find-links"
+    " /usr/local/airflow/plugins`)."
+)
+STARTUP_LATE = (
+    " So does MWAA, after just under five minutes. Leave to it what a start needs, and move Python"
+    " packages to requirements.txt."
+)
+
 
 class Failed(Exception):
     """A step that ends the start. The text is for whoever reads the container's log."""
@@ -105,15 +118,16 @@ def say(text):
     print("mwaa-harness: " + text, flush=True)
 
 
-def run(argv, env, limit, what):
-    """Run a step to its end, all that it prints into the log; ``Failed`` when it fails or hangs."""
+def run(argv, env, limit, what, late=""):
+    """Run a step to its end, all that it prints into the log; ``Failed`` when it fails or hangs.
+    ``late`` is what to know when it takes too long."""
     process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         code = process.wait(timeout=limit)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        raise Failed(f"{what} took longer than {limit:.0f} s and was stopped.") from None
+        raise Failed(f"{what} took longer than {limit:.0f} s and was stopped.{late}") from None
     if code != 0:
         raise Failed(f"{what} failed (exit code {code}); see above.")
 
@@ -168,10 +182,10 @@ def run_startup(env, rules):
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         raise Failed(
-            f"startup.sh took longer than {seconds:.0f} s, which MWAA does not wait for."
+            f"startup.sh took longer than {seconds:.0f} s and was stopped.{STARTUP_LATE}"
         ) from None
     if process.returncode != 0 or MARK not in printed:
-        raise Failed(f"startup.sh failed (exit code {process.returncode}).")
+        raise Failed(f"startup.sh failed (exit code {process.returncode}); see above.")
     pairs = printed.partition(MARK)[2].split(b"\0")
     after = dict(os.fsdecode(pair).partition("=")[::2] for pair in pairs if b"=" in pair)
     kept, refused = taken_over(env, after, rules["reserved_variables"])
@@ -201,7 +215,8 @@ def install_requirements(env, rules):
     say("installing requirements/requirements.txt under " + names)
     argv = [sys.executable, "-m", "pip", "install", "--user", "--disable-pip-version-check"]
     argv += ["--no-warn-script-location", "--requirement", path]
-    run(argv + options, env, limit(env, "install_seconds", rules), "Installing the requirements")
+    seconds = limit(env, "install_seconds", rules)
+    run(argv + options, env, seconds, "Installing the requirements", INSTALL_LATE)
 
 
 def prepare_airflow(env, version):

@@ -12,6 +12,8 @@ from harness.metadata.problems import MetadataError
 LOCK = 0x6D776161
 """The number of the advisory lock that two imports into one database compete for."""
 
+Write = Callable[[bytes], Any]
+"""Takes a block of whole lines of COPY text."""
 
 Misfit = Callable[[List[bytes], Mapping[int, str]], bytes]
 """A row's fields and, for those that are not of their column's type (they are there as text), what
@@ -135,11 +137,7 @@ class Database:
         return True
 
     def copy_out(
-        self,
-        select: str,
-        types: Sequence[str],
-        write: Callable[[bytes], Any],
-        misfit: Misfit = as_they_are,
+        self, select: str, types: Sequence[str], write: Write, misfit: Misfit = as_they_are
     ) -> None:
         """Give the rows of ``select`` to ``write`` as blocks of whole lines of COPY text.
 

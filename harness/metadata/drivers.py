@@ -8,7 +8,14 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple
 
 from harness.metadata.copytext import ENCODERS, NULL, driver_value, fields, lines_of
-from harness.metadata.database import Database, Misfit, as_they_are, columns_by_table, sql_list
+from harness.metadata.database import (
+    Database,
+    Misfit,
+    Write,
+    as_they_are,
+    columns_by_table,
+    sql_list,
+)
 
 BATCH = 2000
 
@@ -60,11 +67,7 @@ class SQLite(Database):
         self.rows("SELECT count(*) FROM sqlite_master")
 
     def copy_out(
-        self,
-        select: str,
-        types: Sequence[str],
-        write: Callable[[bytes], Any],
-        misfit: Misfit = as_they_are,
+        self, select: str, types: Sequence[str], write: Write, misfit: Misfit = as_they_are
     ) -> None:
         _encode(self.connection.cursor(), select, types, write, misfit)
 
@@ -138,11 +141,7 @@ class MySQL(Database):
         self.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
     def copy_out(
-        self,
-        select: str,
-        types: Sequence[str],
-        write: Callable[[bytes], Any],
-        misfit: Misfit = as_they_are,
+        self, select: str, types: Sequence[str], write: Write, misfit: Misfit = as_they_are
     ) -> None:
         import pymysql.cursors
 
@@ -159,13 +158,7 @@ class MySQL(Database):
 WRONG = (ValueError, TypeError, OverflowError)
 
 
-def _encode(
-    cursor: Any,
-    select: str,
-    types: Sequence[str],
-    write: Callable[[bytes], Any],
-    misfit: Misfit,
-) -> None:
+def _encode(cursor: Any, select: str, types: Sequence[str], write: Write, misfit: Misfit) -> None:
     encoders = [ENCODERS[kind] for kind in types]
     try:
         cursor.execute(select)

@@ -6,7 +6,7 @@ This module travels: it also runs in Airflow's own Python (3.7 and later) as par
 from __future__ import annotations
 
 import io
-from typing import Any, Callable, Dict, Iterable, Sequence, Tuple
+from typing import Any, Dict, Iterable, Sequence, Tuple
 from urllib.parse import quote
 
 from harness.metadata.copytext import BLOCK
@@ -14,6 +14,7 @@ from harness.metadata.database import (
     LOCK,
     Database,
     Misfit,
+    Write,
     as_they_are,
     columns_by_table,
     sql_list,
@@ -63,7 +64,7 @@ class _Blocks(io.RawIOBase):
     """What is under the buffer that COPY … TO STDOUT writes to, row by row: it gives the buffer's
     content on, cut behind the last whole line."""
 
-    def __init__(self, give: Callable[[bytes], Any]) -> None:
+    def __init__(self, give: Write) -> None:
         self.give = give
         self.rest = b""
         self.failed = False
@@ -149,11 +150,7 @@ class PostgreSQL(Database):
         return True
 
     def copy_out(
-        self,
-        select: str,
-        types: Sequence[str],
-        write: Callable[[bytes], Any],
-        misfit: Misfit = as_they_are,
+        self, select: str, types: Sequence[str], write: Write, misfit: Misfit = as_they_are
     ) -> None:
         cursor = self.connection.cursor()
         try:

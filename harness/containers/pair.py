@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,14 +138,14 @@ def down(engine: Engine, *, name: str = "", wipe: bool = False) -> tuple[str, ..
 
     Gives what was removed, by name.
     """
-    removed = []
+    removed: list[str] = []
     client = engine.client
     filters = _of_pair(name)
-    with explaining("Taking the pair down"):
-        for container in client.containers.list(all=True, filters=filters):
-            container.stop(timeout=STOP_SECONDS)
-            container.remove(v=True, force=True)
-            removed.append(container.name)
+    with explaining("Taking the pair down"), ThreadPoolExecutor() as pool:
+        found = client.containers.list(all=True, filters=filters)
+        # Airflow writes its end into its database, which is stopped after it.
+        for airflows in (True, False):
+            removed += pool.map(_stop, (each for each in found if _is_airflow(each) is airflows))
         for network in client.networks.list(filters=filters):
             network.remove()
             removed.append(network.name)
@@ -154,6 +155,13 @@ def down(engine: Engine, *, name: str = "", wipe: bool = False) -> tuple[str, ..
     if wipe:
         shutil.rmtree(_folder(name or pair_name()), ignore_errors=True)
     return tuple(removed)
+
+
+def _stop(container: Any) -> str:
+    """Stop and remove one container; its name."""
+    container.stop(timeout=STOP_SECONDS)
+    container.remove(v=True, force=True)
+    return str(container.name)
 
 
 def down_all(engine: Engine) -> tuple[str, ...]:
@@ -361,13 +369,17 @@ def _ready(service: Service, asked: Asked) -> Ready:
     return kind(service=service.name, seconds=asked.wait)
 
 
+def _is_airflow(container: Any) -> bool:
+    return container.labels.get(SERVICE_LABEL) in list(Side)
+
+
 def _member(container: Any) -> Member:
     container.reload()
     labels, state = container.labels, container.attrs["State"]
     service = labels[SERVICE_LABEL]
     pairs = (entry.partition("=") for entry in container.attrs["Config"]["Env"] or ())
     env = {key: value for key, _, value in pairs}
-    airflow = service in list(Side)
+    airflow = _is_airflow(container)
     web = published(container, WEB_PORT if airflow else AWS_PORT)
     if state["Status"] != "running":
         how = f"{state['Status']} (exit code {state['ExitCode']})"

@@ -110,7 +110,7 @@ def words() -> re.Pattern[str]:
     whole -= {"intern", "reduce", "reload"}
     names = "|".join(sorted(map(re.escape, whole | common)))
     return re.compile(
-        rf"^\s*(?:import|from)\s+(?:{modules})\b|\b(?:{names})\b|(?<![\w.])(?:{calls})\(|\bjson\.loads?\("
+        rf"(?:^|;)\s*(?:from\s+|import\s+(?:[\w. \t]+,\s*)*)(?:{modules})\b|\b(?:{names})\b|(?<![\w.])(?:{calls})\(|\bjson\.loads?\("
         r"|^\s*print\s*>>|['\"][rbt]*U[rbt]*['\"]",
         re.MULTILINE,
     )
@@ -119,7 +119,8 @@ def words() -> re.Pattern[str]:
 # What files without Airflow have most of what other distributions lost (rules/third_party.py).
 _OTHERS = ("yaml.load", "slackclient")
 _NUMPY = re.compile(r"\b(?:np|numpy)\.(?:bool|complex|float|int|long|object|str|unicode)\b")
-_ROOTS = (re.compile(r"import[ \t]+(\w+)"), re.compile(r"from[ \t]+(\w+)"))
+_IMPORTED = re.compile(r"(?:import|from)[ \t]+([\w., \t]+)")
+_NAME = re.compile(r"\w+")
 _LANGUAGE = (
     *(
         f"{n}("
@@ -151,7 +152,7 @@ def may_be_gone(text: str) -> bool:
     """Whether a text names something of the table: cheap, and may be wrong."""
     if any(n in text for n in _OTHERS) or ("numpy" in text and _NUMPY.search(text)):
         return True
-    roots = {name for pattern in _ROOTS for name in pattern.findall(text)}
+    roots = {name for found in _IMPORTED.findall(text) for name in _NAME.findall(found)}
     beside = _by_root()
     if not any(name in text for root in roots & beside.keys() for name in beside[root]) and not any(
         needle in text for needle in _LANGUAGE

@@ -4,7 +4,7 @@
 
 Every folder in REPOSITORIES is one repository of 1.10. What counts are its files that mention
 Airflow and import on the bridge; each repository is migrated with its requirements, and the same
-files are imported on the target. The environments must hold whatever the files import; what
+files, but for those that the migration deletes, are imported on the target. The environments must hold whatever the files import; what
 neither MWAA's image nor the migrated requirements bring does not count as there. A failure or a
 warning is *named* when a finding stands on that file (or on the one where it arose, or on the
 requirements) on the line in question or with a name that the error has. Repositories run their
@@ -212,6 +212,11 @@ def new_places(migration: Migration) -> dict[str, str]:
     return {entry.path: entry.moved_to for entry in migration.rewrites if entry.moved_to}
 
 
+def gone(migration: Migration) -> set[str]:
+    """The files that the migration deleted: they only registered what now is imported."""
+    return {entry.path for entry in migration.rewrites if entry.deleted}
+
+
 def judge(key: str, migration: Migration, root: Path, seen: Seen) -> Row:
     """The outcome of one file."""
     if not seen.error and not seen.warnings:
@@ -263,7 +268,7 @@ def measure(
     wanted = {}
     for key in good:
         name, _, path = key.partition("/")
-        if name in done:
+        if name in done and path not in gone(done[name]):
             wanted[key] = (name, new_places(done[name]).get(path, path))
     asked = {output / name: requirements_of(output / name) for name in done}
     row = get_target(version)

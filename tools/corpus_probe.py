@@ -40,6 +40,13 @@ SLOW = (
     "google.cloud.vision_v1",
     "apache_beam",
     "sqlalchemy.orm",
+    "airflow.providers.google.cloud.operators.bigquery",
+    "airflow.providers.google.cloud.operators.cloud_sql",
+    "airflow.providers.google.cloud.operators.dataproc",
+    "airflow.providers.amazon.aws.operators.emr",
+    "airflow.providers.cncf.kubernetes.operators.pod",
+    "airflow.providers.sftp.operators.sftp",
+    "airflow.providers.snowflake.hooks.snowflake",
 )
 
 
@@ -126,7 +133,9 @@ def package_of(path, root):
 
 def load(path, root):
     """Import a module of a package by its name, and a loose file the way Airflow does."""
-    sys.path[:0] = [root, os.path.dirname(path)]
+    folder = os.path.dirname(path)
+    above = [os.path.dirname(folder)] if os.path.basename(path) == "__init__.py" else []
+    sys.path[:0] = [root, folder] + above
     name = package_of(path, root)
     if name:
         top = os.path.join(root, name.split(".")[0])

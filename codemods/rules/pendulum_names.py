@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, NewImport, Rebind, Replace, Step
+from codemods.changes import Change, EditCall, NewImport, Rebind, Replace, Step
 from codemods.rules._text import lines
 from codemods.source import Binding, Source, Use
 from codemods.target import Target
@@ -27,6 +28,7 @@ _GONE = {
     "utcfromtimestamp": "Use pendulum.from_timestamp(...)",
     "utcnow": "Use pendulum.now('UTC')",
 }
+_MAKERS = ("pendulum.Pendulum", "pendulum.create", "pendulum.datetime")
 # What is asked of the class in 1 is a function of the module in all.
 _FUNCTIONS = {"instance", "now", "parse", "today", "tomorrow", "yesterday"}
 
@@ -104,9 +106,23 @@ def _note(old: str, use: Use, fix: str) -> Note:
     )
 
 
+def _zones(source: Source) -> Iterator[Change]:
+    """``pendulum.datetime(…, tzinfo=…)`` was the class in 1, and is a function with ``tz`` since."""
+    for call in source.plain_calls if "tzinfo" in source.text else ():
+        made = _MAKERS[isinstance(call.func, ast.Name) :]  # the bare class stays one
+        if any(k.arg == "tzinfo" for k in call.keywords) and source.path_of(call.func) in made:
+            yield Step(
+                rule=ID,
+                line=call.lineno,
+                message="tzinfo of pendulum.datetime is tz on the target",
+                operations=(EditCall(node=call, rename={"tzinfo": "tz"}),),
+            )
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
     if not target.has("apache-airflow>=2.0"):
         return
+    yield from _zones(source)
     for binding in source.bindings:
         if binding.path == "pendulum":
             for use in binding.uses:
@@ -146,7 +162,7 @@ RULE = Rule(
                 "from airflow.models import DAG",
                 "",
                 "DAG('d', schedule=None, start_date=pendulum.create(2020, 1, 1, tz='UTC'))",
-                "DAG('e', schedule=None, start_date=pendulum.Pendulum(2020, 1, 1))",
+                "DAG('e', schedule=None, start_date=pendulum.Pendulum(2020, 1, 1, tzinfo=ZONE))",
                 "late = isinstance(pendulum.Pendulum.now('UTC') - START, pendulum.Period)",
                 "again = pendulum.utcnow()",
             ),
@@ -155,7 +171,7 @@ RULE = Rule(
                 "from airflow.models import DAG",
                 "",
                 "DAG('d', schedule=None, start_date=pendulum.datetime(2020, 1, 1, tz='UTC'))",
-                "DAG('e', schedule=None, start_date=pendulum.datetime(2020, 1, 1))",
+                "DAG('e', schedule=None, start_date=pendulum.datetime(2020, 1, 1, tz=ZONE))",
                 "late = isinstance(pendulum.now('UTC') - START, pendulum.Interval)",
                 "again = pendulum.utcnow()",
             ),

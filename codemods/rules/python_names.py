@@ -390,7 +390,7 @@ RULE = Rule(
         ),
         Example(before=_IMP, notes=("importlib",)),
         Example(
-            before=lines("import imp", "import os", "", "# airflow", "os.getcwd()"),
+            before=lines("import os, imp", "", "# airflow", "os.getcwd()"),
             after=lines("import os", "", "# airflow", "os.getcwd()"),
         ),
         Example(

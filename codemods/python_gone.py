@@ -110,7 +110,8 @@ def words() -> re.Pattern[str]:
     whole -= {"intern", "reduce", "reload"}
     names = "|".join(sorted(map(re.escape, whole | common)))
     return re.compile(
-        rf"(?:^|;)\s*(?:from\s+|import\s+(?:[\w. \t]+,\s*)*)(?:{modules})\b|\b(?:{names})\b|(?<![\w.])(?:{calls})\(|\bjson\.loads?\("
+        rf"(?:^|;)\s*(?:from\s+|import\s+(?:[\w.][\w. \t]*,\s*)*)(?:{modules})\b"
+        rf"|\b(?:{names})\b|(?<![\w.])(?:{calls})\(|\bjson\.loads?\("
         r"|^\s*print\s*>>|['\"][rbt]*U[rbt]*['\"]",
         re.MULTILINE,
     )

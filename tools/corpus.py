@@ -4,11 +4,11 @@
 
 Every folder in REPOSITORIES is one repository of 1.10. What counts are its files that mention
 Airflow and import on the bridge; each repository is migrated with its requirements, and the same
-files, but for those that the migration deletes, are imported on the target. The environments must hold whatever the files import; what
-neither MWAA's image nor the migrated requirements bring does not count as there. A failure or a
-warning is *named* when a finding stands on that file (or on the one where it arose, or on the
-requirements) on the line in question or with a name that the error has. Repositories run their
-code in these environments: give it none that you would not run.
+files, but for those that the migration deletes, are imported on the target. The environments must
+hold whatever the files import; what neither MWAA's image nor the migrated requirements bring does
+not count as there. A failure or a warning is *named* when a finding stands on that file (or on the
+one where it arose, or on the requirements) on the line in question or with a name that the error
+has. Repositories run their code in these environments: give it none that you would not run.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def load(path, root):
     """Import a module of a package by its name, and a loose file the way Airflow does."""
     folder = os.path.dirname(path)
     above = [os.path.dirname(folder)] if os.path.basename(path) == "__init__.py" else []
-    sys.path[:0] = [root, folder] + above
+    sys.path[:0] = [root, folder, *above]
     name = package_of(path, root)
     if name:
         top = os.path.join(root, name.split(".")[0])

@@ -107,7 +107,7 @@ def _note(old: str, use: Use, fix: str) -> Note:
 
 
 def _zones(source: Source) -> Iterator[Change]:
-    """``pendulum.datetime(…, tzinfo=…)`` was the class in 1, and is a function with ``tz`` since."""
+    """``pendulum.datetime(…, tzinfo=…)``: the class in 1, a function that takes ``tz`` since."""
     for call in source.plain_calls if "tzinfo" in source.text else ():
         made = _MAKERS[isinstance(call.func, ast.Name) :]  # the bare class stays one
         if any(k.arg == "tzinfo" for k in call.keywords) and source.path_of(call.func) in made:

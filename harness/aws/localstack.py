@@ -54,18 +54,31 @@ def localstack(
     had) or EmulatorError (it ends, with its log, or is not healthy in time).
     """
     image = image or default_image()
-    env = {
+    ready = LocalStackReady(image, seconds)
+    with (
+        advised(),
+        contained(image, ready, env=environment(region)) as emulator,
+    ):
+        yield replace(emulator, name="localstack", region=region)
+
+
+def environment(region: str = REGION) -> dict[str, str]:
+    """What a LocalStack is told, our own token among it."""
+    token = os.environ.get(TOKEN_VARIABLE)
+    return {
         "DEBUG": "0",
         "DISABLE_EVENTS": "1",  # its usage statistics
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "AWS_DEFAULT_REGION": region,
+        **({TOKEN_VARIABLE: token} if token else {}),
     }
-    if token := os.environ.get(TOKEN_VARIABLE):
-        env[TOKEN_VARIABLE] = token
-    ready = LocalStackReady(image, seconds)
+
+
+@contextlib.contextmanager
+def advised() -> Iterator[None]:
+    """What to do when its image cannot be had is another thing than for images of Airflow."""
     try:
-        with contained(image, ready, env=env) as emulator:
-            yield replace(emulator, name="localstack", region=region)
+        yield
     except ImageMissing as error:
         raise EngineError(error.message, hint=NO_IMAGE_HINT) from error
 
@@ -73,9 +86,9 @@ def localstack(
 class LocalStackReady(PageAnswers):
     """Its health page answers; an end for want of a licence is told as such."""
 
-    def __init__(self, image: str, seconds: float) -> None:
+    def __init__(self, image: str, seconds: float, port: int = PORT) -> None:
         super().__init__(
-            service=f"LocalStack ({image})", seconds=seconds, port=PORT, page="/_localstack/health"
+            service=f"LocalStack ({image})", seconds=seconds, port=port, page="/_localstack/health"
         )
 
     def died(self, container: Any) -> HarnessError:

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.aws.emulator import SHIM
+from harness.aws.emulator import SHIM, Emulator
+from harness.aws.localstack import LocalStackReady, advised, default_image
+from harness.aws.seeds import fill
 from harness.cache import cache_folder
 from harness.config import load_config
 from harness.containers.emulated import AWS_PORT
@@ -52,7 +54,7 @@ from harness.containers.readiness import (
     unhealthy,
 )
 from harness.containers.reaper import begin
-from harness.model import Config, Repo, Side, Target
+from harness.model import AwsConfig, Config, Repo, Side, Target
 from harness.repo import copy_tree, load
 from harness.rewrite.repository import rewrite
 from harness.runtimes.constraints import find_constraints
@@ -98,14 +100,14 @@ def up(engine: Engine, asked: Asked, on_step: OnStep) -> tuple[Member, ...]:
 def compose_variables(engine: Engine, asked: Asked, on_step: OnStep) -> Iterator[str]:
     """Build the images and give what ``compose/compose.yml`` reads from its ``.env``."""
     rows = _rows(asked)
-    images = _images(engine, asked, rows, on_step)
+    images = _images(engine, asked, rows, AwsConfig(), on_step)
     made = Secrets(seed=secrets.token_hex(16))
     yield f"# docker compose --env-file THIS -f {compose_folder() / 'compose.yml'} up"
     yield "COMPOSE_PROJECT_NAME=mwaa-harness"
     yield f"SHIM='{SHIM}'"
     for name in ("bridge", "target", "aws", "postgres"):
         yield f"{name.upper()}_IMAGE={images[name].name}"
-    for side, repo in _repositories(asked, rows).items():
+    for side, repo in _repositories(asked, rows, _config(asked)).items():
         yield from (
             f"{side}_{part}".upper() + f"='{host}'" for part, host in parts_of(repo).items()
         )
@@ -203,9 +205,10 @@ def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tupl
     # Ryuk would take down a pair that is to outlive us.
     (sweep_gone if kept else begin)(engine)
     rows = _rows(asked)
-    images = _images(engine, asked, rows, on_step)
+    config = _config(asked)
+    images = _images(engine, asked, rows, config.aws, on_step)
     # Before anything is taken down: there may be something wrong with what is asked for.
-    repos = _repositories(asked, rows)
+    repos = _repositories(asked, rows, config)
     if kept:
         down(engine, name=asked.name)
     labels = engine.pair_labels(asked.name) if kept else engine.labels()
@@ -215,19 +218,21 @@ def _start(engine: Engine, asked: Asked, on_step: OnStep, *, kept: bool) -> tupl
         if kept:
             undo.callback(_undo, engine, asked, made)
         volumes, seed = _volumes(engine, asked, rows, labels, made)
-        services = list(plan(asked, rows, images, Secrets(seed=seed), volumes, repos))
+        services = list(plan(asked, rows, images, Secrets(seed=seed), volumes, repos, config.aws))
         network = _network(engine, asked, labels)
         on_step("starting " + ", ".join(service.name for service in services))
         started = [start_service(engine, service, asked, network, labels) for service in services]
         for container, service in zip(started, services, strict=True):
             on_step(f"waiting for the {service.name}")
-            _ready(service, asked).wait_until_ready(container)
+            _ready(service, asked, config.aws).wait_until_ready(container)
+            if service.port == AWS_PORT:
+                _fill(container, config.aws)
         undo.pop_all()
     return tuple(_member(each.get_wrapped_container()) for each in started)
 
 
 def _images(
-    engine: Engine, asked: Asked, rows: Mapping[Side, Target], on_step: OnStep
+    engine: Engine, asked: Asked, rows: Mapping[Side, Target], aws: AwsConfig, on_step: OnStep
 ) -> Mapping[str, Image]:
     named: dict[str, str] = {
         Side.BRIDGE: asked.bridge_image,
@@ -237,7 +242,11 @@ def _images(
     cache = cache_folder()
     # What was named first: it costs nothing to find out that it is not there.
     images = {name: need_image(engine, image, on_step) for name, image in named.items() if image}
-    images["aws"] = provide_aws_image(engine, cache=cache, on_step=on_step)
+    if aws.emulator == "localstack":
+        with advised():
+            images["aws"] = need_image(engine, aws.image or default_image(), on_step)
+    else:
+        images["aws"] = provide_aws_image(engine, cache=cache, on_step=on_step)
     for side, row in rows.items():
         if side not in images:
             constraints = find_constraints(row, offline=asked.offline)
@@ -245,11 +254,14 @@ def _images(
     return images
 
 
-def _repositories(asked: Asked, rows: Mapping[Side, Target]) -> Mapping[Side, Repo]:
+def _config(asked: Asked) -> Config:
+    return load_config(asked.repo, overrides={}) if asked.repo else Config()
+
+
+def _repositories(asked: Asked, rows: Mapping[Side, Target], config: Config) -> Mapping[Side, Repo]:
     """The bridge reads the repository itself, the target a rewritten copy of it."""
     if asked.repo is None:
         return {}
-    config: Config = load_config(asked.repo, overrides={})
     repo = load(asked.repo, config=config)
     row = rows[Side.TARGET]
     folder = _folder(asked.name) / row.airflow
@@ -364,9 +376,19 @@ def _health(service: Service) -> dict[str, Any] | None:
     }
 
 
-def _ready(service: Service, asked: Asked) -> Ready:
+def _ready(service: Service, asked: Asked, aws: AwsConfig) -> Ready:
+    if service.port == AWS_PORT and aws.emulator == "localstack":
+        return LocalStackReady(service.image, asked.wait, AWS_PORT)
     kind = AirflowHealthy if service.port == WEB_PORT else EngineHealthy
     return kind(service=service.name, seconds=asked.wait)
+
+
+def _fill(container: Any, aws: AwsConfig) -> None:
+    """Give the emulated AWS what the configuration says it holds, through the published port."""
+    found = container.get_wrapped_container()
+    found.reload()
+    endpoint = f"http://127.0.0.1:{published(found, AWS_PORT)}"
+    fill(Emulator(name=aws.emulator, endpoint=endpoint), aws)
 
 
 def _is_airflow(container: Any) -> bool:

@@ -11,11 +11,12 @@ from pathlib import Path
 from packaging.version import Version
 
 from harness.aws.emulator import SHIM, Emulator
+from harness.aws.localstack import environment as localstack_environment
 from harness.containers.emulated import AWS_PORT, SHIM_INSIDE
 from harness.containers.engine import scope
 from harness.containers.images import Image
 from harness.containers.readiness import WEB_PORT
-from harness.model import Repo, Side, Target
+from harness.model import AwsConfig, Repo, Side, Target
 from harness.runtimes.surroundings import option_variable
 
 HOME = "/usr/local/airflow"
@@ -28,6 +29,10 @@ WAIT_SECONDS = 900.0
 # An idle Airflow takes some 500 MiB; a runaway task must not take the machine.
 AIRFLOW_MEMORY = "4g"
 SMALL_MEMORY = "1g"
+LOCALSTACK_MEMORY = "2g"
+
+# For an official image, which starts as root, gives its folder to its user and becomes that user.
+BECOMES_ITS_USER = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +165,23 @@ def database_service(side: Side, image: str, secrets_: Secrets, volume: str) -> 
         },
         volumes={volume: "/var/lib/postgresql/data"},
         health=("pg_isready", "-h", "127.0.0.1", "-U", "airflow", "-d", "airflow"),
-        # The official image starts as root, gives its folder to its user and becomes that user.
-        capabilities=("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"),
+        capabilities=BECOMES_ITS_USER,
         about="PostgreSQL",
+    )
+
+
+def aws_service(aws: AwsConfig, image: str) -> Service:
+    """The emulated AWS: moto server, or LocalStack at the same address."""
+    moto = Service(name="aws", image=image, port=AWS_PORT, about="emulated AWS (moto server)")
+    if aws.emulator != "localstack":
+        return moto
+    where = {"GATEWAY_LISTEN": f"0.0.0.0:{AWS_PORT}", "LOCALSTACK_HOST": f"{moto.name}:{AWS_PORT}"}
+    return replace(
+        moto,
+        env={**localstack_environment(), **where},
+        capabilities=BECOMES_ITS_USER,
+        memory=LOCALSTACK_MEMORY,
+        about="emulated AWS (LocalStack)",
     )
 
 
@@ -194,13 +213,12 @@ def plan(
     secrets_: Secrets,
     volumes: Mapping[Side, str],
     repos: Mapping[Side, Repo],
+    aws: AwsConfig,
 ) -> Iterator[Service]:
     """The services in the order in which they are started."""
     for side in Side:
         yield database_service(side, images["postgres"].name, secrets_, volumes[side])
-    yield Service(
-        name="aws", image=images["aws"].name, port=AWS_PORT, about="emulated AWS (moto server)"
-    )
+    yield aws_service(aws, images["aws"].name)
     ports = {Side.BRIDGE: asked.bridge_port, Side.TARGET: asked.target_port}
     for side, row in rows.items():
         service = airflow_service(side, row, images[side].name, secrets_, host_port=ports[side])

@@ -8,7 +8,7 @@ import yaml
 
 from harness.containers.images import Image, compose_folder
 from harness.containers.plan import PARTS, Asked, Secrets, Service, plan
-from harness.model import Side
+from harness.model import AwsConfig, Side
 from harness.targets import default_bridge, default_target, get_target
 
 IMAGES = {
@@ -22,7 +22,8 @@ def services(target: str = "") -> dict[str, Service]:
     rows = {Side.BRIDGE: default_bridge(), Side.TARGET: row}
     volumes = {Side.BRIDGE: "one", Side.TARGET: "two"}
     asked = Asked(bridge_port=8081, target_port=8080)
-    return {s.name: s for s in plan(asked, rows, IMAGES, Secrets(seed="x"), volumes, {})}
+    planned = plan(asked, rows, IMAGES, Secrets(seed="x"), volumes, {}, AwsConfig())
+    return {service.name: service for service in planned}
 
 
 def composed() -> dict[str, Any]:

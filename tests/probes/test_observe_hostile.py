@@ -206,3 +206,24 @@ def test_zips(seen: Callable[[str], FileObservation]) -> None:
         "error",
         "zipfile.BadZipFile",
     )
+
+
+def test_a_plugins_thread_spoils_no_dag(side: Side, tmp_path: Path) -> None:
+    """It closes what it finds while a DAG file is loaded, which is done only after that."""
+    begun, closed = tmp_path / "begun", tmp_path / "closed"
+    wait = "while not os.path.exists({!r}): time.sleep(0.01)\n"
+    plugin = (
+        "import os, threading, time\n"
+        "def closes():\n"
+        f"    {wait.format(str(begun))}"
+        "    os.closerange(0, 4096)\n"
+        "    for descriptor in range(4096):\n"
+        "        try: os.close(descriptor)\n"
+        "        except OSError: pass\n"
+        f"    os.mkdir({str(closed)!r})\n"
+        "threading.Thread(target=closes, daemon=True).start()\n"
+    )
+    dag = f"import os, time\nos.makedirs({str(begun)!r}, exist_ok=True)\n{wait.format(str(closed))}"
+    observation = observe_on(side, tmp_path, {"plugins/p.py": plugin, "dags/d.py": HEAD + dag})
+    assert closed.exists()
+    assert {file.outcome for file in observation.files} == {"ok"}

@@ -11,7 +11,7 @@ import traceback
 from .errors import describe_error, describe_frame, plain_error
 from .loading import load, observation
 from .notes import Seen
-from .processes import PIPE_SIZE, memory_limits, protect_ancestors, send
+from .processes import PIPE_SIZE, memory_limits, protect_ancestors, release_descriptors, send
 from .safely import exit_now, getpid, to_json
 from .tidiness import Tidiness
 from .warned import hear_all_warnings
@@ -35,6 +35,7 @@ class Child:
         self.path = ""
         faulthandler.register(STACK_SIGNAL, file=os.dup(result.end), all_threads=False)
         protect_ancestors(parent)
+        release_descriptors()
         os._exit = self.exit_with_a_word
         hear_all_warnings()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

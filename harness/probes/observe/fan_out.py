@@ -12,7 +12,7 @@ import signal
 import sys
 
 from .notes import Seen, recording
-from .processes import children, memory_limits, peak_memory
+from .processes import OURS, children, memory_limits, peak_memory, protect_descriptors
 from .safely import clock, kill, to_json
 from .tidiness import forget
 from .worker import check_time, ended, finish, record_of, start_worker
@@ -83,6 +83,8 @@ def fan_out(airflow, payload, emit, close):
     woken, wake = os.pipe()
     for descriptor in (woken, wake):
         os.set_blocking(descriptor, False)
+    OURS.update((*close, woken, wake))
+    protect_descriptors()
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     active, swept, wanted = {}, clock(), collections.Counter()

@@ -9,11 +9,12 @@ import resource
 import signal
 import sys
 
-from .safely import exit_now, kill, killpg, write
+from .safely import close, closerange, exit_now, kill, killpg, write
 
 F_SETPIPE_SZ, PIPE_SIZE = 1031, 1 << 20  # linux/fcntl.h; bytes
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 LIBC = ctypes.CDLL(None, use_errno=True)
+OURS = {0, 1, 2}  # the descriptors that this process works with
 
 
 def prctl(option, value):
@@ -109,11 +110,39 @@ def protect_ancestors(parent):
     os.kill, os.killpg = careful_kill, careful_killpg
 
 
+def protect_descriptors():
+    """Keep OURS open whatever Python code closes: a plugin may have left a thread that does."""
+
+    def careful_close(descriptor):
+        if descriptor not in OURS:
+            close(descriptor)
+
+    def careful_closerange(low, high):
+        for descriptor in range(low, high):
+            with contextlib.suppress(OSError):
+                careful_close(descriptor)
+
+    os.close, os.closerange = careful_close, careful_closerange
+
+
+def release_descriptors():
+    """Undo ``protect_descriptors``."""
+    os.close, os.closerange = close, closerange
+
+
+def drop(descriptor):
+    """Close one of OURS."""
+    OURS.discard(descriptor)
+    with contextlib.suppress(OSError):  # that thread was quicker
+        close(descriptor)
+
+
 class Pipe:
     """A pipe from a child: the parent keeps ``start``, the child ``end``."""
 
     def __init__(self):
         self.start, self.end = os.pipe()
+        OURS.update((self.start, self.end))
         self.identity = os.fstat(self.end).st_ino
 
     def reach(self, parent):

@@ -9,6 +9,7 @@ import time
 to_json = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(",", ":")).encode
 now, clock = time.time, time.monotonic
 exit_now, kill, killpg, getpid, write = os._exit, os.kill, os.killpg, os.getpid, os.write
+close, closerange = os.close, os.closerange
 
 
 def read(thing, name, default=None):

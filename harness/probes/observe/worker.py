@@ -13,7 +13,7 @@ from .child import DONE_LETTER, NOTE_LETTERS, OBSERVATION_LETTER, STACK_SIGNAL, 
 from .errors import plain_error, read_stack
 from .loading import observation
 from .names import PATHS
-from .processes import F_SETPIPE_SZ, PIPE_SIZE, Pipe, die_with, peak_memory, send
+from .processes import F_SETPIPE_SZ, PIPE_SIZE, Pipe, die_with, drop, peak_memory, send
 from .safely import clock, exit_now, getpid, kill, killpg, to_json
 
 STACK_GRACE = 0.3  # seconds it has to say so
@@ -89,10 +89,10 @@ def start_worker(airflow, payload, path, limits, private):
             die_with(parent)
             mine = (result.start, output.start, orders.end)
             for descriptor in itertools.chain(private, mine):
-                os.close(descriptor)
+                drop(descriptor)
             os.dup2(output.end, 1)
             os.dup2(output.end, 2)
-            os.close(output.end)
+            drop(output.end)
             Child(airflow, payload, parent, result, orders.start, limits).run(path)
         except BaseException:
             traceback.print_exc()  # the probe's own fault
@@ -101,9 +101,9 @@ def start_worker(airflow, payload, path, limits, private):
     with contextlib.suppress(OSError):  # the child may have done it, or have ended, already
         os.setpgid(pid, pid)
     for pipe in (result, output):
-        os.close(pipe.end)
+        drop(pipe.end)
         os.set_blocking(pipe.start, False)
-    os.close(orders.start)
+    drop(orders.start)
     with contextlib.suppress(OSError):  # a little luxury, for files that print a lot
         fcntl.fcntl(output.start, F_SETPIPE_SZ, PIPE_SIZE)
     worker = Worker(pid, result.start, output.start, orders.end, payload["timeout"])
@@ -139,7 +139,7 @@ def finish(worker, payload):
     peak = peak or usage.ru_maxrss / (1024.0 if sys.platform == "linux" else 1024.0 * 1024.0)
     record = record_of(worker, peak, status, payload)
     for descriptor in (worker.result, worker.output, worker.orders):
-        os.close(descriptor)
+        drop(descriptor)
     return record
 
 

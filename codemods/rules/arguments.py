@@ -21,12 +21,16 @@ from codemods.values import SHAPES, WRAPPERS, known, sketch, text_of
 
 ID = "arguments"
 REPLACED = "replaced-class"
-# What other rules see to: (where the class lives on the target, argument).
+# What other rules see to: (where the class lives on the target, arguments and methods).
 _ELSEWHERE = (
     ("airflow.providers.slack.operators.slack_webhook.", {"webhook_token"}),
     ("airflow.providers.slack.hooks.slack_webhook.", {"webhook_token"}),
     ("airflow.operators.trigger_dagrun.TriggerDagRunOperator", {"python_callable"}),
     ("airflow.providers.docker.operators.", {"volumes", "auto_remove"}),
+    (
+        "airflow.providers.amazon.aws.hooks.lambda_function.LambdaHook",
+        {"function_name", "invocation_type", "invoke_lambda", "log_type", "qualifier"},
+    ),
     ("airflow.providers.common.sql.sensors.sql.SqlSensor", {"allow_null"}),
     ("airflow.sensors.sql.SqlSensor", {"allow_null"}),
     ("airflow.providers.cncf.kubernetes.operators.", {"resources", "is_delete_operator_pod"}),
@@ -279,6 +283,8 @@ def _map_positional(
     for place, name in enumerate(old.positional[: len(given)]):
         row = target.constructors.by_hand(lineage, name, new.accepts)
         plain = row is not None and row.new in new.accepts and not row.keys and not row.shape
+        if is_elsewhere(lineage[0], name):
+            return
         if row is not None and row.new == name and name not in new.accepts:
             continue  # taken, though the constructor does not name it
         to = name if name in new.accepts and name not in new.renamed else renames.get(name, name)
@@ -445,7 +451,8 @@ def _inherits(
 def _deprecated(target: Target, made: Construction, resolution: Resolution) -> Iterator[Note]:
     """A class that warns whenever it is made, and that nothing takes the place of."""
     signature = target.constructors.signature(resolution.path)
-    if signature is not None and signature.deprecated and resolution.path != _SUBDAG:
+    told = resolution.path == _SUBDAG or resolution.warns  # by a rule of its own
+    if signature is not None and signature.deprecated and not told:
         yield Note.at(
             made.node,
             rule=REPLACED,

@@ -13,6 +13,7 @@ from codemods.constructors import DROP, Constructor, baseline
 from codemods.instances import TASK, instances
 from codemods.methods import baseline_methods, method_names
 from codemods.rules._text import lines, sentence
+from codemods.rules.arguments import is_elsewhere
 from codemods.rules.model_attributes import ROWS
 from codemods.source import Source
 from codemods.target import Target
@@ -150,6 +151,8 @@ def _call(
     resolution = target.resolve(path)
     before, after = baseline().signature(path), target.constructors.signature(resolution.path)
     if resolution.removed is not None or before is None or after is None:
+        return
+    if is_elsewhere(resolution.path, func.attr):
         return
     old = baseline_methods().find(before.lineage, func.attr)
     if any(func.attr in ROWS.get(p, {}) for p in before.lineage):

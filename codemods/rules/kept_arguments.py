@@ -15,7 +15,6 @@ from codemods.methods import baseline_methods
 from codemods.rules._text import lines, sentence
 from codemods.rules.arguments import calls_by_path, is_elsewhere, map_arguments, settle
 from codemods.rules.model_attributes import ROWS
-from codemods.rules.trigger_dag_run import asks_callable
 from codemods.source import Source
 from codemods.target import Target
 
@@ -24,6 +23,7 @@ ID = "kept-arguments"
 # Source: the classes of 1.10.15 and of the providers that the locks pin, side by side.
 _STAYED_WITH_HOOKS = {"conn_id", "delegate_to", "schema", "timeout"}
 _STAYED = {"filter"}
+_TRIGGER = "airflow.operators.dagrun_operator.TriggerDagRunOperator"
 _ASKED = re.compile(r"\.(\w+)")
 
 
@@ -35,6 +35,8 @@ def _kept(path: str) -> frozenset[str]:
         return frozenset()
     told = {name for p in signature.lineage for name in ROWS.get(p, {})} | _STAYED
     told |= _STAYED_WITH_HOOKS if HOOK in signature.lineage else set()
+    if _TRIGGER in signature.lineage:  # a class that asks it has it still
+        told.add("python_callable")
     methods = baseline_methods()
     names = signature.accepts - told
     return frozenset(n for n in names if methods.find(signature.lineage, n) is None)
@@ -71,8 +73,6 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     if not wanted & {*_ASKED.findall(source.text), *source.words}:
         return
     known = instances(source)
-    if asks_callable(source, target):
-        wanted.discard("python_callable")
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Attribute) and node.attr in wanted:
             path = known.path(node.value)

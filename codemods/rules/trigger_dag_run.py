@@ -18,6 +18,7 @@ from codemods.changes import (
     Rebind,
     Step,
 )
+from codemods.heritage import own_at
 from codemods.rules._text import lines
 from codemods.source import Binding, Source
 from codemods.target import Target
@@ -209,32 +210,36 @@ def _asked(source: Source, target: Target) -> Iterator[tuple[Construction, ast.k
                 yield made, given
 
 
-def _reading(source: Source, target: Target) -> Iterator[ast.Attribute]:
-    """What subclasses do with the callable that they hand on unseen."""
+def _handing_on(source: Source, target: Target) -> Iterator[ast.ClassDef]:
+    """Subclasses that a callable may be given to, which they hand on unseen."""
     for cls, _ in source.classes:
-        if any(target.resolve(source.path_of(base) or "").path == _PATH for base in cls.bases):
+        paths = [path for base in cls.bases if (path := source.path_of(base))]
+        if any(path != _PATH and target.resolve(path).path == _PATH for path in paths):
             init = init_of(cls)
-            if init is None or ((own := takes(init)) is not None and "python_callable" not in own):
-                yield from (
-                    n
-                    for n in ast.walk(cls)
-                    if isinstance(n, ast.Attribute) and ast.unparse(n) == "self.python_callable"
-                )
+            own = takes(init) if init is not None else frozenset()
+            if own is not None and "python_callable" not in own:
+                yield cls
 
 
-def asks_callable(source: Source, target: Target) -> bool:
-    """Whether a file gets a class of its own for the operator, which asks the callable."""
-    if "trigger" not in source.text.lower():
-        return False
-    return any(isinstance(change, Step) for change in _classes(source, target))
+def _of_own_class(source: Source, made: Construction) -> bool:
+    """Whether a call makes a subclass of the repository's, whose file sees to the callable."""
+    path = source.path_of(made.node.func)
+    own = own_at(source, path) if path is not None else None
+    if own is not None:
+        return own.inherits
+    return not made.of_base and any(
+        cls.name == ast.unparse(made.node.func) for cls, _ in source.classes
+    )
 
 
 def _classes(source: Source, target: Target) -> Iterator[Change]:
     """What calls need whose callable no argument can stand for."""
-    asking: list[ast.keyword | ast.Attribute] = [
-        given for made, given in _asked(source, target) if _conf(source, made, given) is None
+    asking: list[ast.keyword | ast.ClassDef] = [
+        given
+        for made, given in _asked(source, target)
+        if _conf(source, made, given) is None and not _of_own_class(source, made)
     ]
-    asking += _reading(source, target)
+    asking += _handing_on(source, target)
     bindings = [
         b for b in source.bindings if b.name != "*" and target.resolve(b.path).path == _PATH
     ]

@@ -131,6 +131,23 @@ def test_a_callable_that_decides_is_asked_by_a_class_of_the_file(
     assert migrate_source(text, pins=newest).text is None
 
 
+def test_a_subclass_that_hands_the_callable_on_has_a_base_that_takes_it(
+    newest: dict[str, str],
+) -> None:
+    multi = (
+        f"{_TRIGGER}\n\n\nclass Multi(TriggerDagRunOperator):\n"
+        "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n\n"
+        "    def execute(self, context):\n        return self.python_callable(context, None)\n"
+    )
+    call = f"from multi import Multi  # airflow\n\n\ndef f():\n    yield 1\n\n\nMulti({_GIVEN})\n"
+    own = own_classes({"plugins/multi.py": multi}, ["Multi"])
+    defined = migrate_source(multi, pins=newest)
+    assert "class TriggerDagRunOperator(trigger_dagrun." in (defined.text or "")
+    assert defined.notes == ()
+    made = migrate_source(call, pins=newest, own=own)
+    assert (made.text, made.notes) == (None, ())
+
+
 def test_an_argument_that_means_something_else_now_is_a_note(newest: dict[str, str]) -> None:
     source = (
         "from airflow.operators.s3_to_redshift_operator import S3ToRedshiftTransfer as Load\n\n"

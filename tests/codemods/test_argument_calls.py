@@ -39,7 +39,9 @@ def _faults(
     assert isinstance(node, ast.Expr)
     assert isinstance(node.value, ast.Call)
     path = source.path_of(node.value.func)
-    assert path is not None
+    if path is None:  # it is the file's own now
+        assert [cls.name for cls, _ in source.classes] == [ast.unparse(node.value.func)]
+        return
     if not path.startswith("airflow."):
         return
     home = world.find(*path.rpartition(".")[::2])

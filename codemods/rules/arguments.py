@@ -414,6 +414,7 @@ def _all(source: Source, target: Target) -> Iterator[Change]:
             path = source.path_of(base)
             if path is not None and path.startswith("airflow."):
                 yield from _inherits(source, target, path, cls, calls.get(path, []))
+    yield from _patched(source, target, calls)
     for made in constructions(source):
         if not made.path.startswith("airflow"):
             continue
@@ -446,6 +447,25 @@ def _inherits(
         fix=f"Inherit from {new} ({wanted.path.rpartition('.')[0]}) and rename the arguments in "
         "every call of the class, and the attributes that it reads, to that one's",
     )
+
+
+def _patched(source: Source, target: Target, calls: dict[str, list[ast.Call]]) -> Iterator[Note]:
+    """An attribute set on a class that another one, perhaps of many more tasks, replaced."""
+    for node in source.nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            path = (source.path_of(node) or "").rpartition(".")[0]
+            wanted = target.resolve(path) if path.startswith("airflow.") else None
+            if wanted is None or wanted.removed is not None or not wanted.replaced:
+                continue
+            if settle(target, source, path, calls.get(path, [])).path == wanted.path:
+                old, new = path.rpartition(".")[2], wanted.path.rpartition(".")[2]
+                yield Note.at(
+                    node,
+                    rule=REPLACED,
+                    message=f"{node.attr} is set on {old}, and {new} took its place: it counts "
+                    f"for all tasks of {new}",
+                    fix=f"Set it on a class of your own that inherits from {new}",
+                )
 
 
 def _deprecated(target: Target, made: Construction, resolution: Resolution) -> Iterator[Note]:

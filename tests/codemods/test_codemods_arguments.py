@@ -465,6 +465,18 @@ def test_a_subclass_of_a_replaced_class_is_said(
     assert any("Mine inherits from PostgresOperator" in n.message for n in migration.notes)
 
 
+@pytest.mark.parametrize(("version", "told"), [("2.10.3", False), ("2.11.0", True)])
+def test_what_is_set_on_a_replaced_class_counts_for_more_tasks(
+    version: str, told: bool, targets: dict[str, dict[str, str]]
+) -> None:
+    before = (
+        "from airflow.operators.postgres_operator import PostgresOperator\n\n"
+        "PostgresOperator.execute = logged(PostgresOperator.execute)\n"
+    )
+    notes = migrate_source(before, pins=targets[version]).notes
+    assert [n.rule for n in notes] == ["replaced-class"] * told
+
+
 FILES = {
     "plugins/ops/base.py": "from airflow.operators.python_operator import PythonOperator\n\n\n"
     "class Base(PythonOperator):\n"

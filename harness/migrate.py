@@ -16,12 +16,13 @@ from harness.config import load_config
 from harness.diffs import named
 from harness.errors import Interrupted, SeveralFolders, UsageError
 from harness.files import drop_emptied, write_atomically
-from harness.model import Config, Repo, Rewrite, Rewritten, Target
+from harness.model import Config, Repo, Rewrite, Rewritten, Side, Target
 from harness.plugins_zip import pack, unpack
 from harness.processes import run
 from harness.repo import copy_tree, load, requirements_text
 from harness.report.base import for_people, plural
 from harness.rewrite.repository import rewrite
+from harness.runtimes.base import OnProgress, Progress, no_progress
 from harness.runtimes.constraints import find_constraints
 from harness.scratch import scratch
 from harness.targets import default_target, get_target
@@ -58,6 +59,7 @@ def migrate(
     allow_dirty: bool = False,
     output: Path | None = None,
     offline: bool = False,
+    on_progress: OnProgress = no_progress,
 ) -> Migration:
     """Rewrite a copy of ``path``; with ``write`` put the changed files back, with ``output`` keep
     the whole copy there.
@@ -76,7 +78,9 @@ def migrate(
             hint="Name another one; nothing was written.",
         )
     with scratch("migrate") as folder:
-        rewritten = _rewritten(repo, config, row, folder / "repo", unsafe, python2, offline)
+        rewritten = _rewritten(
+            *(repo, config, row, folder / "repo", unsafe, python2, offline, on_progress)
+        )
         if write and not allow_dirty:
             _refuse_unheld(repo, rewritten)
         written = _written(repo, rewritten) if write else ()
@@ -160,8 +164,18 @@ def _remarks(migration: Migration) -> Iterator[str]:
 
 
 def _rewritten(
-    repo: Repo, config: Config, row: Target, copy: Path, unsafe: bool, python2: bool, offline: bool
+    repo: Repo,
+    config: Config,
+    row: Target,
+    copy: Path,
+    unsafe: bool,
+    python2: bool,
+    offline: bool,
+    on_progress: OnProgress = no_progress,
 ) -> Rewritten:
+    def on_file(done: int, total: int) -> None:
+        on_progress(Progress(side=Side.TARGET, step="rewriting", done=done, total=total))
+
     done = rewrite(
         unpack(copy_tree(repo, copy)),
         target=row,
@@ -170,6 +184,7 @@ def _rewritten(
         unsafe=unsafe,
         python2=python2,
         beside=True,
+        on_file=on_file,
     )
     return pack(repo, done)
 

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.runtimes.base import OnProgress, Progress
+from harness.runtimes.base import OnProgress, Progress, no_progress
 
 
 @contextmanager
 def bars() -> Iterator[OnProgress]:
     """A callback that draws one bar per side and step; it draws nothing where nobody looks."""
     if not sys.stderr.isatty():
-        yield _nothing
+        yield no_progress
         return
     # Here and not above: without a terminal nobody pays for Rich.
     from rich.console import Console
@@ -51,7 +51,3 @@ def bars() -> Iterator[OnProgress]:
             )
 
         yield draw
-
-
-def _nothing(progress: Progress) -> None:
-    """Nobody is watching."""

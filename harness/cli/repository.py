@@ -119,17 +119,20 @@ def migrate(
     """
     from harness.migrate import lines, remarks
     from harness.migrate import migrate as run
+    from harness.progress import bars
 
-    migration = run(
-        repo,
-        target=target,
-        unsafe=unsafe,
-        python2=python2,
-        write=mode == "write",
-        allow_dirty=allow_dirty,
-        output=output,
-        offline=offline,
-    )
+    with bars() as on_progress:
+        migration = run(
+            repo,
+            target=target,
+            unsafe=unsafe,
+            python2=python2,
+            write=mode == "write",
+            allow_dirty=allow_dirty,
+            output=output,
+            offline=offline,
+            on_progress=on_progress,
+        )
     for line in lines(migration, format_, diff=mode == "diff" and output is None):
         click.echo(line)
     if format_ == "text":

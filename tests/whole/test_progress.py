@@ -1,10 +1,15 @@
 """Progress is drawn where somebody looks, on stderr, and nowhere else."""
 
 import io
+import os
+import pty
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from harness.cli import cli
 from harness.model import Side
 from harness.progress import bars
 from harness.runtimes.base import Progress
@@ -38,3 +43,35 @@ def test_a_terminal_gets_a_bar_a_side(
 
 def test_a_file_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert drawn(io.StringIO(), monkeypatch) == ""
+
+
+def test_a_rewrite_shows_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dags").mkdir()
+    for name in "abc":
+        (tmp_path / "dags" / f"{name}.py").write_text("from airflow import DAG\n")
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    cli.main(["migrate", str(tmp_path), "--offline"], standalone_mode=False)
+    assert "target: rewriting" in terminal.getvalue()
+    assert "3/3" in terminal.getvalue()
+
+
+@pytest.mark.slow
+def test_a_check_in_a_terminal_shows_what_each_side_does(stories: Path) -> None:
+    ours, theirs = pty.openpty()
+    argv = [sys.executable, "-m", "harness", "check", stories / "yaml_factory" / "before"]
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=theirs, env=environ)
+    os.close(theirs)
+    drawn = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            drawn += chunk
+    except OSError:  # how Linux says that the other end is gone
+        pass
+    report, _ = process.communicate()
+    os.close(ours)
+    assert b"bridge: loading" in drawn
+    assert b"target: loading" in drawn
+    assert b"\x1b" not in report

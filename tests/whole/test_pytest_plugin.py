@@ -55,13 +55,18 @@ def test_a_good_repository_passes_beside_the_users_own_tests(
     pytester: pytest.Pytester, stories: Path
 ) -> None:
     pytester.makepyfile("def test_own(): pass")
-    repo = stories / "yaml_factory" / "before"
+    repo = stories / "movie_list" / "before"
     result = pytester.runpytest_subprocess(
         f"--mwaa-repo={repo}", "--mwaa-metadata", "-v", "-p", "no:cacheprovider"
     )
     assert result.ret == pytest.ExitCode.OK
     assert result.parseoutcomes()["passed"] > 3
-    result.stdout.fnmatch_lines(["*mwaa?metadata-survives-2.11.0? PASSED*"])
+    for item in (
+        "requirements.txt-bridge-1.10.15",
+        "requirements.txt-target-2.11.0",
+        "metadata-survives-2.11.0",
+    ):
+        result.stdout.fnmatch_lines([f"*mwaa?{item}? PASSED*"])
 
 
 def test_without_the_option_the_plugin_does_nothing(pytester: pytest.Pytester) -> None:

@@ -173,12 +173,18 @@ _FORMATTED = re.compile(r"\b(?:f|rf|fr)['\"]", re.IGNORECASE)
 # -- expressions -----------------------------------------------------------------------------
 
 
+def _expression(code: str) -> cst.BaseExpression:
+    """An expression that may go over several lines, as those between parentheses do."""
+    node = cst.parse_expression(f"({code})")
+    return node.with_changes(lpar=node.lpar[1:], rpar=node.rpar[:-1])
+
+
 def _argument(name: str, code: str, like: cst.Arg | None) -> cst.Arg:
     tight = cst.AssignEqual(
         whitespace_before=cst.SimpleWhitespace(""), whitespace_after=cst.SimpleWhitespace("")
     )
     equal = like.equal if like is not None and like.keyword is not None else tight
-    return cst.Arg(keyword=cst.Name(name), value=cst.parse_expression(code), equal=equal)
+    return cst.Arg(keyword=cst.Name(name), value=_expression(code), equal=equal)
 
 
 Space = cst.BaseParenthesizableWhitespace
@@ -283,7 +289,7 @@ def _part(code: str, node: ast.expr) -> str:
 
 def edit_call(code: str, op: EditCall, line: _Line = _Line()) -> str:
     """The code of a call with its arguments changed; ``op.node`` is not looked at."""
-    call = cst.ensure_type(cst.parse_expression(code), cst.Call)
+    call = cst.ensure_type(_expression(code), cst.Call)
     args: list[cst.Arg] = []
     keep: list[bool] = []
     for index, arg in enumerate(call.args):
@@ -293,7 +299,7 @@ def edit_call(code: str, op: EditCall, line: _Line = _Line()) -> str:
             if name in op.drop:
                 stays = False
             if name in op.values:
-                arg = arg.with_changes(value=cst.parse_expression(op.values[name]))
+                arg = arg.with_changes(value=_expression(op.values[name]))
             if name in op.rename:
                 arg = arg.with_changes(keyword=cst.Name(op.rename[name]))
         elif index in op.drop_positional:

@@ -83,7 +83,9 @@ def _note(node: ast.Attribute, model: str) -> Note:
 _HEAD = ("from airflow.models import DagRun, TaskInstance, XCom", "", "")
 _DELETED = (
     "def clean(session, day):",
-    "    session.query(XCom).filter(XCom.execution_date < day).delete({end})",
+    "    (session.query(XCom)",
+    "     .filter(XCom.execution_date < day)",
+    "     .delete({end}))",
     "    old = session.query(TaskInstance).filter(TaskInstance.execution_date == day)",
     "    old.update({{'state': None}}{comma}{end})",
 )

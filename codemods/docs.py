@@ -21,7 +21,7 @@ own parser, the expressions and import statements that change are written with L
 else stays byte for byte. A file that mentions no Airflow is not even parsed. What cannot be done
 mechanically is a note with line, reason and the code to write.
 
-Three tables say what the target has. They are mined from the released wheels by scripts of this
+Four tables say what the target has. They are mined from the released wheels by scripts of this
 repository and checked against every target's pinned wheels by tests:
 
 - **Imports** (`codemods/data/hops.txt`): dated hops. A header such as
@@ -34,8 +34,11 @@ repository and checked against every target's pinned wheels by tests:
   environment of a target and lists what raises or warns there unsaid.
 - **Methods** (`codemods/data/methods.txt`): what the methods of hooks and models take.
   `tools/mine_methods.py` makes it, `methods_by_hand.txt` adds meanings.
+- **Attributes** (`codemods/data/attributes.txt`): what the target's operators, sensors and hooks
+  lack of those of 1.10. `tools/mine_attributes.py` makes it, `attributes_by_hand.txt` adds what
+  takes its place.
 
-A fourth one tells what other distributions lost: `codemods/data/third_party.txt` has the modules
+A fifth one tells what other distributions lost: `codemods/data/third_party.txt` has the modules
 and names that were there at the pins of 1.10.15's constraint set and are not at the target's, of
 Airflow's inside as well. `tools/mine_third_party.py` reads them out of the locks' environments.
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from codemods.attributes import Attributes
 from codemods.base import PluginModules
 from codemods.constructors import Constructors
 from codemods.hops import CORE, Hops, Resolution
@@ -25,6 +26,7 @@ class Target:
         self.airflow = Version(self.pins[CORE])
         self.constructors = Constructors(pins)
         self.methods = Methods(pins)
+        self.attributes = Attributes(pins)
 
     def resolve(self, path: str) -> Resolution:
         """Where a 1.10 path lives on the target; plugin modules come first."""

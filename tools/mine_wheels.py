@@ -79,6 +79,7 @@ class Def:
     passthrough: bool = False  # a class that only warns and hands everything to its base
     init: Signature | None = None
     methods: tuple[tuple[str, Signature | None], ...] = ()  # None for a property
+    attributes: frozenset[str] = frozenset()  # all that it gives itself; name() by its body
 
 
 @dataclass(kw_only=True)
@@ -273,7 +274,28 @@ def _class(node: ast.ClassDef) -> Def:
         passthrough=passthrough,
         init=_signature(init) if init else None,
         methods=tuple(_methods(node)),
+        attributes=frozenset(_attributes(node)),
     )
+
+
+def _attributes(node: ast.ClassDef) -> Iterator[str]:
+    """Every name that a class binds: ``name()`` in its body, else as an attribute of ``self``."""
+    for statement in _statements(node.body):
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            # What only says that it must be written is asked for by nobody.
+            yield statement.name + "()" * (not _unwritten(statement))
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            yield from (f"{name}()" for name in _stored(ast.walk(statement)))
+    for part in ast.walk(node):
+        stored = isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store)
+        if isinstance(part, ast.Attribute) and stored and _dotted(part.value) == "self":
+            yield part.attr
+
+
+def _unwritten(node: ast.stmt) -> bool:
+    """Whether a method does nothing but raise NotImplementedError."""
+    last = node.body[-1] if isinstance(node, ast.FunctionDef) and len(node.body) < 3 else None
+    return isinstance(last, ast.Raise) and "NotImplementedError" in ast.unparse(last)
 
 
 def _methods(node: ast.ClassDef) -> Iterator[tuple[str, Signature | None]]:

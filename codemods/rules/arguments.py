@@ -439,13 +439,17 @@ def _inherits(
         return
     stays = settle(target, source, path, calls).path != wanted.path
     old, new = path.rpartition(".")[2], wanted.path.rpartition(".")[2]
+    steps = [path, *(hop.new for hop in wanted.hops[:-1] if hop.new)]
+    added = [a for step in steps for a in target.constructors.additions(step)]
+    given = ", ".join(f"{a.name}={a.code}" for a in added if not a.keys and "{" not in a.code)
     yield Note.at(
         cls,
         rule=REPLACED,
         message=f"{cls.name} inherits from {old}, which {'warns' if stays else 'is gone'} on the "
         f"target; {new} took its place",
         fix=f"Inherit from {new} ({wanted.path.rpartition('.')[0]}) and rename the arguments in "
-        "every call of the class, and the attributes that it reads, to that one's",
+        "every call of the class, and the attributes that it reads, to that one's"
+        + (f"; where none is given, {old} took {given}" if given else ""),
     )
 
 
@@ -656,7 +660,7 @@ def _edited(source: Source, made: Construction, name: str, mapped: Mapped) -> It
     rename = {o: n for o, n in mapped.rename.items() if o not in made.own}
     drop = {o: w for o, w in mapped.drop.items() if o not in made.own}
     into = {o: row for o, row in mapped.into.items() if o not in made.own}
-    if made.use is None:
+    if made.own:  # a constructor on the way may give it
         mapped.add.clear()
     add, wrappers = _gathered(source, mapped, at, made.own)
     if wrappers and made.use is None:

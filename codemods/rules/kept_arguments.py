@@ -66,6 +66,11 @@ def _outcome(source: Source, target: Target, path: str, name: str) -> tuple[str,
     return None
 
 
+def tells(source: Source, target: Target, path: str, name: str) -> bool:
+    """Whether this rule sees to an attribute of a class of 1.10."""
+    return name in _kept(path) and _outcome(source, target, path, name) is not None
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
     paths = {*calls_by_path(source), *(b.path for b in source.bindings)}
     paths |= {own.base for found in source.own.values() for own in found}

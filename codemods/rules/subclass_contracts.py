@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import init_of
 from codemods.changes import Change, Compose, Insert, RenameArgument, Replace, Step
 from codemods.constructors import baseline
 from codemods.heritage import bases, heritage, kin
-from codemods.instances import TASK, instances
+from codemods.instances import TASK
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
@@ -37,91 +37,6 @@ _READ_ONLY = {
         "verify": "apache-airflow-providers-amazon>=4.0",
     },
 }
-_AMAZON = "apache-airflow-providers-amazon"
-_KUBERNETES = "apache-airflow-providers-cncf-kubernetes>=3.0"
-_GOOGLE = "apache-airflow-providers-google>=1.0"
-_HOOK = "Use the property hook"
-_STEP = "Override execute, which does it all"
-# Class of 1.10 → what the target's lacks of its methods and constants: since when, what to do.
-# Source: the classes of 1.10.15 and of the providers that the locks pin, side by side.
-# tests/codemods/test_codemods_inventory.py proves that it is complete.
-GONE: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "airflow.contrib.operators.aws_athena_operator.AWSAthenaOperator": {
-        "get_hook": (f"{_AMAZON}>=1.0", _HOOK),
-    },
-    "airflow.contrib.operators.awsbatch_operator.AWSBatchOperator": {
-        "get_hook": (f"{_AMAZON}>=1.0", _HOOK),
-        "client": (f"{_AMAZON}>=1.0", "Use self.hook.client"),
-    },
-    "airflow.contrib.operators.databricks_operator.DatabricksRunNowOperator": {
-        "get_hook": ("apache-airflow-providers-databricks>=1.0", "Use self._get_hook(...)"),
-    },
-    "airflow.contrib.operators.databricks_operator.DatabricksSubmitRunOperator": {
-        "get_hook": ("apache-airflow-providers-databricks>=1.0", "Use self._get_hook(...)"),
-    },
-    **{
-        f"airflow.contrib.operators.dataproc_operator.{name}": {"start": (_GOOGLE, _STEP)}
-        for name in (
-            "DataprocClusterCreateOperator",
-            "DataprocClusterDeleteOperator",
-            "DataprocClusterScaleOperator",
-            "DataprocWorkflowTemplateInstantiateInlineOperator",
-            "DataprocWorkflowTemplateInstantiateOperator",
-        )
-    },
-    "airflow.contrib.operators.ecs_operator.ECSOperator": {
-        "get_hook": (f"{_AMAZON}>=6.0", _HOOK),
-        "get_logs_hook": (f"{_AMAZON}>=2.0", "Use self.task_log_fetcher, or AwsLogsHook"),
-    },
-    "airflow.contrib.operators.jenkins_job_trigger_operator.JenkinsJobTriggerOperator": {
-        "get_hook": ("apache-airflow-providers-jenkins>=4.0", _HOOK),
-    },
-    "airflow.contrib.operators.kubernetes_pod_operator.KubernetesPodOperator": {
-        "create_labels_for_pod": (_KUBERNETES, "Pass labels, or override build_pod_request_obj"),
-        "create_new_pod_for_operator": (_KUBERNETES, "It is get_or_create_pod"),
-        "create_pod_request_obj": (_KUBERNETES, "It is build_pod_request_obj(context)"),
-        "handle_pod_overlap": (_KUBERNETES, "It is find_pod, with reattach_on_restart=True"),
-        "monitor_launched_pod": (_KUBERNETES, "Use self.pod_manager.await_pod_completion(pod)"),
-    },
-    "airflow.contrib.operators.sagemaker_endpoint_operator.SageMakerEndpointOperator": {
-        "create_integer_fields": (f"{_AMAZON}>=6.0", "It is _create_integer_fields"),
-    },
-    "airflow.contrib.operators.sagemaker_transform_operator.SageMakerTransformOperator": {
-        "create_integer_fields": (f"{_AMAZON}>=6.0", "It is _create_integer_fields"),
-    },
-    "airflow.contrib.operators.snowflake_operator.SnowflakeOperator": {
-        "get_hook": ("apache-airflow-providers-snowflake>=4.0", "Use get_db_hook()"),
-    },
-    "airflow.contrib.sensors.aws_athena_sensor.AthenaSensor": {
-        "get_hook": (f"{_AMAZON}>=1.0", _HOOK),
-    },
-    "airflow.contrib.sensors.aws_glue_catalog_partition_sensor.AwsGlueCatalogPartitionSensor": {
-        "get_hook": (f"{_AMAZON}>=9.0", _HOOK),
-    },
-    **{
-        path: {
-            "NON_TERMINAL_STATES": (f"{_AMAZON}>=1.0", "Pass target_states to the constructor"),
-            "FAILED_STATE": (f"{_AMAZON}>=1.0", "Pass failed_states to the constructor"),
-        }
-        for path in (
-            "airflow.contrib.sensors.emr_job_flow_sensor.EmrJobFlowSensor",
-            "airflow.contrib.sensors.emr_step_sensor.EmrStepSensor",
-        )
-    },
-    "airflow.operators.docker_operator.DockerOperator": {
-        "get_command": ("apache-airflow-providers-docker>=2.0", "It is format_command(command)"),
-        "get_hook": ("apache-airflow-providers-docker>=4.0", _HOOK),
-    },
-    "airflow.operators.druid_check_operator.DruidCheckOperator": {
-        "get_first": ("apache-airflow>=2.0", "Use get_db_hook().get_first(sql)"),
-    },
-    "airflow.operators.hive_operator.HiveOperator": {
-        "get_hook": ("apache-airflow-providers-apache-hive>=7.0", _HOOK),
-    },
-    "airflow.operators.pig_operator.PigOperator": {
-        "get_hook": ("apache-airflow-providers-apache-pig>=1.0", _HOOK),
-    },
-}
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
@@ -133,37 +48,10 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         if TASK in lineage:
             yield from _fields(source, cls)
             yield from _params(source, target, cls)
-        gone = {
-            name: advice
-            for path in lineage
-            for name, (since, advice) in GONE.get(path, {}).items()
-            if target.has(since)
-        }
-        if gone:
-            yield from _gone(cls, gone)
         for path, names in _READ_ONLY.items():
             if path in lineage:
                 wanted = {name for name, since in names.items() if target.has(since)}
                 yield from _assigned(cls, wanted)
-    yield from _of_others(source, target)
-
-
-def _of_others(source: Source, target: Target) -> Iterator[Change]:
-    """What is asked of a task that lacks it on the target."""
-    names = {name for rows in GONE.values() for name in rows}
-    if not any(f".{name}" in source.text for name in names):
-        return
-    for node in source.nodes:
-        if not isinstance(node, ast.Attribute) or node.attr not in names:
-            continue
-        if isinstance(node.value, ast.Name) and node.value.id == "self":
-            continue  # told with its class
-        known = instances(source)
-        path = known.path(node.value)
-        rows = [r for p in known.lineage(path) if (r := GONE.get(p, {}).get(node.attr))]
-        if rows and target.has(rows[0][0]) and not known.overrides(node.value, node.attr):
-            message = f"{path.rpartition('.')[2]} has no {node.attr} on the target"
-            yield Note.at(node, rule=ID, message=message, fix=rows[0][1])
 
 
 def _lineage(source: Source, cls: ast.ClassDef) -> set[str]:
@@ -227,32 +115,6 @@ def _assigned(cls: ast.ClassDef, names: set[str]) -> Iterator[Note]:
                 fix=f"Call the attribute otherwise (self.{node.attr}_), in template_fields and "
                 "wherever it is read as well",
             )
-
-
-def _gone(cls: ast.ClassDef, names: Mapping[str, str]) -> Iterator[Change]:
-    """What a class overrides that nobody calls on the target, or takes of a base that lacks it."""
-    own = {name: s for name in names for s in cls.body if _defines(s, name)}
-    for name, statement in own.items():
-        yield Note.at(
-            statement,
-            rule=ID,
-            message=f"{cls.name}.{name} overrides what the target's base class does not have",
-            fix=names[name],
-        )
-    nodes = list(ast.walk(cls))
-    calls: dict[ast.AST, ast.Call] = {
-        n.func: n for n in nodes if isinstance(n, ast.Call) and not (n.args or n.keywords)
-    }
-    for node in nodes:
-        if not isinstance(node, ast.Attribute) or node.attr not in names.keys() - own.keys():
-            continue
-        if not isinstance(node.value, ast.Name) or node.value.id != "self":
-            continue
-        message = f"{cls.name} has no {node.attr} on the target"
-        if names[node.attr] == _HOOK and node in calls:
-            yield Step.replace(calls[node], "self.hook", rule=ID, message=message)
-        else:
-            yield Note.at(node, rule=ID, message=message, fix=names[node.attr])
 
 
 def _defines(statement: ast.stmt, name: str) -> bool:
@@ -338,13 +200,6 @@ def _fields(source: Source, cls: ast.ClassDef) -> Iterator[Change]:
 
 
 _BASE = "from airflow.models import BaseOperator, BaseOperatorLink"
-_DOCKER = lines(
-    "",
-    "",
-    "class Mine(DockerOperator):",
-    "    def get_command(self):",
-    "        return self.get_hook().name",
-)
 
 RULE = Rule(
     id=ID,
@@ -367,33 +222,6 @@ RULE = Rule(
                 "class Mine(EmrAddStepsOperator):",
                 "    template_fields = [*EmrAddStepsOperator.template_fields, *['region']]",
             ),
-        ),
-        Example(
-            before=lines(
-                "from airflow.operators.pig_operator import PigOperator",
-                "",
-                "",
-                "class Mine(PigOperator):",
-                "    def execute(self, context):",
-                "        self.get_hook().run_cli('c')",
-                "",
-                "",
-                "task = PigOperator(task_id='a', pig='b')",
-                "task.get_hook().run_cli('c')",
-            ),
-            after=lines(
-                "from airflow.providers.apache.pig.operators.pig import PigOperator",
-                "",
-                "",
-                "class Mine(PigOperator):",
-                "    def execute(self, context):",
-                "        self.hook.run_cli('c')",
-                "",
-                "",
-                "task = PigOperator(task_id='a', pig='b')",
-                "task.get_hook().run_cli('c')",
-            ),
-            notes=("Use the property hook",),
         ),
         Example(
             before=lines(
@@ -425,12 +253,6 @@ RULE = Rule(
                 "class Mine(BaseOperator):",
                 "    template_fields = ('sql',)",
             ),
-        ),
-        Example(
-            before=lines("from airflow.operators.docker_operator import DockerOperator") + _DOCKER,
-            after=lines("from airflow.providers.docker.operators.docker import DockerOperator")
-            + _DOCKER.replace("get_hook()", "hook"),
-            notes=("format_command",),
         ),
         Example(
             before=lines(

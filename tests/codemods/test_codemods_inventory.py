@@ -9,10 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
+from codemods.attributes import Attributes
 from codemods.hops import Hops
-from codemods.rules.subclass_contracts import GONE
 from harness.model import Config, Side
 from harness.runtimes.venv import VenvRuntime
 from harness.targets import default_bridge
@@ -76,7 +75,7 @@ def test_each_method_that_operators_lost_is_told_of(
     old: World, names: dict[str, Home], version: str
 ) -> None:
     pins, new = target(version, CACHE)
-    hops = Hops(pins)
+    hops, attributes = Hops(pins), Attributes(pins)
     lost, told = set(), set()
     for path, home in names.items():
         end = hops.resolve(path)
@@ -85,8 +84,7 @@ def test_each_method_that_operators_lost_is_told_of(
             continue
         ours, theirs = _methods(old, home), _methods(new, there)
         lost |= {(ours[name], name) for name in ours.keys() - theirs.keys()}
-        rows = {(owner, name) for owner in {*ours.values(), path} for name in GONE.get(owner, ())}
-        told |= {(o, n) for o, n in rows if hops.has(Requirement(GONE[o][n][0]))}
+        told |= {(o, n) for n, o in ours.items() if attributes.lost((path, o), n)}
         assert [n for o, n in told if o == path and n in theirs] == []
     assert lost - told == set()
 

@@ -85,3 +85,48 @@ def test_classes_of_one_name_are_told_apart_by_their_file(
     head = "# airflow\nimport lib.one, lib.three, lib.two\n\n\n"
     new = migrate_source(f"{head}{before}\n", pins=newest, own=own).text
     assert new == (f"{head}{after}\n" if after else None)
+
+
+LOST = (
+    "from airflow.contrib.hooks.bigquery_hook import BigQueryHook\n"
+    "from airflow.hooks.base_hook import BaseHook\n"
+    "from airflow.operators.postgres_operator import PostgresOperator\n\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("base", "method", "on_newest", "on_oldest"),
+    [
+        ("PostgresOperator", "def f(self):\n        return self.hook", "get_db_hook()", ""),
+        ("PostgresOperator", "hook = 1", "", ""),
+        ("BigQueryHook", "def get_service(self):\n        return 1", "get_client()", ""),
+        ("BaseHook", "def get_records(self, sql):\n        return []", "", ""),
+    ],
+)
+def test_what_the_target_s_class_lacks_is_told_in_subclasses(
+    base: str, method: str, on_newest: str, on_oldest: str, targets: dict[str, dict[str, str]]
+) -> None:
+    text = f"{LOST}class Mine({base}):\n    {method}\n"
+    for version, advice in (("2.11.0", on_newest), ("2.5.1", on_oldest)):
+        notes = migrate_source(text, pins=targets[version]).notes
+        told = [note.fix for note in notes if note.rule == "lost-attributes"]
+        assert len(told) == bool(advice)
+        assert all(advice in fix for fix in told)
+
+
+@pytest.mark.parametrize(
+    ("init", "after"),
+    [
+        ("pass", "Mine(task_id='t', sql='s', conn_id=\"postgres_default\")"),
+        ("def __init__(self, **kw):\n        super().__init__(**kw)", "Mine(task_id='t', sql='s')"),
+    ],
+)
+def test_an_own_class_gets_the_connection_that_1_10_took(
+    init: str, after: str, newest: dict[str, str]
+) -> None:
+    call = "Mine(task_id='t', sql='s')"
+    text = f"{LOST}class Mine(PostgresOperator):\n    {init}\n\n\n{call}\n"
+    migration = migrate_source(text, pins=newest)
+    assert (migration.text or "").endswith(f"{after}\n")
+    (fix,) = [note.fix for note in migration.notes if note.rule == "replaced-class"]
+    assert 'PostgresOperator took conn_id="postgres_default"' in fix

@@ -153,7 +153,7 @@ def _map_one(
     name, value = str(keyword.arg), keyword.value
     if is_elsewhere(lineage[0], name):
         return
-    none = isinstance(value, ast.Constant) and value.value is None
+    none = _is_none(value)
     accepts = new.accepts if new is not None else frozenset()
     row = target.constructors.by_hand(lineage, name, accepts)
     if row is not None and row.new == name and not row.shape:
@@ -222,6 +222,10 @@ def _map_one(
         mapped.unsure[name] = _takes(new)
 
 
+def _is_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
+
+
 def _said(row: HandRow | None, name: str) -> bool:
     """Whether the table knows that the warning is about some values only."""
     return row is not None and row.new == name
@@ -287,14 +291,17 @@ def _map_positional(
             return
         if row is not None and row.new == name and name not in new.accepts:
             continue  # taken, though the constructor does not name it
+        if row is not None and row.always and not (row.only or _is_none(given[place])):
+            mapped.unsure_positional[first + place] = name
+            mapped.unsure[name] = row.advice
+            continue
         to = name if name in new.accepts and name not in new.renamed else renames.get(name, name)
         if row is not None and plain:
             to = row.new
         if row is not None and row.new == DROP and name not in new.accepts:
             dropped.add(first + place)
         elif to not in new.accepts:
-            value = given[place]
-            if isinstance(value, ast.Constant) and value.value is None:
+            if _is_none(given[place]):
                 dropped.add(first + place)
                 continue
             if not new.anything:

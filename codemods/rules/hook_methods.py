@@ -19,6 +19,9 @@ from codemods.source import Source
 from codemods.target import Target
 
 ID = "hook-methods"
+# The class that the configuration names; it is this one or inherits from it.
+_BACKENDS = {"airflow.models.XCom", "airflow.models.xcom.XCom"}
+_XCOM = "airflow.models.xcom.BaseXCom"
 _CONNECTIONS = "airflow.hooks.base.BaseHook"
 # Source: operators/slack.py of 1.10.15 and of apache-airflow-providers-slack 8.0.0.
 _SLACK = "airflow.operators.slack_operator.SlackAPIOperator"
@@ -43,6 +46,7 @@ def _class(source: Source, func: ast.Attribute) -> str | None:
     """The class whose method is called, of an instance or, as in ``Variable.get``, of its own."""
     known = instances(source)
     path = known.path(func.value) or (source.path_of(func) or "").rpartition(".")[0]
+    path = _XCOM if path in _BACKENDS else path
     if not path.startswith("airflow.") or known.overrides(func.value, func.attr):
         return None
     signature = baseline().signature(path)
@@ -203,7 +207,8 @@ def _said_of(node: ast.Call, method: str, mapped: _Mapped, new: Constructor) -> 
         yield Note.at(
             node,
             rule=ID,
-            message=f"{method} does not take {argument} on the target",
+            message=f"{method} does not take {argument} on the target"
+            + (" as 1.10 did" if argument in new.accepts else ""),
             fix=sentence(advice),
         )
     have = {mapped.rename.get(k.arg or "", k.arg or "") for k in node.keywords} - mapped.drop

@@ -1003,3 +1003,23 @@ def test_one_thing_is_told_by_one_rule(text: str, rules: set[str], newest: dict[
     migration = migrate_source(text, pins=newest)
     assert {note.rule for note in migration.notes} == rules
     assert len(migration.notes) == len(rules)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "XCom.get_one(execution_date=day, key='k')",
+        "XCom.get_many(day)",
+        "XCom.set('k', 1, day, 't', 'd')",
+        "TaskInstance(task, day)",
+        "TaskInstance(task=task, execution_date=day)",
+    ],
+)
+def test_a_date_that_stands_for_a_run_is_told(
+    call: str, targets: dict[str, dict[str, str]]
+) -> None:
+    text = f"from airflow.models import TaskInstance, XCom\n\n{call}\n"
+    for version, told in (("2.0.2", []), ("2.5.1", [True]), ("2.11.0", [True])):
+        migration = migrate_source(text, pins=targets[version])
+        assert migration.text is None
+        assert ["run_id=..." in note.fix for note in migration.notes] == told

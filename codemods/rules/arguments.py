@@ -591,8 +591,23 @@ def _construction(
     target: Target, source: Source, made: Construction, resolution: Resolution
 ) -> Iterator[Change]:
     mapped = map_arguments(target, source, resolution, made.node, made.first)
+    if made.own and mapped.into:
+        _not_twice(target, source, made, resolution, mapped)
     yield from _said_of(target, source, made, resolution, mapped)
     yield from _edited(source, made, resolution.path.rpartition(".")[2], mapped)
+
+
+def _not_twice(
+    target: Target, source: Source, made: Construction, resolution: Resolution, mapped: Mapped
+) -> None:
+    """What goes into an argument that a constructor on the way makes of what it takes itself."""
+    names = [ast.keyword(name, ast.Name("_")) for name in sorted(made.own)]
+    theirs = ast.Call(func=ast.Name("f"), args=[], keywords=names)
+    made_there = {r.new for r in map_arguments(target, source, resolution, theirs).into.values()}
+    for name, row in list(mapped.into.items()):
+        if name not in made.own and row.new in made_there:
+            del mapped.into[name]
+            mapped.unsure[name] = f"let the class take it, and {_place(row)} where it makes that"
 
 
 def _said_of(

@@ -130,3 +130,17 @@ def test_an_own_class_gets_the_connection_that_1_10_took(
     assert (migration.text or "").endswith(f"{after}\n")
     (fix,) = [note.fix for note in migration.notes if note.rule == "replaced-class"]
     assert 'PostgresOperator took conn_id="postgres_default"' in fix
+
+
+def test_what_a_constructor_makes_itself_is_not_given_twice(newest: dict[str, str]) -> None:
+    text = (
+        "from airflow.contrib.operators.snowflake_operator import SnowflakeOperator as Base\n\n\n"
+        "class Mine(Base):\n    def __init__(self, role, **kwargs):\n"
+        "        super().__init__(role=role, **kwargs)\n\n\n"
+        "Mine(role='r', sql='s', warehouse='w')\n"
+    )
+    migration = migrate_source(text, pins=newest)
+    assert 'hook_params={"role": role}' in (migration.text or "")
+    assert (migration.text or "").endswith("Mine(role='r', sql='s', warehouse='w')\n")
+    (fix,) = [note.fix for note in migration.notes if note.rule == "arguments"]
+    assert fix.startswith('Let the class take it, and put it into hook_params["warehouse"]')

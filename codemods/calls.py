@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from codemods.base import OwnClass
 from codemods.constructors import baseline
-from codemods.heritage import bases, heritage, own_at
+from codemods.heritage import heritage, own_at
 from codemods.source import Source, Use
 
 
@@ -207,7 +207,7 @@ def _subclasses(source: Source) -> Iterator[Construction]:
         if init is None or above is None:
             continue
         for call in ast.walk(init):
-            first = _of_base(call, source, cls)
+            first = _of_base(call, found.base)
             if isinstance(call, ast.Call) and first is not None:
                 own_above = len(found.line) > 1 or found.own is not None
                 yield Construction(
@@ -240,7 +240,7 @@ def _taken(line: Iterable[ast.ClassDef], own: OwnClass | None) -> frozenset[str]
     return frozenset(found)
 
 
-def _of_base(call: ast.AST, source: Source, cls: ast.ClassDef) -> int | None:
+def _of_base(call: ast.AST, base: ast.expr | None) -> int | None:
     """How many arguments of a base's constructor come before its own; None: it is none."""
     if not (
         isinstance(call, ast.Call)
@@ -251,8 +251,7 @@ def _of_base(call: ast.AST, source: Source, cls: ast.ClassDef) -> int | None:
     owner = call.func.value
     if isinstance(owner, ast.Call):
         return 0 if isinstance(owner.func, ast.Name) and owner.func.id == "super" else None
-    named = {ast.unparse(base) for base in bases(source, cls)}
-    return 1 if ast.unparse(owner) in named else None
+    return 1 if base is not None and ast.unparse(owner) == ast.unparse(base) else None
 
 
 def _unpacked(value: ast.expr) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from codemods.base import OwnClass, best_fit
@@ -19,6 +19,7 @@ class Heritage:
 
     line: tuple[ast.ClassDef, ...]  # itself first, then those of the text on the way
     path: str = ""  # of Airflow's class, as 1.10 has it
+    base: ast.expr | None = None  # its own base that leads there
     own: OwnClass | None = None  # the class of another file on the way
 
 
@@ -53,11 +54,11 @@ def _meant(source: Source, node: ast.expr, depth: int = 0) -> Iterator[ast.expr]
         yield node
 
 
-def parents(source: Source, cls: ast.ClassDef) -> Iterator[ast.ClassDef]:
-    """The classes of the text that a class inherits from directly."""
+def parents(source: Source, cls: ast.ClassDef) -> Iterator[tuple[ast.expr, ast.ClassDef]]:
+    """The bases of a class that are classes of the text."""
     for base in bases(source, cls):
         if isinstance(base, ast.Name) and source.path_of(base) is None:
-            yield from (c for c, _ in source.classes if c.name == base.id and c is not cls)
+            yield from ((base, c) for c, _ in source.classes if c.name == base.id and c is not cls)
 
 
 def kin(source: Source, cls: ast.ClassDef | None) -> tuple[ast.ClassDef, ...]:
@@ -68,7 +69,7 @@ def kin(source: Source, cls: ast.ClassDef | None) -> tuple[ast.ClassDef, ...]:
         at = left.pop(0)
         if at not in found:
             found.append(at)
-            left += parents(source, at)
+            left += [parent for _, parent in parents(source, at)]
     return tuple(found)
 
 
@@ -88,8 +89,11 @@ def _heritage(
             continue
         own = own_at(source, path)
         if own is not None and own.inherits:
-            return Heritage(line=line, path=own.base, own=own)
+            return Heritage(line=line, path=own.base, base=base, own=own)
         if path.startswith("airflow."):
-            return Heritage(line=line, path=path)
-    further = (_heritage(source, p, line) for p in parents(source, cls) if p not in line)
-    return next((found for found in further if found is not None), None)
+            return Heritage(line=line, path=path, base=base)
+    for base, parent in parents(source, cls):
+        found = _heritage(source, parent, line) if parent not in line else None
+        if found is not None:
+            return replace(found, base=base)
+    return None

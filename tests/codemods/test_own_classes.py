@@ -144,3 +144,16 @@ def test_what_a_constructor_makes_itself_is_not_given_twice(newest: dict[str, st
     assert (migration.text or "").endswith("Mine(role='r', sql='s', warehouse='w')\n")
     (fix,) = [note.fix for note in migration.notes if note.rule == "arguments"]
     assert fix.startswith('Let the class take it, and put it into hook_params["warehouse"]')
+
+
+def test_the_constructor_of_another_base_is_not_the_one_of_airflow_s(
+    newest: dict[str, str],
+) -> None:
+    text = (
+        "from airflow.operators.bash import BashOperator\n\n\n"
+        "class Mixin:\n    pass\n\n\n"
+        "class Mine(Mixin, BashOperator):\n    def __init__(self, **kwargs):\n"
+        "        BashOperator.__init__(self, xcom_push=True, **kwargs)\n"
+        "        Mixin.__init__(self, xcom_push=True)\n"
+    )
+    assert migrate_source(text, pins=newest).text == text.replace("xcom", "do_xcom", 1)

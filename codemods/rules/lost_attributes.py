@@ -12,7 +12,7 @@ from codemods.heritage import heritage
 from codemods.instances import instances
 from codemods.methods import baseline_methods
 from codemods.rules._text import lines
-from codemods.rules.arguments import calls_by_path, settle
+from codemods.rules.arguments import calls_by_path, is_elsewhere, settle
 from codemods.rules.kept_arguments import tells
 from codemods.rules.model_attributes import ROWS
 from codemods.source import Source
@@ -57,7 +57,8 @@ def _lost(source: Source, target: Target, path: str, name: str) -> Lost | None:
         return None
     wanted = target.resolve(path)
     there = settle(target, source, path, calls_by_path(source).get(path, []))
-    return lost if wanted.removed is None and there.path == wanted.path else None
+    stays = wanted.removed is not None or there.path != wanted.path
+    return None if stays or is_elsewhere(there.path, name) else lost
 
 
 def _read(

@@ -109,9 +109,10 @@ TROUBLES: tuple[tuple[type[EngineError], str, str], ...] = (
         r"no such image|pull access denied|manifest unknown|not found: manifest|repository .* not"
         r" found|error response from daemon: get |dial tcp|lookup .* (?:no such host|on )"
         r"|unauthorized|failed to resolve reference|client\.timeout exceeded",
-        "Where no image registry can be reached, name an image that is here:"
-        " MWAA_HARNESS_BASE_IMAGE for what is built, MWAA_HARNESS_POSTGRES_IMAGE for the databases,"
-        " --bridge-image and --target-image for ready-made ones.",
+        "Correct its name, or build or load it first: no registry has amazon/mwaa-local, for one,"
+        " which aws-mwaa-local-runner builds. Where no registry can be reached, name images that"
+        " are here: MWAA_HARNESS_BASE_IMAGE for what is built, MWAA_HARNESS_POSTGRES_IMAGE for the"
+        " databases, --bridge-image and --target-image for ready-made ones.",
     ),
 )
 

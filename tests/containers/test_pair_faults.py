@@ -93,18 +93,38 @@ def test_an_airflow_whose_scheduler_is_dead(engine: Engine, base: str, network: 
         AirflowHealthy(service="bridge", seconds=4).wait_until_ready(started)
 
 
-def test_requirements_that_mwaa_would_not_wait_for(
-    engine: Engine, network: str, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def airflow_image(engine: Engine) -> str:
+    """The bridge's own."""
     row = default_bridge()
-    image = provide_image(
-        engine, row, find_constraints(row), cache=cache_folder(), on_step=lambda _: None
+    return provide_image(
+        engine, row, find_constraints(row), cache=cache_folder(), on_step=print
+    ).name
+
+
+def test_a_database_that_does_not_answer(engine: Engine, airflow_image: str, network: str) -> None:
+    service = Service(
+        name="bridge",
+        image=airflow_image,
+        command=("local-runner",),
+        env={
+            "AIRFLOW__CORE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://a:b@bridge-db:5432/airflow",
+            "MWAA_HARNESS_DATABASE_SECONDS": "1",
+        },
     )
+    started = start_service(engine, service, Asked(), network, engine.labels())
+    with pytest.raises(ContainerDied, match=r"did not let us in within 1 s: .*bridge-db"):
+        AirflowHealthy(service="bridge", seconds=120).wait_until_ready(started)
+
+
+def test_requirements_that_mwaa_would_not_wait_for(
+    engine: Engine, airflow_image: str, network: str, tmp_path: Path
+) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("--index-url https://198.51.100.1/\nnothing-of-that-name\n")
     service = Service(
         name="bridge",
-        image=image.name,
+        image=airflow_image,
         command=("local-runner",),
         env={"MWAA_HARNESS_INSTALL_SECONDS": "2"},
         mounts={str(requirements): PARTS["requirements"]},

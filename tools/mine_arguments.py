@@ -46,8 +46,8 @@ _BACKPORTED = re.compile(r"airflow\.providers\.(?:\w+\.)+(?:operators|sensors|ho
 
 def _default(param: Param) -> str:
     """The connection that is used where none is given."""
-    told = param.name.endswith("conn_id") and re.fullmatch(r"[\w-]+", param.default)
-    return f"={param.default}" if told else ""
+    told = re.fullmatch(r"'([\w-]+)'", param.default)
+    return f"={told[1]}" if told and param.name.endswith("conn_id") else ""
 
 
 def line(world: World, home: Home) -> tuple[str, list[Home]]:

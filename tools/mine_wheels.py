@@ -51,7 +51,7 @@ class Param:
     name: str
     required: bool
     positional: bool
-    default: str = ""  # a text that it is when it is not given
+    default: str = ""  # the code of what it is when it is not given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,20 +157,20 @@ def _signature(init: ast.FunctionDef, skip: int = 1) -> Signature:
     a = init.args
     positional = [*a.posonlyargs, *a.args][skip:]
     free = len(positional) - len(a.defaults)
-    texts = {
-        p.arg: d.value
+    codes = {
+        p.arg: ast.unparse(d)
         for p, d in [
             *zip(positional[max(free, 0) :], a.defaults[-len(positional) :], strict=False),
             *zip(a.kwonlyargs, a.kw_defaults, strict=True),
         ]
-        if isinstance(d, ast.Constant) and isinstance(d.value, str)
+        if d is not None
     }
     params = [
-        Param(name=p.arg, required=i < free, positional=True, default=texts.get(p.arg, ""))
+        Param(name=p.arg, required=i < free, positional=True, default=codes.get(p.arg, ""))
         for i, p in enumerate(positional)
     ]
     params += [
-        Param(name=p.arg, required=d is None, positional=False, default=texts.get(p.arg, ""))
+        Param(name=p.arg, required=d is None, positional=False, default=codes.get(p.arg, ""))
         for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True)
     ]
     names = {p.name for p in params}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import pytest
 
 from codemods.attributes import Attributes
 from codemods.hops import Hops
+from codemods.rules.changed_defaults import VALUES
 from harness.model import Config, Side
 from harness.runtimes.venv import VenvRuntime
 from harness.targets import default_bridge
@@ -87,6 +89,78 @@ def test_each_method_that_operators_lost_is_told_of(
         told |= {(o, n) for n, o in ours.items() if attributes.lost((path, o), n)}
         assert [n for o, n in told if o == path and n in theirs] == []
     assert lost - told == set()
+
+
+# Defaults that are others on a target and make no difference, or whose call another rule completes.
+_ANOTHER_DEFAULT = {
+    "auto_remove": "'never' is what False was",
+    "autocommit": "arguments_by_hand.txt adds it",
+    "compression": "None is what it was",
+    "do_xcom_push": "an XCom more at most",
+    "docker_url": "None is what it was, or DOCKER_HOST",
+    "execution_date": "another name of the same",
+    "extract_xcom": "an inside of the operator's",
+    "field_delimiter": "None is what it was",
+    "host": "the handler's configuration gives it",
+    "icon_url": "the same picture elsewhere",
+    "image_pull_policy": "the cluster's default",
+    "is_delete_operator_pod": "kubernetes-arguments adds it",
+    "master": "None is what the connection says",
+    "mime_charset": "what was sent before is sent the same",
+    "name": "SparkJDBCOperator goes by spark_app_name",
+    "platform_version": "None is LATEST",
+    "return_immediately": "the sensor asks again",
+    "service_account_name": "None is what it was",
+    "source_format": "None is what it was",
+    "timeout": "None is what it was",
+    "yarn_queue": "None is what the connection says",
+}
+
+
+def _defaults(world: World, home: Home) -> dict[str, str]:
+    """Argument → the code of its default, for what a call of the class may leave out."""
+    init = home.definition.init
+    found: dict[str, str] = {}
+    if init is None or init.kwargs:
+        for expression in home.definition.bases:
+            base = world.base(home, expression)
+            if base is not None and base.module.startswith("airflow."):
+                found = _defaults(world, base) | found
+    own = {p.name: p.default for p in init.params if not p.required} if init is not None else {}
+    return found | own
+
+
+def _differ(before: str, now: str) -> bool:
+    """Whether two codes are literals of which one is not what the other is."""
+    try:
+        old, new = ast.literal_eval(before), ast.literal_eval(now)
+    except (SyntaxError, ValueError):
+        return False
+    return bool(old != new and (old or new))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [TARGETS[0], TARGETS[-1]])
+def test_each_default_that_changed_is_kept_or_makes_no_difference(
+    old: World, names: dict[str, Home], version: str
+) -> None:
+    pins, new = target(version, CACHE)
+    hops = Hops(pins)
+    changed = set()
+    for path, home in names.items():
+        end = hops.resolve(path)
+        there = None if end.removed else new.find(*end.path.rpartition(".")[::2])
+        if there is None or home.path != path or home.definition.kind != "class":
+            continue
+        after = _defaults(new, there)
+        changed |= {
+            (path, name)
+            for name, code in _defaults(old, home).items()
+            if _differ(code, after.get(name, code)) and not name.endswith("conn_id")
+        }  # the table has the connections
+    kept = {(path, name) for path, row in VALUES.items() for name in row}
+    assert len(changed) > 10
+    assert {(p, n) for p, n in changed - kept if n not in _ANOTHER_DEFAULT} == set()
 
 
 # Runs in an environment of 1.10.15: the classes and functions of Airflow in each module that can

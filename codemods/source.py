@@ -141,13 +141,17 @@ def _dict_call(node: ast.Call) -> bool:
     return isinstance(func, ast.Attribute) and func.attr == "update" and len(node.args) < 2
 
 
-def _is_copy(node: ast.Call) -> bool:
-    """``name.copy()``, ``copy(name)``, ``copy.deepcopy(name)``."""
+def copied(node: ast.expr) -> ast.expr | None:
+    """What ``name.copy()``, ``copy(name)`` and ``copy.deepcopy(name)`` copy."""
+    if not isinstance(node, ast.Call) or node.keywords or len(node.args) > 1:
+        return None
     func = node.func
     name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-    if node.keywords or name not in {"copy", "deepcopy"}:
-        return False
-    return len(node.args) == 1 or (isinstance(func, ast.Attribute) and not node.args)
+    if name not in {"copy", "deepcopy"}:
+        return None
+    if node.args:
+        return node.args[0]
+    return func.value if isinstance(func, ast.Attribute) else None
 
 
 class Source:
@@ -328,10 +332,8 @@ class Source:
             elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
                 collect(node.left)
                 collect(node.right)
-            elif isinstance(node, ast.Call) and _is_copy(node):
-                attribute = node.func.value if isinstance(node.func, ast.Attribute) else None
-                plain = attribute is not None and not node.args
-                collect(attribute if plain and attribute is not None else node.args[0])
+            elif (original := copied(node)) is not None:
+                collect(original)
             elif isinstance(node, ast.Call) and _dict_call(node):
                 for part in [*node.args, *(k.value for k in node.keywords if k.arg is None)]:
                     collect(part)

@@ -22,7 +22,7 @@ from codemods.constructors import DROP
 from codemods.rules._dag import dags
 from codemods.rules._text import lines
 from codemods.rules.arguments import calls_by_path, is_elsewhere, map_arguments, settle
-from codemods.source import Source
+from codemods.source import Source, copied
 from codemods.target import Target
 from codemods.values import known, quoted
 
@@ -43,10 +43,14 @@ def _holders(
         for key, part in zip(shown.keys, shown.values, strict=True):
             if key is None:
                 yield from _holders(source, part, by)
+    elif (original := copied(shown)) is not None:
+        yield from _holders(source, original, by)
     elif isinstance(shown, ast.Call) and isinstance(shown.func, ast.Name):
         name = shown.func.id
         if name == "dict":
             yield shown, by
+            for part in (*shown.args, *(k.value for k in shown.keywords if k.arg is None)):
+                yield from _holders(source, part, by)
         elif name not in by and (given := _returned(source, name)) is not None:
             yield from _holders(source, given, by | {name})
 
@@ -82,7 +86,9 @@ def only_theirs(source: Source, node: Holder, calls: list[Construction], names: 
     keys = [k for name in names for n in nodes if (k := key_of(n, name)) is not None]
     read = {text for place, text in keys if id(place) not in put}
     held = {name for _, name, _ in items_of(node)}
-    alone = uses - len(filled) <= len(calls) and not read & held
+    kept = [v for name in names for v in source.assigned.get(name, ())]
+    copies = sum(copied(value) is not None for value in kept)
+    alone = uses - len(filled) - copies <= len(calls) and not read & held
     return alone and all(id(k.holder) != id(node) for k in source.default_keys)
 
 
@@ -290,6 +296,24 @@ RULE = Rule(
     title="Use the target's arguments where they come out of a dict",
     why="What a dict gives by ** is an argument like any other: 2.x raises where 1.10 warned.",
     examples=(
+        Example(
+            before=lines(
+                "from copy import deepcopy",
+                "from airflow.operators.bash import BashOperator",
+                "",
+                "common = {'bash_command': 'true', 'xcom_push': True}",
+                "mine = deepcopy(common)",
+                "BashOperator(task_id='t', **mine)",
+            ),
+            after=lines(
+                "from copy import deepcopy",
+                "from airflow.operators.bash import BashOperator",
+                "",
+                "common = {'bash_command': 'true', 'do_xcom_push': True}",
+                "mine = deepcopy(common)",
+                "BashOperator(task_id='t', **mine)",
+            ),
+        ),
         Example(
             before=lines(
                 _TRIGGER,

@@ -72,6 +72,9 @@ def _run() -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, click.Abort):
+        from harness.processes import stop_all
+
+        stop_all()
         click.echo("interrupted: nothing was written, every process was ended", err=True)
         return Interrupted.exit_code
 

@@ -186,9 +186,6 @@ def _receive(stream: IO[bytes]) -> bytes | None:
 
 def main() -> None:
     """Answer until the other end closes."""
-    # Ctrl-C reaches everybody at the terminal; the parent decides what happens then. When it is
-    # killed, so are we.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer

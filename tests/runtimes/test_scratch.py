@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.files import write_atomically
 from harness.scratch import scratch
 
 HOLD = """
@@ -91,3 +92,10 @@ def test_a_folder_that_was_closed_is_removed_all_the_same() -> None:
         with pytest.raises(PermissionError):
             list((folder / "deep").iterdir())
     assert not folder.exists()
+
+
+def test_what_cannot_be_written_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_atomically(tmp_path / "place", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]

@@ -42,7 +42,8 @@ def test_every_path_is_private(target: Target) -> None:
 
 def test_the_host_has_no_part_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     before = environment("2.11.0")
-    for name in ("AWS_PROFILE", "AIRFLOW__CORE__FERNET_KEY", "HTTPS_PROXY", "SSH_AUTH_SOCK"):
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+    for name in (*keys, "AIRFLOW__CORE__FERNET_KEY", "HTTPS_PROXY", "SSH_AUTH_SOCK"):
         monkeypatch.setenv(name, "leak")
     monkeypatch.setenv("PYTHONPATH", "/leak")
     assert environment("2.11.0") == before

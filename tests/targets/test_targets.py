@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.errors import HarnessError
+from harness.model import Constraints
 from harness.targets import (
     DATA,
     UnknownTarget,
@@ -22,6 +23,7 @@ from harness.targets import (
     lock_path,
     lock_pins,
     parse_pins,
+    target_pins,
 )
 
 TARGETS = load_targets()
@@ -175,3 +177,13 @@ def test_what_a_provider_asks_for_needs_no_headers_either(
     pins = lock_pins(target)
     assert image_overrides(target, pins) == left_out
     assert ("psycopg2-binary==2.9.5" in image_requirements(target, pins)) is bool(left_out)
+
+
+@pytest.mark.parametrize(("origin", "wins"), [("official", False), ("user", True)])
+def test_only_a_constraint_file_of_the_users_wins_over_the_image(origin: str, wins: bool) -> None:
+    target = get_target("2.11.0")
+    name = "apache-airflow-providers-http"
+    pins = {name: "0.1", "new": "1", "apache-airflow": "9"}
+    found = target_pins(target, Constraints(origin=origin, location="", text="", pins=pins))
+    assert found[name] == ("0.1" if wins else target.preinstalled[name])
+    assert (found["new"], found["apache-airflow"]) == ("1", "2.11.0")

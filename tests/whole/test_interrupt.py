@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.repo import tree_hash
+
 # A length that no test of another worker sleeps for: whose process it is shows in its command line.
 NAP = f"611.{os.getpid()}"
 HANGS = f"""
@@ -111,3 +113,31 @@ def test_no_environment_is_left_half_made(number: signal.Signals, tmp_path: Path
     assert not list(cache.glob("environments/*/READY"))
     if number != signal.SIGKILL:
         assert left == {".lock"}
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_files_are_rewritten_is_said_once(tmp_path: Path) -> None:
+    """A terminal sends it to every process of the command, its workers included."""
+    dags, temporary = tmp_path / "repo" / "dags", tmp_path / "tmp"
+    dags.mkdir(parents=True)
+    temporary.mkdir()
+    line = "BashOperator(task_id='t', bash_command='true', provide_context=True)\n"
+    head = "from airflow import DAG\nfrom airflow.operators.bash_operator import BashOperator\n"
+    for number in range(400):
+        (dags / f"d{number}.py").write_text(head + f"# {number}\n" + line * 300)
+    before = tree_hash(tmp_path / "repo")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", "migrate", tmp_path / "repo", "--write", "--allow-dirty"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(temporary), "MWAA_HARNESS_CACHE": str(tmp_path / "cache")},
+        start_new_session=True,
+    )
+    wait_for(lambda: len(processes_with(str(temporary).encode())) > 2, process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.decode().strip() == "interrupted: nothing was written, every process was ended"
+    assert tree_hash(tmp_path / "repo") == before
+    assert not processes_with(str(temporary).encode())
+    assert list(temporary.glob("mwaa-harness-*")) == []

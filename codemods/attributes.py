@@ -51,11 +51,12 @@ def _mined() -> Rows:
 
 
 @lru_cache(maxsize=1)
-def lost_names() -> frozenset[str]:
-    """The names of all attributes in the tables."""
-    return frozenset(
-        path.rpartition(".")[2] for path in {*_mined(), *_hand_rows()} if path[0] != "*"
-    )
+def names_by_class() -> Mapping[str, frozenset[str]]:
+    """Class of 1.10 → the names of its attributes in the tables."""
+    found: dict[str, set[str]] = {}
+    for path in {*_mined(), *_hand_rows()}:
+        found.setdefault(path.rpartition(".")[0], set()).add(path.rpartition(".")[2])
+    return {path: frozenset(names) for path, names in found.items()}
 
 
 class Attributes:

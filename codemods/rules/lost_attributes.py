@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
-from codemods.attributes import Lost, lost_names
+from codemods.attributes import Lost, names_by_class
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Step
+from codemods.constructors import baseline
 from codemods.heritage import heritage
-from codemods.instances import instances
+from codemods.instances import TASK, instances
 from codemods.methods import baseline_methods
 from codemods.rules._text import lines
 from codemods.rules.arguments import calls_by_path, is_elsewhere, settle
@@ -19,10 +21,12 @@ from codemods.source import Source
 from codemods.target import Target
 
 ID = "lost-attributes"
+_WORD = re.compile(r"\w+")
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
-    if not source.names & {"self"} and "." not in source.text:
+    wanted = _wanted(source)
+    if not wanted:
         return
     for cls, _ in source.classes:
         for statement in cls.body:
@@ -32,7 +36,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     for node in source.nodes:
         if (
             not isinstance(node, ast.Attribute)
-            or node.attr not in lost_names()
+            or node.attr not in wanted
             or not isinstance(node.ctx, ast.Load)
         ):
             continue
@@ -47,6 +51,17 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         ):
             continue
         yield _read(source, path, node, call, lost)
+
+
+def _wanted(source: Source) -> set[str]:
+    """The lost names of the classes that the text has to do with, as far as it says them."""
+    paths = {*calls_by_path(source), *(b.path for b in source.bindings)}
+    paths |= {heritage(source, cls).path for cls, _ in source.classes}
+    signatures = (baseline().signature(path) for path in paths if path.startswith("airflow."))
+    lineage = {path for signature in signatures if signature for path in signature.lineage}
+    lineage.add(TASK)  # every DAG gives its tasks
+    named = {name for path in lineage for name in names_by_class().get(path, ())}
+    return named & set(_WORD.findall(source.text))
 
 
 def _lost(source: Source, target: Target, path: str, name: str) -> Lost | None:
@@ -78,8 +93,7 @@ def _overridden(
 ) -> Iterator[Note]:
     """What a class overrides that nobody calls on the target."""
     for name in _bound(statement):
-        path = heritage(source, cls).path if name in lost_names() else ""
-        lost = _lost(source, target, path, name) if path else None
+        lost = _lost(source, target, heritage(source, cls).path, name)
         if lost is not None and lost.in_body:
             yield Note.at(
                 statement,

@@ -66,6 +66,18 @@ backports, of classes that a provider dropped (MLEngine, Search Ads), weigh more
 A warning counts when it mentions Airflow or is of one
 of its classes.
 
+Of 51 repositories on GitHub that nobody had looked at before, 93 files are good on 1.10.15. Before
+and after what they taught was mended:
+
+| target | clean, before | silent, before | clean | not clean: named | silent |
+|---|---|---|---|---|---|
+| 2.5.1 | 88 (94.6 %) | 1 | 91 (97.8 %) | 2 | 0 |
+| 2.10.3 | 86 (92.5 %) | 0 | 88 (94.6 %) | 5 | 0 |
+| 2.11.0 | 84 (90.3 %) | 2 | 87 (93.5 %) | 6 | 0 |
+
+Those named use SubDagOperator, Slack's token, the machine learning engine, Dataflow without Beam,
+and subclasses of Dataproc's and BigQuery's old operators.
+
 """
 
 

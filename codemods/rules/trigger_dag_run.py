@@ -160,8 +160,10 @@ def _replaceable(source: Source, bindings: Sequence[Binding]) -> bool:
 
 
 def defines_order(source: Source, binding: Binding) -> bool:
-    """Whether a file gets a DagRunOrder of its own for the one that it imports."""
-    if binding.path != _ORDER or source.unused(binding):
+    """Whether a file that makes orders itself gets a class of its own for the one it imports."""
+    if binding.path != _ORDER or not any(
+        source.path_of(call.func) == _ORDER for call in source.plain_calls
+    ):
         return False
     return _replaceable(source, [b for b in source.bindings if b.path == _ORDER])
 

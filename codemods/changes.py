@@ -37,6 +37,11 @@ class Compose:
     node: ast.expr | ast.Expr
     parts: tuple[str | ast.expr, ...]
 
+    @classmethod
+    def attribute(cls, node: ast.Attribute, name: str) -> Compose:
+        """Another attribute of the same object."""
+        return cls(node=node, parts=(node.value, f".{name}"))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EditCall:
@@ -162,6 +167,12 @@ class Step:
         """Put other code in the place of an expression, and tell that on its line."""
         made = (Replace(node=node, code=code),)
         return cls(rule=rule, line=node.lineno, message=message, operations=made, safe=safe)
+
+    @classmethod
+    def attribute(cls, node: ast.Attribute, name: str, *, rule: str, message: str) -> Step:
+        """Ask the same object for another attribute, and tell that on its line."""
+        made = (Compose.attribute(node, name),)
+        return cls(rule=rule, line=node.lineno, message=message, operations=made)
 
 
 Change = Step | Note

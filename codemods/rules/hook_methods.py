@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, EditCall, Operation, Replace, Step
+from codemods.changes import Change, Compose, EditCall, Operation, Step
 from codemods.constructors import DROP, Constructor, baseline
 from codemods.instances import TASK, instances
 from codemods.methods import baseline_methods, method_names
@@ -198,7 +198,7 @@ def _call(
     mapped = _map(target, lineage, func.attr, node, old, new)
     method = f"{cls}.{name}"
     yield from _said_of(node, method, mapped, new)
-    yield from _edited(source, node, func, method, mapped)
+    yield from _edited(node, func, method, mapped)
 
 
 def _said_of(node: ast.Call, method: str, mapped: _Mapped, new: Constructor) -> Iterator[Note]:
@@ -224,9 +224,7 @@ def _said_of(node: ast.Call, method: str, mapped: _Mapped, new: Constructor) -> 
         )
 
 
-def _edited(
-    source: Source, node: ast.Call, func: ast.Attribute, method: str, mapped: _Mapped
-) -> Iterator[Step]:
+def _edited(node: ast.Call, func: ast.Attribute, method: str, mapped: _Mapped) -> Iterator[Step]:
     """The call by the name and with the arguments that the target's method has."""
     name = method.rpartition(".")[2]
     operations: list[Operation] = []
@@ -245,7 +243,7 @@ def _edited(
     said += ["its last argument has no effect" for _ in mapped.gone]
     said += [f"{n} is given by name" for n in mapped.positional.values()]
     if name != func.attr:
-        operations.append(Replace(node=func, code=f"{source.segment(func.value)}.{name}"))
+        operations.append(Compose.attribute(func, name))
         said.insert(0, f"{func.attr} is {name}")
     if operations:
         yield Step(

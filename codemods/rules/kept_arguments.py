@@ -94,8 +94,7 @@ def _change(source: Source, target: Target, path: str, node: ast.Attribute) -> I
     name, (to, advice) = path.rpartition(".")[2], outcome
     if to:
         message = f"{name} keeps {node.attr} as {to} on the target"
-        code = f"{source.segment(node.value)}.{to}"
-        yield Step.replace(node, code, rule=ID, message=message)
+        yield Step.attribute(node, to, rule=ID, message=message)
     else:
         message = f"{name} keeps no {node.attr} on the target"
         yield Note.at(node, rule=ID, message=message, fix=sentence(advice))

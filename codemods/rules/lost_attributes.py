@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from codemods.attributes import Lost, names_by_class
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, Step
+from codemods.changes import Change, Compose, Step
 from codemods.constructors import baseline
 from codemods.heritage import heritage
 from codemods.instances import TASK, instances
@@ -50,7 +50,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             or (call and baseline_methods().find(known.lineage(path), node.attr) is not None)
         ):
             continue
-        yield _read(source, path, node, call, lost)
+        yield _read(path, node, call, lost)
 
 
 def _wanted(source: Source) -> set[str]:
@@ -76,15 +76,13 @@ def _lost(source: Source, target: Target, path: str, name: str) -> Lost | None:
     return None if stays or is_elsewhere(there.path, name) else lost
 
 
-def _read(
-    source: Source, path: str, node: ast.Attribute, call: ast.Call | None, lost: Lost
-) -> Change:
+def _read(path: str, node: ast.Attribute, call: ast.Call | None, lost: Lost) -> Change:
     message = f"{path.rpartition('.')[2]} has no {node.attr} on the target"
     bare = call is not None and not (call.args or call.keywords)
     if lost.new and (bare or not lost.in_body):
         whole = call if call is not None and lost.in_body else node
-        code = f"{source.segment(node.value)}.{lost.new}"
-        return Step.replace(whole, code, rule=ID, message=message)
+        made = Compose(node=whole, parts=(node.value, f".{lost.new}"))
+        return Step(rule=ID, line=node.lineno, message=message, operations=(made,))
     return Note.at(node, rule=ID, message=message, fix=lost.advice)
 
 

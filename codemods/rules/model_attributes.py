@@ -191,16 +191,15 @@ def _states(source: Source, target: Target) -> Iterator[Step]:
 
 def _change(source: Source, node: ast.Attribute, row: _Row, lineage: tuple[str, ...]) -> Change:
     name = lineage[0].rpartition(".")[2]
-    code = f"{source.segment(node.value)}.{row.new}"
     if not row.new or (row.called and not isinstance(node.ctx, ast.Load)):
         return Note.at(
             node,
             rule=ID,
             message=f"{name}.{node.attr} is gone or warns on the target",
-            fix=row.advice or f"Use {code}",
+            fix=row.advice or f"Use {source.segment(node.value)}.{row.new}",
         )
     message = f"{name}.{node.attr} is {row.new} on the target"
-    return Step.replace(node, code, rule=ID, message=message)
+    return Step.attribute(node, row.new, rule=ID, message=message)
 
 
 RULE = Rule(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from codemods.base import Example, Note, Rule
 from codemods.changes import (
     Change,
+    Compose,
     DropStatement,
     Insert,
     NewImport,
@@ -266,8 +267,7 @@ class _Plugin:
         operations += self._appbuilder(cls)
         for node in ast.walk(cls):
             if isinstance(node, ast.Attribute) and node.attr == "render":
-                code = f"{self.source.segment(node.value)}.render_template"
-                operations.append(Replace(node=node, code=code))
+                operations.append(Compose.attribute(node, "render_template"))
         return operations
 
     def _is_view(self, cls: ast.ClassDef) -> bool:

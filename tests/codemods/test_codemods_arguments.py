@@ -1023,3 +1023,18 @@ def test_a_date_that_stands_for_a_run_is_told(
         migration = migrate_source(text, pins=targets[version])
         assert migration.text is None
         assert ["run_id=..." in note.fix for note in migration.notes] == told
+
+
+def test_what_an_attribute_of_is_asked_is_rewritten_too(newest: dict[str, str]) -> None:
+    text = (
+        "from airflow import DAG\n"
+        "from airflow.contrib.hooks.salesforce_hook import SalesforceHook\n\n"
+        "DAG('x', schedule_interval=None, concurrency=3).sub_dag('a')\n"
+        "SalesforceHook(conn_id='c').sign_in()\n"
+    )
+    assert migrate_source(text, pins=newest).text == (
+        "from airflow import DAG\n"
+        "from airflow.providers.salesforce.hooks.salesforce import SalesforceHook\n\n"
+        "DAG('x', schedule=None, max_active_tasks=3).partial_subset('a')\n"
+        "SalesforceHook(salesforce_conn_id='c').get_conn()\n"
+    )

@@ -36,6 +36,7 @@ from packaging.version import Version
 from harness.errors import HarnessError
 from harness.launch import launched
 from harness.model import Conflict
+from harness.package_index import for_uv
 from harness.processes import Completed, run
 from harness.requirements.conflicts import Setting, from_pip, from_uv
 from harness.targets import parse_pins
@@ -55,11 +56,13 @@ PASSED = (
     "PATH",
     "PIP_CERT",
     "PIP_INDEX_URL",
+    "PIP_TRUSTED_HOST",
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
     "UV_DEFAULT_INDEX",
     "UV_INDEX_URL",
+    "UV_INSECURE_HOST",
     "all_proxy",
     "http_proxy",
     "https_proxy",
@@ -252,14 +255,25 @@ def _run(command: list[str], question: Question) -> Completed:
     limited = Path(__file__).with_name("limited.py")
     home = question.folder / "home"
     home.mkdir(exist_ok=True)
-    env = {name: os.environ[name] for name in PASSED if name in os.environ}
-    if index := env.get("PIP_INDEX_URL"):
-        env.setdefault("UV_DEFAULT_INDEX", index)
-    env |= {
+    return run(
+        launched([sys.executable, "-I", str(limited), str(question.timeout), *command]),
+        env=environment(os.environ, home=home, cache=question.cache),
+        cwd=question.folder,
+        timeout=question.timeout,
+    )
+
+
+def environment(environ: Mapping[str, str], *, home: Path, cache: Path) -> dict[str, str]:
+    """The environment variables that a resolver runs with: the caller's ones of ``PASSED``, in
+    uv's names too, and folders of its own."""
+    passed = {name: environ[name] for name in PASSED if name in environ}
+    return {
+        **passed,
+        **for_uv(passed),
         "HOME": str(home),
         "TMPDIR": str(home),
         "XDG_CONFIG_HOME": str(home),
-        "PIP_CACHE_DIR": str(question.cache / "pip"),
+        "PIP_CACHE_DIR": str(cache / "pip"),
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_COLOR": "1",
@@ -268,12 +282,6 @@ def _run(command: list[str], question: Question) -> Completed:
         "PIP_TOOLS_CACHE_DIR": str(home / "pip-tools"),
         "UV_HTTP_TIMEOUT": "30",
     }
-    return run(
-        launched([sys.executable, "-I", str(limited), str(question.timeout), *command]),
-        env=env,
-        cwd=question.folder,
-        timeout=question.timeout,
-    )
 
 
 def _output(question: Question) -> dict[str, str]:

@@ -12,6 +12,7 @@ from uv import find_uv_bin
 
 from harness.errors import HarnessError
 from harness.launch import launched
+from harness.package_index import for_uv
 from harness.processes import Completed, run
 
 LAST_LINES = 25
@@ -28,13 +29,6 @@ KEPT = re.compile(
             |HTTP_\w+|REQUEST_TIMEOUT|CONCURRENT_\w+|PYTHON_INSTALL_\w+|PYTHON_DOWNLOADS\w*)""",
     re.IGNORECASE | re.VERBOSE,
 )
-
-# pip's name of a setting → uv's, so that a company's index set up for pip alone is used as well.
-FROM_PIP: Mapping[str, str] = {
-    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
-    "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
-    "PIP_CERT": "SSL_CERT_FILE",
-}
 
 # What uv prints → what kind of trouble it is and what to do; the first that matches counts.
 # Read off uv 0.5 … 0.13.
@@ -130,10 +124,7 @@ def uv(*arguments: str, task: str, cwd: Path | None = None) -> Completed:
 def uv_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment variables that uv runs with."""
     kept = {name: value for name, value in environ.items() if KEPT.fullmatch(name)}
-    for theirs, ours in FROM_PIP.items():
-        if environ.get(theirs) and not kept.get(ours) and not kept.get(theirs.replace("PIP", "UV")):
-            kept[ours] = environ[theirs]
-    return {**kept, "PYTHONNOUSERSITE": "1", "UV_NO_PROGRESS": "1"}
+    return {**kept, **for_uv(environ), "PYTHONNOUSERSITE": "1", "UV_NO_PROGRESS": "1"}
 
 
 def last_lines(text: str, count: int = LAST_LINES) -> str:

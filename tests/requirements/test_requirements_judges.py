@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.requirements import judges, limited
-from harness.requirements.judges import PIP_TOOLS, ToolUnavailable, pip_tools_for
+from harness.requirements.judges import PIP_TOOLS, ToolUnavailable, environment, pip_tools_for
+from harness.runtimes.uv import uv_environment
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,28 @@ def test_a_command_runs_under_limits() -> None:
 def test_the_rows_go_up() -> None:
     versions = [tuple(map(int, row.python.split("."))) for row in PIP_TOOLS]
     assert versions == sorted(versions)
+
+
+PIP_ALONE = {
+    "PIP_INDEX_URL": "https://index.example/simple",
+    "PIP_TRUSTED_HOST": "index.example",
+    "PIP_CERT": "/etc/company.pem",
+}
+IN_WORDS_OF_UV = {
+    "UV_DEFAULT_INDEX": "https://index.example/simple",
+    "UV_INSECURE_HOST": "index.example",
+    "SSL_CERT_FILE": "/etc/company.pem",
+}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [lambda given: environment(given, home=Path("h"), cache=Path("c")), uv_environment],
+    ids=["resolvers", "environments"],
+)
+def test_an_index_that_is_set_up_for_pip_alone_is_reached_by_uv(made) -> None:
+    assert IN_WORDS_OF_UV.items() <= made(PIP_ALONE).items()
+    own = {"UV_INDEX_URL": "https://other.example", "SSL_CERT_FILE": "/etc/other.pem"}
+    told = made({**PIP_ALONE, **own})
+    assert told.items() >= own.items()
+    assert "UV_DEFAULT_INDEX" not in told

@@ -10,7 +10,8 @@ from functools import lru_cache
 from codemods.base import OwnClass
 from codemods.constructors import baseline
 from codemods.heritage import heritage, own_at
-from codemods.source import Source, Use
+from codemods.scopes import Use
+from codemods.source import Source
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 import libcst as cst
 
 from codemods.base import Note
-from codemods.source import Binding, Source
+from codemods.scopes import Binding
+from codemods.source import Source
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -19,7 +19,8 @@ from codemods.changes import (
     Replace,
     vanished,
 )
-from codemods.source import Binding, Source
+from codemods.scopes import Binding
+from codemods.source import Source
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _DIRECTIVES = ("noqa", "pylint", "type:", "isort", "pragma")

@@ -245,7 +245,7 @@ class Instances:
             self.callbacks |= {
                 v.id for n, v in named if n in _CALLBACKS and isinstance(v, ast.Name)
             }
-        for node, _ in self.source.dicts:
+        for node in self.source.dicts:
             for key, value in zip(node.keys, node.values, strict=True):
                 named_so = isinstance(key, ast.Constant) and key.value in _CALLBACKS
                 if named_so and isinstance(value, ast.Name):

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from codemods.constructors import baseline
-from codemods.source import Binding, Source
+from codemods.scopes import Binding
+from codemods.source import Source
 
 
 @dataclass(frozen=True, kw_only=True)

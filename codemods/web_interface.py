@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from codemods.base import Edit
-from codemods.source import Binding, Source
+from codemods.scopes import Binding
+from codemods.source import Source
 from codemods.values import known, text_of
 
 ID = "web-interface"

@@ -80,7 +80,7 @@ def _given(
                 yield from ((k.arg, k.value, table) for k in made.reaching if k.arg)
     yield from ((key.name, key.value, _TASK) for key in source.default_keys)
     defaults = {id(key.holder) for key in source.default_keys}
-    for node, _ in source.dicts:
+    for node in source.dicts:
         items = [
             (str(k.value), v)
             for k, v in zip(node.keys, node.values, strict=True)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from codemods.base import Example, Rule
 from codemods.changes import Change, NewImport, Operation, Rebind, Replace, Step
 from codemods.rules._text import lines
-from codemods.source import Binding, Source, Use
+from codemods.scopes import Binding, Use
+from codemods.source import Source
 from codemods.target import Target
 
 ID = "configuration-functions"

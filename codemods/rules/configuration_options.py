@@ -12,7 +12,8 @@ from packaging.version import Version
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Replace, Step
 from codemods.rules._text import lines
-from codemods.source import Call, Source
+from codemods.scopes import Call
+from codemods.source import Source
 from codemods.target import Target
 from codemods.values import text_of
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from codemods.base import Example, Note, Rule
 from codemods.changes import AddImport, Change, NewImport, Replace, Step
 from codemods.rules._text import lines
-from codemods.source import Call, Source
+from codemods.scopes import Call
+from codemods.source import Source
 from codemods.target import Target
 
 ID = "days-ago"

@@ -9,10 +9,11 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import constructions
 from codemods.changes import Change, EditCall, EditDict, Operation, Replace, Step
 from codemods.constructors import baseline
+from codemods.defaults import DefaultKey
 from codemods.instances import TASK
 from codemods.rules._text import lines
 from codemods.rules.arguments import calls_by_path, renamed_key, settle
-from codemods.source import DefaultKey, Source
+from codemods.source import Source
 from codemods.target import Target
 from codemods.values import quoted
 

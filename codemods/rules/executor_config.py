@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from codemods.base import Example, Note, Rule
 from codemods.changes import AddImport, Change, Compose, NewImport, Operation, Replace, Step
 from codemods.rules._text import lines
-from codemods.source import Binding, Source
+from codemods.scopes import Binding
+from codemods.source import Source
 from codemods.target import Target
 from codemods.values import quoted, text_of
 
@@ -57,7 +58,7 @@ def _find(source: Source, _: Target) -> Iterator[Change]:
         (b for b in source.bindings if b.airflow and b.scope is source.module),
         None,
     )
-    for node, _scope in source.dicts:
+    for node in source.dicts:
         for key, value in zip(node.keys, node.values, strict=True):
             if key is not None and text_of(key) == _OLD and near is not None:
                 yield _pod(source, key, value, near)

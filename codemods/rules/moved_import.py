@@ -23,7 +23,8 @@ from codemods.hops import (
 from codemods.rules._text import lines, sentence
 from codemods.rules.arguments import calls_by_path, settle
 from codemods.rules.trigger_dag_run import defines_order
-from codemods.source import Binding, Source, Use
+from codemods.scopes import Binding, Use
+from codemods.source import Source
 from codemods.target import Target
 from codemods.web_interface import goes
 

@@ -21,7 +21,8 @@ from codemods.changes import (
 )
 from codemods.python_gone import BUILTINS, CALLED, MEMBERS, METHODS, ONLY_WITH, Gone, table, words
 from codemods.rules._text import lines
-from codemods.source import Binding, Source, Use
+from codemods.scopes import Binding, Use
+from codemods.source import Source
 from codemods.target import Target
 from codemods.values import quoted
 

@@ -73,7 +73,7 @@ class _Templates:
             return set()
         keys = {
             key.value
-            for node, _ in self.source.dicts
+            for node in self.source.dicts
             for key in node.keys
             if isinstance(key, ast.Constant) and isinstance(key.value, str)
         }

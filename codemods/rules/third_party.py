@@ -17,7 +17,8 @@ from packaging.utils import canonicalize_name
 from codemods.base import Example, Note, Rule
 from codemods.changes import AddImport, Change, EditCall, NewImport, Operation, Rebind, Step
 from codemods.rules._text import lines
-from codemods.source import Binding, Source
+from codemods.scopes import Binding
+from codemods.source import Source
 from codemods.target import Target
 
 ID = "third-party"

@@ -20,7 +20,8 @@ from codemods.changes import (
 )
 from codemods.heritage import own_at
 from codemods.rules._text import lines
-from codemods.source import Binding, Source
+from codemods.scopes import Binding
+from codemods.source import Source
 from codemods.target import Target
 
 ID = "trigger-dag-run"

@@ -21,7 +21,7 @@ def _values(source: Source) -> Iterator[ast.expr]:
     """What is given as a trigger rule, as an argument or under that key of a dict."""
     for call in source.plain_calls:
         yield from (k.value for k in call.keywords if k.arg == "trigger_rule")
-    for node, _ in source.dicts:
+    for node in source.dicts:
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and key.value == "trigger_rule":
                 yield value

@@ -19,10 +19,11 @@ from codemods.calls import (
 )
 from codemods.changes import Change, DropStatement, EditCall, EditDict, Operation, Replace, Step
 from codemods.constructors import DROP
+from codemods.defaults import copied
 from codemods.rules._dag import dags
 from codemods.rules._text import lines
 from codemods.rules.arguments import calls_by_path, is_elsewhere, map_arguments, settle
-from codemods.source import Source, copied
+from codemods.source import Source
 from codemods.target import Target
 from codemods.values import known, quoted
 

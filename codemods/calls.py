@@ -35,6 +35,14 @@ class Construction:
         return [k for k in self.node.keywords if k.arg not in self.own]
 
 
+def leaves_out(source: Source, made: Construction, *names: str) -> bool:
+    """Whether a call gives the class none of these: neither itself, where ``*`` and ``**`` may hold
+    anything, nor what stands between, nor ``default_args``."""
+    given = {k.arg for k in made.node.keywords} | made.own | source.default_arguments[0]
+    starred = any(isinstance(a, ast.Starred) for a in made.node.args)
+    return not starred and given.isdisjoint({None, *names})
+
+
 Holder = ast.Dict | ast.Call
 Item = tuple[ast.expr | ast.keyword, str, ast.expr]  # place, name, value
 

@@ -45,6 +45,7 @@ def migrate_source(
     python2: bool = False,
     shared: Collection[str] = (),
     own: OwnClasses | None = None,
+    queries: Mapping[str, bool | None] | None = None,
 ) -> Migration:
     """Rewrite one module for the target that ``pins`` describe.
 
@@ -53,7 +54,8 @@ def migrate_source(
     ``unsafe``; without it they come as notes. A text that is not Python 3 gives ``error``, unless
     ``python2`` asks for its translation. Without it a text that does not name Airflow stays.
     ``shared`` are names that other files import from modules like this one: they stay bound.
-    ``own`` are the repository's classes by name, as ``codemods.own_classes`` finds them.
+    ``own`` are the repository's classes by name, as ``codemods.own_classes`` finds them;
+    ``queries`` its files of SQL, with what ``codemods.queries`` says of each.
     """
     asked = _Asked(
         target=target_for(key_of(pins), _key_of(plugins)),
@@ -61,6 +63,7 @@ def migrate_source(
         unsafe=unsafe,
         shared=frozenset(shared),
         own=own or {},
+        queries=queries or {},
     )
     plain, ends = unified(text)
     if python2:
@@ -83,6 +86,7 @@ class _Asked:
     unsafe: bool
     shared: frozenset[str]
     own: OwnClasses
+    queries: Mapping[str, bool | None]
 
 
 def _from_python2(text: str, asked: _Asked) -> Migration:
@@ -134,7 +138,7 @@ def _migrate(text: str, asked: _Asked) -> Migration:
     except ValueError as error:  # null bytes
         return Migration(error=f"line 1: {error}")
     source.words |= asked.shared
-    source.own = asked.own
+    source.own, source.queries = asked.own, asked.queries
     if less is None:
         return _with_stars(source, asked)
     source.orphans = less.orphans
@@ -148,7 +152,8 @@ def _with_stars(source: Source, asked: _Asked) -> Migration:
     if named is None or done.error:
         return done
     again = Source(named.text, asked.path)
-    again.words, again.own, again.orphans = source.words, source.own, source.orphans
+    again.words, again.orphans = source.words, source.orphans
+    again.own, again.queries = source.own, source.queries
     full = _rewritten(again, asked)
     if not _calls_changed(full) - _calls_changed(done):
         return done
@@ -295,6 +300,7 @@ def migrate_bytes(
     python2: bool = False,
     shared: Collection[str] = (),
     own: OwnClasses | None = None,
+    queries: Mapping[str, bool | None] | None = None,
 ) -> tuple[bytes | None, Migration]:
     """Like ``migrate_source`` for a file's bytes: keeps encoding, BOM and newline style."""
     if not python2 and not concerns(data):
@@ -319,6 +325,7 @@ def migrate_bytes(
         python2=python2,
         shared=shared,
         own=own,
+        queries=queries,
     )
     if migration.text is None:
         return None, migration

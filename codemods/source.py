@@ -10,6 +10,7 @@ import ast
 import builtins
 import re
 from bisect import bisect_right
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -34,6 +35,7 @@ class Source(Facts):
         self.unbound: dict[str, list[Use]] = {}
         self.found: dict[str, tuple[Change, ...]] = {}  # what several rules share
         self.own: OwnClasses = {}  # classes that other files of the repository define
+        self.queries: Mapping[str, bool | None] = {}  # files of SQL → whether they give rows
         self.orphans: frozenset[str] = frozenset()  # imports that went without their uses
         read(self.tree, self)
         self._resolve()

@@ -58,6 +58,22 @@ def known(value: ast.expr, source: Source) -> ast.expr:
     return value
 
 
+def readable(value: ast.expr, source: Source, place: str) -> str:
+    """As much of a text as its code shows, with ``place`` for what it does not."""
+    if isinstance(value, ast.Name):
+        return text_of(known(value, source)) or place
+    if isinstance(value, ast.JoinedStr):
+        return "".join(text_of(part) or place for part in value.values)
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+        return "".join(readable(side, source, place) for side in (value.left, value.right))
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mod):
+        return re.sub(r"%(\(\w+\))?[a-z]", place, readable(value.left, source, place))
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        text = readable(value.func.value, source, place) if value.func.attr == "format" else place
+        return re.sub(r"({{|}})|{[^{}]*}", lambda m: m[1][0] if m[1] else place, text)
+    return text_of(value) or place
+
+
 def _included(value: ast.expr, source: Source) -> str | None:
     """A template that was rendered as a file's name is included where only text is rendered."""
     meant = known(value, source)

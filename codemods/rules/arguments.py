@@ -782,14 +782,14 @@ RULE = Rule(
             before=lines(
                 "from airflow.operators.postgres_operator import PostgresOperator",
                 "",
-                "PostgresOperator(task_id='t', sql='select 1', postgres_conn_id='p')",
-                "PostgresOperator(task_id='u', sql='select 1')",
+                "PostgresOperator(task_id='t', sql='delete from a', postgres_conn_id='p')",
+                "PostgresOperator(task_id='u', sql='delete from a')",
             ),
             after=lines(
                 "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator",
                 "",
-                "SQLExecuteQueryOperator(task_id='t', sql='select 1', conn_id='p')",
-                "SQLExecuteQueryOperator(task_id='u', sql='select 1', "
+                "SQLExecuteQueryOperator(task_id='t', sql='delete from a', conn_id='p')",
+                "SQLExecuteQueryOperator(task_id='u', sql='delete from a', "
                 'conn_id="postgres_default")',
             ),
         ),

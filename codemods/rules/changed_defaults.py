@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import constructions
+from codemods.calls import Construction, constructions, leaves_out
 from codemods.changes import Change, EditCall, Step
 from codemods.constructors import baseline
+from codemods.heritage import heritage, own_at
+from codemods.own_classes import attributes
+from codemods.queries import PLACE, file_gives_rows, gives_rows
 from codemods.rules._text import lines
 from codemods.rules.arguments import calls_by_path, map_arguments, settle
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import known, quoted
+from codemods.values import known, quoted, readable
 
 ID = "changed-defaults"
+_QUERY = "airflow.providers.common.sql.operators.sql.SQLExecuteQueryOperator"
+# Operator of 1.10 that kept the rows of its query to itself → since when the target's, though it is
+# no SQLExecuteQueryOperator, hands them on. Source: the operators that the locks pin.
+_ROWS: Mapping[str, str] = {
+    "airflow.contrib.operators.vertica_operator.VerticaOperator": "",
+    "airflow.operators.jdbc_operator.JdbcOperator": "apache-airflow-providers-jdbc>=3.0",
+    "airflow.operators.mssql_operator.MsSqlOperator": "",
+    "airflow.operators.mysql_operator.MySqlOperator": "",
+    "airflow.operators.oracle_operator.OracleOperator": "",
+    "airflow.operators.postgres_operator.PostgresOperator": "",
+    "airflow.operators.sqlite_operator.SqliteOperator": "",
+    "airflow.contrib.operators.snowflake_operator.SnowflakeOperator": (
+        "apache-airflow-providers-snowflake>=2.0"
+    ),
+}
+_RUN_SQL = tuple("." + path.rpartition(".")[2] for path in _ROWS)
+_PUSHES = ("do_xcom_push", "xcom_push", "handler")
+# SnowflakeOperator asked for no XCom ends in a TypeError before this.
+_SILENCED = "apache-airflow-providers-common-sql>=1.5"
 
 
 # Class of 1.10 → what its arguments were where none was given, as code. Of all defaults that are
@@ -33,23 +55,24 @@ VALUES: Mapping[str, Mapping[str, str]] = {
 def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _null_cells(source, target)
     yield from _values(source, target)
+    yield from _rows(source, target)
     found: dict[tuple[str, str], list[tuple[EditCall, str]]] = {}
     calls: dict[str, list[ast.Call]] | None = None
     for made in constructions(source):
         old = baseline().signature(made.path)
-        if old is None or not old.defaults or made.use is None:
+        if old is None or not old.defaults:
             continue
         calls = calls if calls is not None else calls_by_path(source)
         resolution = settle(target, source, made.path, calls.get(made.path, []))
         new = target.constructors.signature(resolution.path)
         if resolution.removed is not None or new is None:
             continue
-        given = {k.arg for k in made.node.keywords} | source.default_arguments[0]
-        given |= set(old.positional[: len(made.node.args) - made.first])
-        if None in given or any(isinstance(a, ast.Starred) for a in made.node.args):
+        if not leaves_out(source, made):
             continue
+        given = {k.arg or "" for k in made.node.keywords} | source.default_arguments[0] | made.own
+        given |= set(old.positional[: len(made.node.args) - made.first])
         mapped = map_arguments(target, source, resolution, made.node, made.first)
-        taken = {mapped.rename.get(name or "", name) for name in given} | mapped.added
+        taken = {mapped.rename.get(name, name) for name in given} | mapped.added
         for name, connection in sorted(old.defaults.items()):
             probe = ast.Call(
                 func=made.node.func, args=[], keywords=[ast.keyword(name, ast.Name("x"))]
@@ -77,12 +100,9 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
 def _values(source: Source, target: Target) -> Iterator[Step]:
     """Arguments that are given what 1.10 took for them."""
     for made in constructions(source):
-        home = baseline().home(made.path)
-        taken = {k.arg for k in made.node.keywords} | source.default_arguments[0]
-        if made.use is None or None in taken or target.resolve(made.path).removed is not None:
-            continue
-        for name, code in VALUES.get(home, {}).items():
-            if name not in taken:
+        values = VALUES.get(baseline().home(made.path), {})
+        for name, code in values.items() if target.resolve(made.path).removed is None else ():
+            if leaves_out(source, made, name):
                 cls = made.path.rpartition(".")[2]
                 yield Step(
                     rule=ID,
@@ -90,6 +110,71 @@ def _values(source: Source, target: Target) -> Iterator[Step]:
                     message=f"{cls} took {name}={code} where none is given",
                     operations=(EditCall(node=made.node, add={name: code}),),
                 )
+
+
+def _rows(source: Source, target: Target) -> Iterator[Step]:
+    """Queries whose rows nobody asked for: the target pushes them, which fails where a column is of
+    a kind that its XComs do not take."""
+    unread: list[Construction] = []
+    for made in constructions(source):
+        home = baseline().home(made.path) if made.path.endswith(_RUN_SQL) else ""
+        if home not in _ROWS or not leaves_out(source, made, *_PUSHES) or _executes(source, made):
+            continue
+        new = target.constructors.signature(target.resolve(made.path).path)
+        handed_on = new is not None and _QUERY in new.lineage
+        if not handed_on and not (_ROWS[home] and target.has(_ROWS[home])):
+            continue
+        sql = next((k.value for k in made.reaching if k.arg == "sql"), None)
+        if sql is None and made.use is not None:
+            sql = next(iter(made.node.args[made.first :]), None)
+        found = _given_rows(source, sql) if sql is not None else None
+        if found is None:
+            unread.append(made)
+        elif found:
+            yield _silenced(source, target, [made])
+    if unread:
+        yield _silenced(source, target, unread, sure=False)
+
+
+def _executes(source: Source, made: Construction) -> bool:
+    """Whether a class of the repository's that may be meant says itself what is pushed."""
+    if made.use is not None:
+        return False
+    own = own_at(source, source.path_of(made.node.func) or "")
+    if own is not None and own.inherits:
+        return "execute" in own.defines
+    classes = (cls for cls, _ in source.classes if heritage(source, cls).path == made.path)
+    return any("execute" in attributes(cls) for cls in classes)
+
+
+def _given_rows(source: Source, sql: ast.expr) -> bool | None:
+    """Whether an argument's query gives rows: text, the file that it names, or several of them."""
+    value = known(sql, source)
+    if isinstance(value, ast.List | ast.Tuple):
+        each = [_given_rows(source, one) for one in value.elts]
+        return True if True in each else None if None in each else False
+    text = readable(value, source, PLACE)
+    return file_gives_rows(source.queries, text) if text.endswith(".sql") else gives_rows(text)
+
+
+def _silenced(
+    source: Source, target: Target, calls: Sequence[Construction], *, sure: bool = True
+) -> Step:
+    path = calls[0].path
+    there = settle(target, source, path, calls_by_path(source).get(path, []))
+    add = {"do_xcom_push": "False"}
+    if there.path.endswith(".SnowflakeOperator") and not target.has(_SILENCED):
+        add = {"handler": "lambda cursor: []"}
+    name, code = next(iter(add.items()))
+    unread = "" if sure else " (what this one runs cannot be read here)"
+    return Step(
+        rule=ID,
+        line=calls[0].node.lineno,
+        message=f"{path.rpartition('.')[2]} pushes the rows of its query{unread} to XCom on the "
+        f"target; {name}={code} does not",
+        operations=tuple(EditCall(node=made.node, add=add) for made in calls),
+        safe=sure,
+    )
 
 
 def _null_cells(source: Source, target: Target) -> Iterator[Change]:
@@ -133,6 +218,7 @@ _SUCCESS = f"Say with success=<callable> what does, as {_CELL} where NULL is all
 _BIGQUERY = "from airflow.contrib.sensors.bigquery_sensor import BigQueryTableSensor"
 _TABLE = "from airflow.providers.google.cloud.sensors.bigquery import BigQueryTableExistenceSensor"
 _SENSOR = "(task_id='t', project_id='p', dataset_id='d', table_id='t')"
+_ROWS_OF = "task_id='t', sql='WITH a AS (SELECT 1) SELECT * FROM a', "
 _SPARK = "from airflow.{} import SparkSubmitOperator"
 _SUBMIT = "SparkSubmitOperator(task_id='t', application='a')"
 _GIVEN = f'{_SENSOR[:-1]}, gcp_conn_id="bigquery_default_conn")'
@@ -142,7 +228,9 @@ RULE = Rule(
     title="Know what is used where nothing is given",
     why="Providers renamed their default connections (bigquery_default is google_cloud_default "
     "since 2.0); a task that gives none reaches another account, or none, without a word. A sensor "
-    "of SQL waits on where it took a NULL for success.",
+    "of SQL waits on where it took a NULL for success. Operators of SQL fetch the rows of their "
+    "query and push them, however many they are, and fail where 2.5.1 finds a date or a decimal "
+    "in one.",
     examples=(
         Example(
             before=lines(
@@ -174,6 +262,24 @@ RULE = Rule(
                 "SqlSensor(task_id='w', conn_id='c', sql='s', allow_null=NULL)",
             ),
             notes=("success=<callable>",),
+        ),
+        Example(
+            before=lines(
+                "from airflow.operators.postgres_operator import PostgresOperator",
+                "",
+                f"PostgresOperator({_ROWS_OF}postgres_conn_id='c')",
+                "PostgresOperator(task_id='u', sql='DELETE FROM a', postgres_conn_id='c')",
+                "PostgresOperator(task_id='v', sql=query(), postgres_conn_id='c')",
+            ),
+            after=lines(
+                f"from {_QUERY.rpartition('.')[0]} import SQLExecuteQueryOperator",
+                "",
+                f"SQLExecuteQueryOperator({_ROWS_OF}conn_id='c', do_xcom_push=False)",
+                "SQLExecuteQueryOperator(task_id='u', sql='DELETE FROM a', conn_id='c')",
+                "SQLExecuteQueryOperator(task_id='v', sql=query(), conn_id='c')",
+            ),
+            target="2.5.1",
+            notes=("cannot be read here",),
         ),
         Example(
             before=lines(_SPARK.format("contrib.operators.spark_submit_operator"), "", _SUBMIT),

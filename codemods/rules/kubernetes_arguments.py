@@ -7,7 +7,7 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.calls import Construction, constructions, items_of
+from codemods.calls import Construction, constructions, items_of, leaves_out
 from codemods.changes import Change, EditCall, Replace, Step
 from codemods.constructors import baseline
 from codemods.rules._text import lines
@@ -44,9 +44,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         elif (
             given is None
             and (resolution.path == _GKE or _kept_pods(made.path))
-            and made.use is not None
-            and not names & {_NEW, None}
-            and not {_OLD, _NEW} & source.default_arguments[0]
+            and leaves_out(source, made, _OLD, _NEW)
         ):
             yield Step(
                 rule=ID,
@@ -135,6 +133,16 @@ def _said(source: Source, made: Construction, value: ast.expr) -> Change:
     )
 
 
+_OWN = (
+    "",
+    "",
+    "class Mine(KubernetesPodOperator):",
+    "    def __init__(self, **kwargs):",
+    "        super().__init__(image='i', **kwargs)",
+    "",
+    "",
+)
+
 RULE = Rule(
     id=ID,
     title="Say what happens to a finished pod, and where it may run",
@@ -169,11 +177,17 @@ RULE = Rule(
                 "KubernetesPodOperator",
                 "",
                 "KubernetesPodOperator(task_id='t', image='i', is_delete_operator_pod=True)",
+                *_OWN,
+                "Mine(task_id='u')",
+                "Mine(task_id='v', is_delete_operator_pod=True)",
             ),
             after=lines(
                 "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
                 "",
                 "KubernetesPodOperator(task_id='t', image='i', on_finish_action=\"delete_pod\")",
+                *_OWN,
+                "Mine(task_id='u', on_finish_action=\"keep_pod\")",
+                "Mine(task_id='v', on_finish_action=\"delete_pod\")",
             ),
         ),
         Example(

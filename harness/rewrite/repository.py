@@ -21,6 +21,7 @@ import msgspec
 
 import codemods
 from codemods.base import OwnClasses
+from codemods.queries import gives_rows
 from harness.archives import python_members
 from harness.cache import cache_folder
 from harness.diffs import decoded, encoding_of, line_origins, unified_diff
@@ -45,7 +46,7 @@ from harness.requirements.rewrite import (
 from harness.requirements.sources import disk_tree, gather
 from harness.rewrite.plugins import lay_out, read_plugins
 from harness.rewrite.providers import needed
-from harness.rewrite.templates import rewrite_templates
+from harness.rewrite.templates import LARGEST, rewrite_templates
 from harness.rewrite.unasked import unasked
 from harness.rewrite.worker import Job, Migrated, Settings, migrate_all
 from harness.targets import default_bridge, lock_pins, target_pins
@@ -214,6 +215,7 @@ def rewrite_sources(
         python2=python2,
         shared=shared,
         own=_own_classes(jobs),
+        queries=_queries(copy, jobs),
     )
     folder = cache_folder("rewrites") / _salt(settings)
     done: dict[str, list[tuple[Job, Migrated]]] = {}
@@ -380,6 +382,18 @@ def _own_classes(sources: Collection[Job]) -> OwnClasses:
     return own_classes(
         {job.name: decoded(job.data) for name in sorted(needed) for job in homes[name]}, wanted
     )
+
+
+def _queries(copy: Repo, sources: Collection[Job]) -> dict[str, bool | None]:
+    """The files of SQL, with whether what they end in gives rows, where a source names any."""
+    if not any(b".sql" in job.data for job in sources):
+        return {}
+    places = {path: copy.root / path for path in copy.files if path.endswith(".sql")}
+    return {
+        path: gives_rows(decoded(place.read_bytes()))
+        for path, place in places.items()
+        if place.stat().st_size <= LARGEST
+    }
 
 
 @cache

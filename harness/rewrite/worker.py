@@ -74,6 +74,7 @@ class Settings:
     python2: bool = False
     shared: tuple[str, ...] = ()  # names that the repository's files import from each other
     own: OwnClasses = field(default_factory=dict)  # its own classes, by name
+    queries: Mapping[str, bool | None] = field(default_factory=dict)  # files of SQL: give rows?
 
 
 def migrate(job: Job, settings: Settings) -> Migrated:
@@ -87,6 +88,7 @@ def migrate(job: Job, settings: Settings) -> Migrated:
         python2=settings.python2,
         shared=settings.shared,
         own=settings.own,
+        queries=settings.queries,
     )
     before, after = decoded(job.data), decoded(data or b"")
     return Migrated(

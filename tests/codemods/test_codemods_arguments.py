@@ -321,10 +321,10 @@ def test_positional_arguments_of_a_hook_get_the_names_of_the_target(newest: dict
         pytest.param(
             "from airflow.operators.postgres_operator import PostgresOperator\n\n"
             "args = {'postgres_conn_id': 'mine'}\n"
-            "PostgresOperator(task_id='t', sql='select 1', default_args=args)\n",
+            "PostgresOperator(task_id='t', sql='delete from a', default_args=args)\n",
             "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator\n\n"
             "args = {'conn_id': 'mine'}\n"
-            "SQLExecuteQueryOperator(task_id='t', sql='select 1', default_args=args)\n",
+            "SQLExecuteQueryOperator(task_id='t', sql='delete from a', default_args=args)\n",
             id="what the call would gain by default must not win over the user's own",
         ),
     ],
@@ -742,7 +742,7 @@ def ask(name, autocommit=True, **kwargs):
 MADE = """
 
 make_dag('d', schedule_interval='@daily', concurrency=2)
-ask('a', sql='select 1', postgres_conn_id='p', autocommit=False)
+ask('a', sql='delete from a', postgres_conn_id='p', autocommit=False)
 """
 MADE_AFTER = MADE.replace("concurrency", "max_active_tasks").replace("postgres_conn_id", "conn_id")
 

@@ -340,7 +340,9 @@ def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:
     dags = tmp_path / "repo" / "dags"
     (dags / "sql").mkdir(parents=True)
     (dags / "dag.py").write_text(
-        "from airflow import DAG\nsql='sql/day.sql'\nname = f'sql/{x}_all.hql'\n"
+        "from airflow import DAG\n"
+        "from airflow.operators.postgres_operator import PostgresOperator\n"
+        "name = f'sql/{x}_all.hql'\nPostgresOperator(task_id='t', sql='sql/day.sql')\n"
     )
     template = "-- END_DATE\r\nselect '{{ END_DATE }}', '{{ prev_ds }}'\r\n"
     for name in ("sql/day.sql", "sql/x_all.hql", "sql/other.sql", "notes.md"):
@@ -353,7 +355,8 @@ def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:
     texts = {n: (copy.root / "dags" / n).read_bytes().decode() for n in ("sql/day.sql", "notes.md")}
     assert texts == {"sql/day.sql": new, "notes.md": template}
     entries = {entry.path: entry for entry in rewritten.rewrites}
-    assert set(entries) == {"dags/sql/day.sql", "dags/sql/x_all.hql"}
+    assert set(entries) == {"dags/dag.py", "dags/sql/day.sql", "dags/sql/x_all.hql"}
+    assert "do_xcom_push=False" in (copy.root / "dags" / "dag.py").read_text()
     day = entries["dags/sql/day.sql"]
     assert [(e.rule, e.line) for e in day.edits] == [("template-variables", 2)]
     assert [(n.rule, n.line) for n in day.notes] == [("template-variables", 2)]

@@ -55,6 +55,7 @@ class EditCall:
     add: Mapping[str, str] = field(default_factory=dict)
     positional: Mapping[int, str] = field(default_factory=dict)  # becomes a keyword
     drop_positional: frozenset[int] = frozenset()
+    func: str = ""  # what is called instead
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -302,6 +303,8 @@ def _part(code: str, node: ast.expr) -> str:
 def edit_call(code: str, op: EditCall, line: _Line = _Line()) -> str:
     """The code of a call with its arguments changed; ``op.node`` is not looked at."""
     call = cst.ensure_type(_expression(code), cst.Call)
+    if op.func:
+        call = call.with_changes(func=_expression(op.func))
     args: list[cst.Arg] = []
     keep: list[bool] = []
     for index, arg in enumerate(call.args):
@@ -579,6 +582,7 @@ def vanished(source: Source, operations: Iterable[Operation]) -> list[tuple[int,
             gone = {*op.drop, *op.values}
             spans += [source.span(k.value) for k in op.node.keywords if k.arg in gone]
             spans += [source.span(op.node.args[i]) for i in op.drop_positional]
+            spans += [source.span(op.node.func)] if op.func else []
         elif isinstance(op, EditDict):
             spans += [
                 source.span(value)

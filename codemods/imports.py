@@ -313,7 +313,12 @@ class Plan:
             news = [n for n in self.rebound[binding] if fresh(n)]
             moved += news
             outcome.append(news[0] if len(news) == 1 else False)
-        added = [n for n in self.added.get(statement, ()) if fresh(n)]
+        stays = {(b.path, b.name) for b in bindings if b not in self.rebound}
+        added = [
+            n
+            for n in self.added.get(statement, ())
+            if (f"{n.module}.{n.name}", n.local) not in stays and fresh(n)
+        ]
         added.sort(key=lambda n: (n.module, n.name, n.asname))  # in no rule's order
         before = source.indent_of(statement)
         indent = before[: len(before) - len(before.lstrip())].replace("\f", "")

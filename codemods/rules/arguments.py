@@ -23,8 +23,13 @@ ID = "arguments"
 REPLACED = "replaced-class"
 # What other rules see to: (where the class lives on the target, arguments and methods).
 _ELSEWHERE = (
-    ("airflow.providers.slack.operators.slack_webhook.", {"webhook_token"}),
-    ("airflow.providers.slack.hooks.slack_webhook.", {"webhook_token"}),
+    ("airflow.providers.slack.operators.slack.", {"token", "slack_conn_id"}),
+    ("airflow.providers.slack.hooks.slack.", {"token", "slack_conn_id"}),
+    (
+        "airflow.providers.slack.operators.slack_webhook.",
+        {"webhook_token", "slack_webhook_conn_id"},
+    ),
+    ("airflow.providers.slack.hooks.slack_webhook.", {"webhook_token", "slack_webhook_conn_id"}),
     ("airflow.operators.trigger_dagrun.TriggerDagRunOperator", {"python_callable"}),
     ("airflow.providers.docker.operators.", {"volumes", "auto_remove"}),
     (
@@ -381,7 +386,7 @@ def missing(
     have = {mapped.rename.get(k.arg or "", k.arg or "") for k in node.keywords} - set(mapped.drop)
     have |= mapped.added | set(mapped.positional.values()) | given
     have |= set(new.positional[: len(node.args)])
-    lacking = new.required - have
+    lacking = {n for n in new.required - have if not is_elsewhere(resolution.path, n)}
     if lacking and given:
         lacking -= {renamed_key(target, source, resolution, key) for key in given}
     return sorted(lacking)

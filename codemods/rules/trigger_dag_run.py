@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from codemods.base import Example, Note, Place, Rule
 from codemods.calls import Construction, constructions, init_of, takes
 from codemods.changes import (
-    AddImport,
     Change,
     Compose,
     EditCall,
-    Insert,
-    NewImport,
+    Operation,
     Rebind,
     Step,
 )
@@ -22,6 +20,7 @@ from codemods.heritage import own_at
 from codemods.rules._text import lines
 from codemods.scopes import Binding
 from codemods.source import Source
+from codemods.stand_ins import StandIn, below_imports, replaceable, stand_in
 from codemods.target import Target
 
 ID = "trigger-dag-run"
@@ -120,53 +119,31 @@ def _conf(source: Source, made: Construction, given: ast.keyword) -> str | None:
     return code if whole and plain and _movable(source, payload) else None
 
 
-def _imported(source: Source, near: Binding, module: str, name: str) -> tuple[str, AddImport]:
-    """The name under which a file has what it imports, and the import of it."""
-    path = f"{module}.{name}"
-    has = (
-        b.name
-        for b in source.bindings
-        if b.path == path and b.scope is source.module and b.tower is None
-    )
-    local = next((n for n in has if n not in source.module.others), None)
-    local = local or (source.free_name(name) if name in source.names else name)
-    new = NewImport(module=module, name=name, asname="" if local == name else local)
-    return local, AddImport(near=near, new=new)
-
-
-def _below_imports(source: Source, binding: Binding, code: str, *, last: bool = True) -> Insert:
-    """A definition behind the imports that follow the one that it takes the place of; the one
-    that is told first stands last."""
-    body = source.tree.body
-    at = body.index(binding.statement)
-    while at + 1 < len(body) and isinstance(body[at + 1], ast.Import | ast.ImportFrom):
-        at += 1
-    end = source.line_end(source.span(body[at])[1])
-    rest = source.text[end:]
-    blank = 2 if not rest.strip() else len(rest) - len(rest.lstrip("\n"))
-    ended = "" if source.text[:end].endswith("\n") else "\n"
-    return Insert(at=end, code=f"{ended}\n\n{code}" + "\n" * max(0, 2 - blank) * last)
-
-
-def _replaceable(source: Source, bindings: Sequence[Binding]) -> bool:
-    """Whether a definition can stand for the one name that imports of the module bind."""
-    first, *_ = bindings
-    return (
-        source.module.imports.get(first.name) == bindings
-        and first.name not in source.module.others
-        and all(b.statement in source.tree.body for b in bindings)
-        and not any(b.statement in source.unsplittable for b in bindings)
-        and not first.dotted
-    )
-
-
 def defines_order(source: Source, binding: Binding) -> bool:
-    """Whether a file that makes orders itself gets a class of its own for the one it imports."""
-    if binding.path != _ORDER or not any(
-        source.path_of(call.func) == _ORDER for call in source.plain_calls
-    ):
+    """Whether a file does without the DagRunOrder that it imports: it gets a class of its own
+    where it makes orders itself, and asks others for a payload."""
+    if binding.path != _ORDER:
         return False
-    return _replaceable(source, [b for b in source.bindings if b.path == _ORDER])
+    bindings = [b for b in source.bindings if b.path == _ORDER]
+    asked = {id(call.args[1]) for call in _order_checks(source)}
+    only_asked = asked and all(id(use.node) in asked for b in bindings for use in b.uses)
+    return bool(only_asked or _makes_orders(source)) and replaceable(source, bindings)
+
+
+def _makes_orders(source: Source) -> bool:
+    return any(source.path_of(call.func) == _ORDER for call in source.plain_calls)
+
+
+def _order_checks(source: Source) -> list[ast.Call]:
+    """The calls of ``isinstance`` that ask for a DagRunOrder."""
+    return [
+        call
+        for call in source.plain_calls
+        if isinstance(call.func, ast.Name)
+        and call.func.id == "isinstance"
+        and len(call.args) == 2
+        and source.path_of(call.args[1]) == _ORDER
+    ]
 
 
 def _orders(source: Source) -> Iterator[Step]:
@@ -174,23 +151,19 @@ def _orders(source: Source) -> Iterator[Step]:
     bindings = [b for b in source.bindings if defines_order(source, b)]
     if not bindings:
         return
+    first, last = bindings[0], bindings[-1]
     # Each file has a class of its own: what another file's callable returns is none of it.
-    asked = tuple(
+    operations: list[Operation] = [
         Compose(node=call, parts=("hasattr(", call.args[0], ', "payload")'))
-        for call in source.plain_calls
-        if isinstance(call.func, ast.Name)
-        and call.func.id == "isinstance"
-        and len(call.args) == 2
-        and source.path_of(call.args[1]) == _ORDER
-    )
-    drops = tuple(Rebind(binding=binding, imports=()) for binding in bindings)
-    code = _ORDER_CODE.format(name=bindings[0].name)
-    yield Step(
-        rule=ID,
-        line=bindings[0].alias.lineno,
-        message="the target has no DagRunOrder: the file defines it",
-        operations=(*drops, _below_imports(source, bindings[-1], code), *asked),
-    )
+        for call in _order_checks(source)
+    ]
+    operations += [Rebind(binding=binding, imports=()) for binding in bindings]
+    message = "the target has no DagRunOrder: what has a payload is one"
+    if _makes_orders(source):
+        message = "the target has no DagRunOrder: the file defines it"
+        code = _ORDER_CODE.format(name=first.name)
+        operations.append(below_imports(source, last.statement, code))
+    yield Step(rule=ID, line=first.alias.lineno, message=message, operations=tuple(operations))
 
 
 def _payloads(source: Source, function: Function) -> Iterator[ast.expr]:
@@ -237,26 +210,41 @@ def _of_own_class(source: Source, made: Construction) -> bool:
 
 def _classes(source: Source, target: Target) -> Iterator[Change]:
     """What calls need whose callable no argument can stand for."""
-    asking: list[ast.keyword | ast.ClassDef] = [
-        given
+    calls = [
+        (made, given)
         for made, given in _asked(source, target)
         if _conf(source, made, given) is None and not _of_own_class(source, made)
     ]
-    asking += _handing_on(source, target)
+    asking: list[Place] = [*(given for _, given in calls), *_handing_on(source, target)]
+    if not asking:
+        return
     bindings = [
         b for b in source.bindings if b.name != "*" and target.resolve(b.path).path == _PATH
     ]
-    if asking and bindings and _replaceable(source, bindings):
-        yield _own_operator(source, target, bindings, asking[0])
+    date = "logical_date" if target.has("apache-airflow>=2.10") else "execution_date"
+    operations = stand_in(
+        source,
+        bindings,
+        StandIn(path=_PATH, code=_OPERATOR_CODE.replace("{date}", date), needs=_NEEDS),
+        [made for made, _ in calls],
+        last=not (_makes_orders(source) and any(defines_order(source, b) for b in source.bindings)),
+    )
+    if operations:
+        yield Step(
+            rule=ID,
+            line=asking[0].lineno,
+            message="TriggerDagRunOperator is a class of the file's, which asks python_callable "
+            "as on 1.10",
+            operations=operations,
+        )
         return
-    for given in asking:
-        if isinstance(given, ast.keyword):
-            yield Note.at(
-                given,
-                rule=ID,
-                message="TriggerDagRunOperator takes no python_callable, DagRunOrder is gone",
-                fix=_ADVICE,
-            )
+    for _, given in calls:
+        yield Note.at(
+            given,
+            rule=ID,
+            message="TriggerDagRunOperator takes no python_callable, DagRunOrder is gone",
+            fix=_ADVICE,
+        )
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
@@ -289,29 +277,10 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                 )
 
 
-def _own_operator(
-    source: Source, target: Target, bindings: Sequence[Binding], first: Place
-) -> Step:
-    """A class of the operator's name that asks the callable, in the place of its import."""
-    near = bindings[-1]
-    last = not any(defines_order(source, b) for b in source.bindings)
-    package, module, name = _PATH.rsplit(".", 2)
-    home, operators = _imported(source, near, package, module)
-    space, order = _imported(source, near, "types", "SimpleNamespace")
-    clock, time = _imported(source, near, "airflow.utils", "timezone")
-    date = "logical_date" if target.has("apache-airflow>=2.10") else "execution_date"
-    code = _OPERATOR_CODE.format(
-        name=near.name, base=f"{home}.{name}", space=space, clock=clock, date=date
-    )
-    drops = tuple(Rebind(binding=binding, imports=()) for binding in bindings)
-    return Step(
-        rule=ID,
-        line=first.lineno,
-        message=f"{near.name} is a class of the file's, which asks python_callable as on 1.10",
-        operations=(*drops, operators, order, time, _below_imports(source, near, code, last=last)),
-    )
-
-
+_NEEDS = {
+    "space": ("types", "SimpleNamespace"),
+    "clock": ("airflow.utils", "timezone"),
+}
 _ORDER_CODE = '''\
 class {name}:
     """What a trigger's callable returns; the payload becomes the conf of the run."""
@@ -338,6 +307,17 @@ class {name}({base}):
             self.trigger_run_id, self.conf = order.run_id, order.payload
         super().execute(context)
 '''
+_OPERATOR_TEXT = (
+    "",
+    "",
+    *_OPERATOR_CODE.format(
+        name="TriggerDagRunOperator",
+        base="trigger_dagrun.TriggerDagRunOperator",
+        space="SimpleNamespace",
+        clock="timezone",
+        date="logical_date",
+    ).splitlines(),
+)
 _OLD = "from airflow.operators.dagrun_operator import TriggerDagRunOperator"
 _NEW = "from airflow.operators.trigger_dagrun import TriggerDagRunOperator"
 _ORDERS = "from airflow.operators.dagrun_operator import DagRunOrder, TriggerDagRunOperator"
@@ -408,19 +388,46 @@ RULE = Rule(
                 "from airflow.operators import trigger_dagrun",
                 "from airflow.utils import timezone",
                 "from types import SimpleNamespace",
-                "",
-                "",
-                *_OPERATOR_CODE.format(
-                    name="TriggerDagRunOperator",
-                    base="trigger_dagrun.TriggerDagRunOperator",
-                    space="SimpleNamespace",
-                    clock="timezone",
-                    date="logical_date",
-                ).splitlines(),
+                *_OPERATOR_TEXT,
                 "",
                 "",
                 *_ORDER_CODE.format(name="DagRunOrder").splitlines(),
                 *_CHOOSE,
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow.operators import dagrun_operator",
+                "",
+                "trigger = dagrun_operator.TriggerDagRunOperator(",
+                "    task_id='t', trigger_dag_id='d', python_callable=CHOOSE",
+                ")",
+            ),
+            after=lines(
+                "from airflow.operators import trigger_dagrun",
+                "from airflow.utils import timezone",
+                "from types import SimpleNamespace",
+                *_OPERATOR_TEXT,
+                "",
+                "",
+                "trigger = TriggerDagRunOperator(",
+                "    task_id='t', trigger_dag_id='d', python_callable=CHOOSE",
+                ")",
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow.operators.dagrun_operator import DagRunOrder",
+                "",
+                "",
+                "def is_order(made):",
+                "    return isinstance(made, DagRunOrder)",
+            ),
+            after=lines(
+                "",
+                "",
+                "def is_order(made):",
+                '    return hasattr(made, "payload")',
             ),
         ),
         Example(

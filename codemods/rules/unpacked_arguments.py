@@ -28,7 +28,7 @@ from codemods.target import Target
 from codemods.values import known, quoted
 
 ID = "unpacked-arguments"
-_IN_DICTS = {"auto_remove", "is_delete_operator_pod", "volumes"}
+_IN_DICTS = {"auto_remove", "is_delete_operator_pod", "token", "volumes", "webhook_token"}
 
 
 def _holders(

@@ -91,15 +91,16 @@ def test_schedule_by_target(
 
 def test_what_is_not_mechanical_is_a_note(newest: dict[str, str]) -> None:
     source = (
-        "from airflow.operators import dagrun_operator\n\n"
-        "dagrun_operator.TriggerDagRunOperator(\n"
-        "    task_id='t',\n"
-        "    trigger_dag_id='d',\n"
-        "    python_callable=choose,\n"
-        ")\n"
+        "def make(choose):\n"
+        "    from airflow.operators.dagrun_operator import TriggerDagRunOperator\n\n"
+        "    return TriggerDagRunOperator(\n"
+        "        task_id='t',\n"
+        "        trigger_dag_id='d',\n"
+        "        python_callable=choose,\n"
+        "    )\n"
     )
     (note,) = migrate_source(source, pins=newest).notes
-    assert (note.rule, note.line, note.column) == ("trigger-dag-run", 6, 4)
+    assert (note.rule, note.line, note.column) == ("trigger-dag-run", 7, 8)
     assert "conf={...}" in note.fix
 
 

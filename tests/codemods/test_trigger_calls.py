@@ -18,8 +18,14 @@ DAGS = """
 from functools import partial
 import datetime
 
+import airflow.operators.dagrun_operator
 from airflow import DAG
 from airflow.operators.dagrun_operator import DagRunOrder, TriggerDagRunOperator
+
+try:
+    from airflow.operators import dagrun_operator as triggers
+except ImportError:
+    triggers = None
 
 START = datetime.datetime(2020, 1, 1)
 
@@ -108,6 +114,12 @@ for name, function in CALLABLES.items():
     )
 TriggerDagRunOperator(task_id="plain", trigger_dag_id="told_plain", python_callable=plain, dag=dag)
 TriggerDagRunOperator(task_id="bare", trigger_dag_id="told_bare", dag=dag)
+airflow.operators.dagrun_operator.TriggerDagRunOperator(
+    task_id="dotted", trigger_dag_id="told_dotted", python_callable=stepwise, dag=dag
+)
+triggers.TriggerDagRunOperator(
+    task_id="module", trigger_dag_id="told_module", python_callable=kept_id, dag=dag
+)
 Nightly(task_id="nightly", trigger_dag_id="told_nightly", dag=dag)
 TriggerDagRunOperator(
     task_id="dated",

@@ -126,7 +126,10 @@ def _trouble(path: str, world: World, *, made: bool) -> str:
     home = world.find(owner, name)
     if home is None:
         held = world.find(*owner.rpartition(".")[::2])
-        return "" if held is not None and held.definition.kind == "value" else "is not there"
+        known = held is not None and (
+            held.definition.kind == "value" or f"{name}()" in held.definition.attributes
+        )
+        return "" if known else "is not there"
     return "warns" if home.shim or (made and home.definition.deprecated) else ""
 
 

@@ -22,6 +22,7 @@ from codemods.hops import (
 )
 from codemods.rules._text import lines, sentence
 from codemods.rules.arguments import calls_by_path, settle
+from codemods.rules.internal_names import has_successor, succeeded
 from codemods.rules.trigger_dag_run import defines_order
 from codemods.scopes import Binding, Use
 from codemods.source import Source
@@ -113,6 +114,7 @@ class _Moves:
                 and not self._dead_branch(binding)
                 and not goes(self.source, binding)
                 and not defines_order(self.source, binding)
+                and not succeeded(binding)
             ):
                 self.hooks = set()
                 yield from self._binding(binding)
@@ -284,7 +286,9 @@ class _Moves:
         loose = False
         for use in binding.uses:
             found = _found(self._end, use, binding.path)
-            if found is None and own.removed is not None:
+            if has_successor(use):
+                loose = True
+            elif found is None and own.removed is not None:
                 gone.append(use)
             elif found is None:
                 loose = True
@@ -364,7 +368,9 @@ class _Moves:
             if not (use.path + ".").startswith(full + ".") or self._nearer(binding, use):
                 continue
             found = _found(self._end, use, full)
-            if found is None and own.moved and not self._settled_here(use):
+            if has_successor(use):
+                stays = True
+            elif found is None and own.moved and not self._settled_here(use):
                 homes[own.path] = None
                 renames.append(Replace(node=use.nodes[full.count(".")], code=own.path))
                 yield from self._not_known(use, full)

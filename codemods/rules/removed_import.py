@@ -26,6 +26,8 @@ _PLUGIN = lines(
     "from airflow.operators.company_plugin import CompanyOperator", "", "CompanyOperator()"
 )
 _HOOK = lines("from airflow.hooks import CompanyHook", "", "CompanyHook()")
+_SET = lines("from airflow import settings", "", "settings.CONTEXT_MANAGER_DAG = None")
+_READ_ONCE = lines("from airflow.settings import CONTEXT_MANAGER_DAG", "", "CONTEXT_MANAGER_DAG.x")
 _STAR = lines("from airflow.hooks.company_plugin import *", "", "CompanyHook()")
 _BACKPORT = lines(
     "from airflow.providers.plexus.operators.job import PlexusJobOperator",
@@ -50,6 +52,8 @@ RULE = Rule(
         Example(before=_DAGRUN, notes=("conf=",)),
         Example(before=_PLUGIN, notes=("the module that defines it",)),
         Example(before=_HOOK, notes=("no hooks of plugins here",)),
+        Example(before=_SET, notes=("DagContext",)),
+        Example(before=_READ_ONCE, notes=("DagContext",)),
         Example(before=_STAR, notes=("no hooks of plugins here",)),
         Example(before=_CALLED, notes=("V1Pod",)),
         Example(before=_BACKPORT, notes=("apache-airflow-providers-plexus",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 
+from codemods.argument_map import map_arguments
 from codemods.base import Example, Note, Rule
 from codemods.calls import Construction, constructions, leaves_out
 from codemods.changes import Change, EditCall, Step
@@ -13,7 +14,7 @@ from codemods.heritage import heritage, own_at
 from codemods.own_classes import attributes
 from codemods.queries import PLACE, file_gives_rows, gives_rows
 from codemods.rules._text import lines
-from codemods.rules.arguments import calls_by_path, map_arguments, settle
+from codemods.settling import settle
 from codemods.source import Source
 from codemods.target import Target
 from codemods.values import known, quoted, readable
@@ -57,13 +58,11 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _values(source, target)
     yield from _rows(source, target)
     found: dict[tuple[str, str], list[tuple[EditCall, str]]] = {}
-    calls: dict[str, list[ast.Call]] | None = None
     for made in constructions(source):
         old = baseline().signature(made.path)
         if old is None or not old.defaults:
             continue
-        calls = calls if calls is not None else calls_by_path(source)
-        resolution = settle(target, source, made.path, calls.get(made.path, []))
+        resolution = settle(target, source, made.path)
         new = target.constructors.signature(resolution.path)
         if resolution.removed is not None or new is None:
             continue
@@ -161,7 +160,7 @@ def _silenced(
     source: Source, target: Target, calls: Sequence[Construction], *, sure: bool = True
 ) -> Step:
     path = calls[0].path
-    there = settle(target, source, path, calls_by_path(source).get(path, []))
+    there = settle(target, source, path)
     add = {"do_xcom_push": "False"}
     if there.path.endswith(".SnowflakeOperator") and not target.has(_SILENCED):
         add = {"handler": "lambda cursor: []"}

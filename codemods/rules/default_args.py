@@ -12,7 +12,7 @@ from codemods.constructors import baseline
 from codemods.defaults import DefaultKey
 from codemods.instances import TASK
 from codemods.rules._text import lines
-from codemods.rules.arguments import calls_by_path, renamed_key, settle
+from codemods.settling import renamed_key, settle
 from codemods.source import Source
 from codemods.target import Target
 from codemods.values import quoted
@@ -22,13 +22,12 @@ ID = "default-args"
 
 def _outcomes(source: Source, target: Target, key: str) -> set[str]:
     """What the classes that the text makes call the argument ``key`` on the target."""
-    calls = calls_by_path(source)
     found: set[str] = set()
     for path in {made.path for made in constructions(source)} | {TASK}:
         old = baseline().signature(path)
         if old is None or TASK not in old.lineage or key not in old.accepts:
             continue
-        resolution = settle(target, source, path, calls.get(path, []))
+        resolution = settle(target, source, path)
         if resolution.removed is None:
             found.add(renamed_key(target, source, resolution, key))
     return found

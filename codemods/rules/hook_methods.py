@@ -7,13 +7,13 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from codemods.argument_map import is_elsewhere
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Compose, EditCall, Operation, Step
 from codemods.constructors import DROP, Constructor, baseline
 from codemods.instances import TASK, instances
 from codemods.methods import baseline_methods, method_names
 from codemods.rules._text import lines, sentence
-from codemods.rules.arguments import is_elsewhere
 from codemods.rules.model_attributes import ROWS
 from codemods.source import Source
 from codemods.target import Target

@@ -7,14 +7,15 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from codemods.argument_map import is_elsewhere, map_arguments
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Step
 from codemods.constructors import baseline
 from codemods.instances import HOOK, TASK, Instances, instances
 from codemods.methods import baseline_methods
 from codemods.rules._text import lines, sentence
-from codemods.rules.arguments import calls_by_path, is_elsewhere, map_arguments, settle
 from codemods.rules.model_attributes import ROWS
+from codemods.settling import calls_by_path, settle
 from codemods.source import Source
 from codemods.target import Target
 
@@ -44,7 +45,7 @@ def _kept(path: str) -> frozenset[str]:
 
 def _outcome(source: Source, target: Target, path: str, name: str) -> tuple[str, str] | None:
     """The target's name, or nothing and what to do; None where the attribute is still there."""
-    resolution = settle(target, source, path, calls_by_path(source).get(path, []))
+    resolution = settle(target, source, path)
     new = target.constructors.signature(resolution.path)
     if resolution.removed is not None or new is None:
         return None

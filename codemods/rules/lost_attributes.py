@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from codemods.argument_map import is_elsewhere
 from codemods.attributes import Lost, names_by_class
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Compose, Step
@@ -14,9 +15,9 @@ from codemods.heritage import heritage
 from codemods.instances import TASK, instances
 from codemods.methods import baseline_methods
 from codemods.rules._text import lines
-from codemods.rules.arguments import calls_by_path, is_elsewhere, settle
 from codemods.rules.kept_arguments import tells
 from codemods.rules.model_attributes import ROWS
+from codemods.settling import calls_by_path, settle
 from codemods.source import Source
 from codemods.target import Target
 
@@ -71,7 +72,7 @@ def _lost(source: Source, target: Target, path: str, name: str) -> Lost | None:
     if lost is None or any(name in ROWS.get(one, {}) for one in lineage):
         return None
     wanted = target.resolve(path)
-    there = settle(target, source, path, calls_by_path(source).get(path, []))
+    there = settle(target, source, path)
     stays = wanted.removed is not None or there.path != wanted.path
     return None if stays or is_elsewhere(there.path, name) else lost
 

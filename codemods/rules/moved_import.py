@@ -21,10 +21,10 @@ from codemods.hops import (
     family_advice,
 )
 from codemods.rules._text import lines, sentence
-from codemods.rules.arguments import calls_by_path, settle
 from codemods.rules.internal_names import has_successor, succeeded
 from codemods.rules.trigger_dag_run import defines_order
 from codemods.scopes import Binding, Use
+from codemods.settling import settle
 from codemods.source import Source
 from codemods.target import Target
 from codemods.web_interface import goes
@@ -104,7 +104,6 @@ class _Moves:
     def __init__(self, source: Source, target: Target) -> None:
         self.source = source
         self.target = target
-        self.calls = calls_by_path(source)
         self.hooks: set[str] = set()  # of the binding at hand: whose connections it uses
 
     def find(self) -> Iterator[Change]:
@@ -122,7 +121,7 @@ class _Moves:
         yield from self._texts()
 
     def _end(self, path: str) -> Resolution:
-        end = settle(self.target, self.source, path, self.calls.get(path, []))
+        end = settle(self.target, self.source, path)
         if end.replaced and end.path.startswith(_COMMON_SQL):
             self.hooks |= {distribution_of(hop.new) for hop in end.hops} - {CORE}
         return end

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from codemods.argument_map import is_elsewhere, map_arguments
 from codemods.base import Example, Note, Rule
 from codemods.calls import (
     Construction,
@@ -22,7 +23,7 @@ from codemods.constructors import DROP
 from codemods.defaults import copied
 from codemods.rules._dag import dags
 from codemods.rules._text import lines
-from codemods.rules.arguments import calls_by_path, is_elsewhere, map_arguments, settle
+from codemods.settling import settle
 from codemods.source import Source
 from codemods.target import Target
 from codemods.values import known, quoted
@@ -97,7 +98,7 @@ def _outcome(source: Source, target: Target, made: Construction, key: str, value
     """The argument's name on the target, ``-`` where it goes, or ``!`` and what to do."""
     if key in made.own:
         return key
-    resolution = settle(target, source, made.path, calls_by_path(source).get(made.path, []))
+    resolution = settle(target, source, made.path)
     if resolution.removed is not None:
         return key
     probe = ast.Call(func=ast.Name("f"), args=[], keywords=[ast.keyword(key, value)])

@@ -71,7 +71,9 @@ class Source(Facts):
         )
 
     def segment(self, node: ast.expr | ast.stmt) -> str:
-        """The text of a node."""
+        """The text of a node; of one that is not in the text, as Python would write it."""
+        if not hasattr(node, "lineno"):
+            return ast.unparse(node)
         start, end = self.span(node)
         return self.text[start:end]
 

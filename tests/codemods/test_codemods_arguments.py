@@ -1039,3 +1039,21 @@ def test_what_an_attribute_of_is_asked_is_rewritten_too(newest: dict[str, str]) 
         "DAG('x', schedule=None, max_active_tasks=3).partial_subset('a')\n"
         "SalesforceHook(salesforce_conn_id='c').get_conn()\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "read"),
+    [
+        ("bigquery_operator", "BigQueryOperator", "sql destination_dataset_table query_params"),
+        ("dataproc_operator", "DataProcSparkOperator", "main_jar dataproc_spark_jars job_name"),
+    ],
+)
+def test_an_attribute_is_mapped_without_a_value(
+    module: str, name: str, read: str, newest: dict[str, str]
+) -> None:
+    """What a subclass reads has no text that a changed shape could be told from."""
+    text = f"from airflow.contrib.operators.{module} import {name}\n\n\nclass Mine({name}):\n"
+    text += "    def all(self):\n        return " + ", ".join(f"self.{n}" for n in read.split())
+    migration = migrate_source(f"{text}\n", pins=newest)
+    assert migration.text
+    assert not migration.error

@@ -110,6 +110,16 @@ def all_hops() -> Mapping[str, tuple[Hop, ...]]:
 
 
 @lru_cache(maxsize=1)
+def members() -> Mapping[str, frozenset[str]]:
+    """Module → the names in it that the table knows."""
+    found: dict[str, set[str]] = {}
+    for path in all_hops():
+        module, _, name = path.rpartition(".")
+        found.setdefault(module, set()).add(name)
+    return {module: frozenset(names) for module, names in found.items()}
+
+
+@lru_cache(maxsize=1)
 def rows_by_hand() -> Mapping[str, tuple[Hop, ...]]:
     """The rows that people wrote, by their old path, ``=`` and ``package.*`` included."""
     name = "hops_by_hand.txt"

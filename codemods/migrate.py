@@ -13,12 +13,12 @@ import libcst as cst
 from codemods import python2 as old
 from codemods.base import Edit, Migration, Note, OwnClasses, PluginModules
 from codemods.changes import AddImport, Operation, Rebind, Step, expression_splices
-from codemods.class_paths import rewrite_class_paths
-from codemods.hops import CORE, distribution_of
+from codemods.class_paths import MOVED, REMOVED, rewrite_class_paths
+from codemods.hops import CORE, distribution_of, members
 from codemods.imports import Plan
 from codemods.newlines import restored, unified
 from codemods.python_gone import concerns, may_be_gone
-from codemods.rules import RULES, moved_import, python_names, removed_import, third_party
+from codemods.rules import RULES, python_names, third_party
 from codemods.source import Source
 from codemods.stars import named_stars
 from codemods.symbols import key_of
@@ -148,7 +148,7 @@ def _migrate(text: str, asked: _Asked) -> Migration:
 def _with_stars(source: Source, asked: _Asked) -> Migration:
     """What becomes of a text; its stars are named where they hide more than where things live."""
     done = _rewritten(source, asked)
-    named = named_stars(source, moved_import.members()) if "*" in source.text else None
+    named = named_stars(source, members()) if "*" in source.text else None
     if named is None or done.error:
         return done
     again = Source(named.text, asked.path)
@@ -159,7 +159,7 @@ def _with_stars(source: Source, asked: _Asked) -> Migration:
         return done
     if full.error or not named.sure:
         note = Note(
-            rule=moved_import.ID,
+            rule=MOVED,
             line=named.lines[0],
             column=0,
             message="calls of what this star import brings are left as they are, and the target "
@@ -170,7 +170,7 @@ def _with_stars(source: Source, asked: _Asked) -> Migration:
     if full.text is None:  # there is something to say, and nothing to change
         return replace(done, notes=full.notes)
     edits = [
-        Edit(rule=moved_import.ID, line=line, message="the names that are used stand for the *")
+        Edit(rule=MOVED, line=line, message="the names that are used stand for the *")
         for line in named.lines
     ]
     edits = sorted((*edits, *full.edits), key=lambda e: (e.line, e.rule, e.message))
@@ -181,7 +181,7 @@ def _calls_changed(done: Migration) -> set[tuple[str, int]]:
     """What is changed or said of more than an import, as (rule, line)."""
     told = [(edit.rule, edit.line) for edit in done.edits]
     told += [(note.rule, note.line) for note in done.notes]
-    return {one for one in told if one[0] not in {moved_import.ID, removed_import.RULE.id}}
+    return {one for one in told if one[0] not in {MOVED, REMOVED}}
 
 
 def _with_branches(less: Folded, done: Migration) -> Migration:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from codemods.base import Example, Rule
 from codemods.changes import Change
+from codemods.class_paths import REMOVED
 from codemods.rules._text import lines
-from codemods.rules.moved_import import REMOVED, import_changes
+from codemods.rules.moved_import import import_changes
 from codemods.source import Source
 from codemods.target import Target
 

@@ -14,8 +14,10 @@ import struct
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, cast
 
 import msgspec
@@ -197,7 +199,21 @@ def main() -> None:
     settings = msgspec.msgpack.decode(first, type=Settings)
     while (data := _receive(stdin)) is not None:
         signal.alarm(SECONDS_A_SOURCE)
-        _send(stdout, migrate(msgspec.msgpack.decode(data, type=Job), settings))
+        job = msgspec.msgpack.decode(data, type=Job)
+        try:
+            answer = migrate(job, settings)
+        except Exception as error:  # a fault of ours: it costs this source alone
+            answer = Migrated(error=_fault(error))
+        _send(stdout, answer)
+
+
+def _fault(error: Exception) -> str:
+    """What is said where the codemods themselves fail, with the place for who mends them."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        "line 1: the codemods failed over this file, which stays as it is; please report it"
+        f" ({type(error).__name__}: {error}, at {Path(last.filename).name}:{last.lineno})"
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Rewriting a copy: what is touched, what is said about it, and where lines come from."""
 
+import dataclasses
 import io
 import json
 import os
@@ -175,6 +176,17 @@ def test_a_source_that_kills_the_codemods_costs_only_itself() -> None:
     answers = {job.name: answer for job, answer in migrate_all(jobs, SETTINGS, workers=1)}
     assert answers["deep.py"].error
     assert answers["good.py"].data is not None
+
+
+def test_a_fault_of_the_codemods_is_said_without_a_traceback(capfd) -> None:
+    jobs = [Job(path=f"{n}.py", member="", data=OLD) for n in "ab"]
+    broken = dataclasses.replace(SETTINGS, pins={})
+    answers = [answer for _, answer in migrate_all(jobs, broken, workers=1)]
+    assert [answer.error.partition(",")[0] for answer in answers] == [
+        "line 1: the codemods failed over this file"
+    ] * 2
+    assert "KeyError" in answers[0].error
+    assert capfd.readouterr().err == ""
 
 
 TEXT = st.lists(st.sampled_from(["a", "b", "c", "d", ""]), max_size=12).map(

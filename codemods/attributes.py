@@ -7,8 +7,8 @@
     airflow.x.Operator.attribute ! advice      a person must decide
     *.attribute ! advice                       whatever the class
 
-A row holds for the class and everything that inherits from it, since the release that mining found;
-the header's is that of attributes which 1.10.15 itself had no more.
+A row holds, since the release that mining found, for the class and everything that inherits from it
+and has no row of its own; the header's is that of attributes which 1.10.15 itself had no more.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ class Attributes:
             if mined.endswith(" lost"):
                 _, told = by_hand or _hand_rows().get(f"*.{name}") or ("", Lost(in_body=False))
                 return replace(told, in_body="()" in mined)
+            if mined:
+                return None
             if by_hand is not None and f"{path}.{name}" not in _mined():
                 return by_hand[1] if self._pins.holds(by_hand[0]) else None
         return None

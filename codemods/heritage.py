@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from codemods.base import OwnClass, best_fit
-from codemods.constructors import baseline
-from codemods.hops import all_hops
+from codemods.constructors import Signature, baseline
+from codemods.hops import all_hops, earlier
 from codemods.source import Source
 
 
@@ -30,6 +30,11 @@ def is_airflows(path: str) -> bool:
         or path in all_hops()
         or baseline().signature(path) is not None
     )
+
+
+def signature_of(path: str) -> Signature | None:
+    """What a class took on 1.10, by whichever path it has had since."""
+    return next((s for p in earlier(path) if (s := baseline().signature(p)) is not None), None)
 
 
 def own_at(source: Source, path: str) -> OwnClass | None:

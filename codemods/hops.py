@@ -120,6 +120,28 @@ def members() -> Mapping[str, frozenset[str]]:
 
 
 @lru_cache(maxsize=1)
+def _moves() -> Mapping[str, tuple[str, ...]]:
+    """New path → the paths that it had before, of what only moved."""
+    found: dict[str, tuple[str, ...]] = {}
+    for hop in (hop for hops in all_hops().values() for hop in hops):
+        if hop.new and not hop.replaced:
+            found[hop.new] = (*found.get(hop.new, ()), hop.old)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def earlier(path: str) -> tuple[str, ...]:
+    """A path and those that what it means had before, the nearest first."""
+    found = {path: None}
+    left = [path]
+    while left:
+        more = [old for old in _moves().get(left.pop(0), ()) if old not in found]
+        found |= dict.fromkeys(more)
+        left += more
+    return tuple(found)
+
+
+@lru_cache(maxsize=1)
 def rows_by_hand() -> Mapping[str, tuple[Hop, ...]]:
     """The rows that people wrote, by their old path, ``=`` and ``package.*`` included."""
     name = "hops_by_hand.txt"

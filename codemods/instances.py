@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from codemods.calls import constructions
 from codemods.constructors import baseline
-from codemods.heritage import heritage, kin
+from codemods.heritage import heritage, kin, signature_of
 from codemods.source import Source
 
 TASK = "airflow.models.baseoperator.BaseOperator"
@@ -351,7 +351,7 @@ class Instances:
         """The classes of 1.10 that the one at ``path`` is, itself first."""
         if not path or path == _CONTEXT:
             return ()
-        signature = baseline().signature(path)
+        signature = signature_of(path)
         return signature.lineage if signature is not None else (baseline().home(path),)
 
     def kind(self, node: ast.expr, depth: int = 0) -> Kind | None:

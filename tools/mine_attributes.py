@@ -8,7 +8,7 @@ attribute, when it went or came back::
 
     path.attribute lost
     path.attribute() lost                 the class's body gave it: a method or a constant
-    path.attribute there
+    path.attribute there                  it came back, or only a base of it lost it
 """
 
 from __future__ import annotations
@@ -56,10 +56,14 @@ def given(line: list[Home]) -> dict[str, str]:
     return {name.removesuffix("()"): name for name in sorted(every) if not name.startswith("__")}
 
 
-def lost(baseline: World, world: World, starts: Mapping[str, Home]) -> dict[str, set[str]]:
-    """Class of 1.10 → what its successor lacks, without what was told of its bases."""
+def lost(
+    baseline: World, world: World, starts: Mapping[str, Home]
+) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Class of 1.10 → what its successor lacks, without what was told of its bases; and what it has
+    though a base's successor lacks it."""
     hops = Hops(world.pins)
     found: dict[str, set[str]] = {}
+    kept: dict[str, set[str]] = {}
     bases: dict[str, list[Home]] = {}
     for path, home in starts.items():
         there = world.find(*hops.resolve(path).path.rpartition(".")[::2])
@@ -69,10 +73,17 @@ def lost(baseline: World, world: World, starts: Mapping[str, Home]) -> dict[str,
         bases[path] = old[1:]
         before, after = given(old), given(new)
         found[path] = {before[name] for name in before.keys() - after.keys()} if whole else set()
-    return {
-        path: gone - {name for base in bases[path] for name in found.get(base.path, ())}
-        for path, gone in found.items()
+        kept[path] = before.keys() & after.keys()
+    above = {
+        path: {name for base in bases[path] for name in found.get(base.path, ())} for path in found
     }
+    return (
+        {path: gone - above[path] for path, gone in found.items()},
+        {
+            path: {name for name in names if name.removesuffix("()") in kept[path]}
+            for path, names in above.items()
+        },
+    )
 
 
 def main() -> int:
@@ -86,10 +97,13 @@ def main() -> int:
     for world in targets:
         hops = Hops(world.pins)
         rows: dict[str, tuple[str, str]] = {}
-        for path, gone in lost(baseline, world, starts).items():
+        gone, kept = lost(baseline, world, starts)
+        for path in gone:
             dist = dist_of(world, hops.resolve(path).path)
-            for name in gone:
+            for name in gone[path]:
                 rows[f"{path}.{name.removesuffix('()')}"] = dist, f"{path}.{name} lost"
+            for name in {name.removesuffix("()") for name in kept[path]}:
+                rows[f"{path}.{name}"] = dist, f"{path}.{name} there"
             back = {p for p in timeline.latest if p.rpartition(".")[0] == path} - rows.keys()
             rows |= {name: (dist, f"{name} there") for name in back}
         timeline.add(world, rows)

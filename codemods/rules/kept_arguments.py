@@ -10,7 +10,7 @@ from functools import lru_cache
 from codemods.argument_map import is_elsewhere, map_arguments
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Step
-from codemods.constructors import baseline
+from codemods.heritage import signature_of
 from codemods.instances import HOOK, TASK, Instances, instances
 from codemods.methods import baseline_methods
 from codemods.rules._text import lines, sentence
@@ -31,7 +31,7 @@ _ASKED = re.compile(r"\.(\w+)")
 @lru_cache(maxsize=1024)
 def _kept(path: str) -> frozenset[str]:
     """What a task or a hook of 1.10 keeps under the names of its arguments."""
-    signature = baseline().signature(path)
+    signature = signature_of(path)
     if signature is None or not {TASK, HOOK} & set(signature.lineage):
         return frozenset()
     told = {name for p in signature.lineage for name in ROWS.get(p, {})} | _STAYED

@@ -11,7 +11,7 @@ from codemods.attributes import Lost, names_by_class
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Compose, Step
 from codemods.constructors import baseline
-from codemods.heritage import heritage
+from codemods.heritage import bases, heritage, kin, own_at, signature_of
 from codemods.instances import TASK, instances
 from codemods.methods import baseline_methods
 from codemods.rules._text import lines
@@ -23,6 +23,7 @@ from codemods.target import Target
 
 ID = "lost-attributes"
 _WORD = re.compile(r"\w+")
+_PLAIN = {"object", "ABC", "LoggingMixin", "SkipMixin"}  # bases that have nothing to do with it
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
@@ -47,18 +48,38 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         if (
             lost is None
             or known.overrides(node.value, node.attr)
+            or _of_another_base(source, known.around.get(id(node.value)), path, node.attr)
             or tells(source, target, path, node.attr)
-            or (call and baseline_methods().find(known.lineage(path), node.attr) is not None)
+            or (call and _is_method(path, node.attr))
         ):
             continue
         yield _read(path, node, call, lost)
+
+
+def _of_another_base(source: Source, cls: ast.ClassDef | None, path: str, name: str) -> bool:
+    """Whether a class may have an attribute by another base than the one at ``path``."""
+    known = {one.name for one, _ in source.classes} | _PLAIN
+    for base in (base for one in kin(source, cls) for base in bases(source, one)):
+        other = source.path_of(base) or ast.unparse(base)
+        if other == path or other.rpartition(".")[2] in known or own_at(source, other):
+            continue
+        signature = signature_of(other)
+        if signature is None or baseline_methods().find(signature.lineage, name) is not None:
+            return True
+    return False
+
+
+def _is_method(path: str, name: str) -> bool:
+    """Whether the rule on methods sees to it: it knows the paths of 1.10."""
+    old = baseline().signature(path)
+    return old is not None and baseline_methods().find(old.lineage, name) is not None
 
 
 def _wanted(source: Source) -> set[str]:
     """The lost names of the classes that the text has to do with, as far as it says them."""
     paths = {*calls_by_path(source), *(b.path for b in source.bindings)}
     paths |= {heritage(source, cls).path for cls, _ in source.classes}
-    signatures = (baseline().signature(path) for path in paths if path.startswith("airflow."))
+    signatures = (signature_of(path) for path in paths if path.startswith("airflow."))
     lineage = {path for signature in signatures if signature for path in signature.lineage}
     lineage.add(TASK)  # every DAG gives its tasks
     named = {name for path in lineage for name in names_by_class().get(path, ())}
@@ -92,8 +113,11 @@ def _overridden(
 ) -> Iterator[Note]:
     """What a class overrides that nobody calls on the target."""
     for name in _bound(statement):
-        lost = _lost(source, target, heritage(source, cls).path, name)
-        if lost is not None and lost.in_body:
+        path = heritage(source, cls).path
+        lost = _lost(source, target, path, name)
+        # Below a class of 2.x it may be what the subclass has for itself.
+        used = baseline().signature(path) is None and f"self.{name}" in source.segment(cls)
+        if lost is not None and lost.in_body and not used:
             yield Note.at(
                 statement,
                 rule=ID,
@@ -160,6 +184,11 @@ RULE = Rule(
             + _DOCKER.replace("get_hook()", "hook"),
             notes=("format_command",),
         ),
+        Example(
+            before=lines("from airflow.providers.docker.operators.docker import DockerOperator")
+            + _DOCKER.replace("get_hook()", "hook"),
+            notes=("format_command",),
+        ),
     ),
     keeps=(
         lines("from airflow.operators.bash import BashOperator")
@@ -167,6 +196,8 @@ RULE = Rule(
         .replace("on_kill(self)", "__init__(self, sub_process)")
         .replace("self.sub_process.kill", "self.sub_process = sub_process"),
         lines("import mylib", "", "# airflow", "class Mine(mylib.PigOperator):", "    hook = 1"),
+        lines("from airflow.providers.docker.operators.docker import DockerOperator")
+        + _DOCKER.replace("self.get_hook().name", "[self.get_command]"),
     ),
     find=_find,
 )

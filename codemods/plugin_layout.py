@@ -370,11 +370,10 @@ def _take_out(text: str, module: Module, home: str) -> tuple[str, str | None]:
         last = node.end_lineno or node.lineno
         while first and rows[first - 1].lstrip().startswith("#"):
             first -= 1
+        while last < len(rows) and re.match(r"[ \t]+#", rows[last]):
+            last += 1  # a remark that ends the body
         taken.append("".join(rows[first:last]).rstrip() + "\n")
-        bound = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and _stores(n)}
-        for name in (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not _stores(n)):
-            if name not in bound and name not in own and not hasattr(builtins, name):
-                needed[name] = None
+        needed |= dict.fromkeys(name for name in _asked(node) if name not in own)
         cut.append((first, last))
     left = text_without(rows, cut)
     still = {n.id for n in ast.walk(ast.parse(left)) if isinstance(n, ast.Name)}
@@ -397,6 +396,23 @@ def text_without(rows: Sequence[str], cut: Sequence[tuple[int, int]]) -> str:
     if "".join(rows[max(last for _, last in cut) :]).strip():
         return kept
     return kept.rstrip() + "\n" if kept.strip() else ""
+
+
+def _asked(node: ast.ClassDef) -> Iterator[str]:
+    """The names that a class takes from around it; its body sees them until it binds them itself,
+    as in ``macros = [*macros, week]``."""
+    bound: set[str] = set()
+    for part in (*node.decorator_list, *node.bases, *node.keywords, *node.body):
+        names = [n for n in ast.walk(part) if isinstance(n, ast.Name)]
+        stored = {n.id for n in names if _stores(n)}
+        inner = stored | {n.arg for n in ast.walk(part) if isinstance(n, ast.arg)}
+        if isinstance(part, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            targets = part.targets if isinstance(part, ast.Assign) else [part.target]
+            inner -= {t.id for t in targets if isinstance(t, ast.Name)}
+        for name in (n.id for n in names if not _stores(n)):
+            if name not in bound | inner and not hasattr(builtins, name):
+                yield name
+        bound |= stored | {getattr(part, "name", "")}
 
 
 def _stores(node: ast.Name) -> bool:

@@ -122,16 +122,19 @@ def test_a_package_whose_plugin_keeps_a_part_is_split(tmp_path: Path) -> None:
 
 
 def test_a_module_that_dags_import_is_not_run_again_as_a_plugin(tmp_path: Path) -> None:
-    text = (
-        BASE
-        + OPERATOR
-        + "\n\ndef week(ds):\n    return ds\n"
-        + plugin(more="    macros = [week]\n")
+    """The plugin takes along what its body reads, a name that it binds itself too, and remarks."""
+    rest = OPERATOR + "\n\ndef week(ds):\n    return ds\n\n\nexecutors = []\n"
+    kept = (
+        "    macros = [week]\n"
+        "    executors = executors + [*macros]\n"
+        "    hooks = [w for w in macros]\n\n"
+        "    def on_load(cls, *args):\n        print(cls, args)\n"
+        "    # menu_links = []\n"
     )
-    found = after(tmp_path, {"plugins/own.py": text})
-    assert found["plugins/own.py"] == OPERATOR + "\n\ndef week(ds):\n    return ds\n"
-    assert "from own import week" in found["plugins/own_plugin.py"]
-    assert "macros = [week]" in found["plugins/own_plugin.py"]
+    found = after(tmp_path, {"plugins/own.py": BASE + rest + plugin(more=kept)})
+    assert found["plugins/own.py"] == rest
+    assert "\nfrom own import executors, week\n" in found["plugins/own_plugin.py"]
+    assert found["plugins/own_plugin.py"].endswith("    name = 'own'\n" + kept)
     assert found["plugins/.airflowignore"].endswith("^own\\.py$\n")
     assert "from own import Load" in found["dags/dag.py"]
 

@@ -181,6 +181,7 @@ Change = Step | Note
 
 
 WIDTH = 100  # of a line that is written anew
+_SHORT = 20  # what stands between brackets and is no longer stays on its line
 _FORMATTED = re.compile(r"\b(?:f|rf|fr)['\"]", re.IGNORECASE)
 
 # -- expressions -----------------------------------------------------------------------------
@@ -283,7 +284,8 @@ def _broken(code: str, line: _Line) -> str:
         start = _part(code, node.func)
     else:
         return code
-    if not items:
+    whole = _part(code, node)
+    if not items or len(whole) - len(start) <= _SHORT:
         return code
     inner = line.indent + "    "
     rows = ""
@@ -291,7 +293,6 @@ def _broken(code: str, line: _Line) -> str:
         # One more for the comma.
         place = _Line(indent=inner, taken=len(inner) + len(head) + 1, limit=line.limit)
         rows += f"{inner}{head}{_broken(_part(code, value), place)},\n"
-    whole = _part(code, node)
     opening, closing = whole[len(start)], whole[-1]
     return code.replace(whole, f"{start}{opening}\n{rows}{line.indent}{closing}", 1)
 

@@ -263,9 +263,7 @@ RULE = Rule(
                 "from kubernetes.client import V1VolumeMount",
                 "",
                 "volume = V1Volume(name='v', "
-                "persistent_volume_claim=V1PersistentVolumeClaimVolumeSource(",
-                "    claim_name='c',",
-                "))",
+                "persistent_volume_claim=V1PersistentVolumeClaimVolumeSource(claim_name='c'))",
                 "mount = V1VolumeMount(name='v', mount_path='/data', sub_path=None, "
                 "read_only=True)",
                 "scratch = V1Volume(name='s', empty_dir=V1EmptyDirVolumeSource())",

@@ -94,7 +94,11 @@ def _lost(source: Source, target: Target, path: str, name: str) -> Lost | None:
         return None
     wanted = target.resolve(path)
     there = settle(target, source, path)
-    stays = wanted.removed is not None or there.path != wanted.path
+    table = target.constructors
+    stays = wanted.removed is not None or wanted.path not in (
+        there.path,
+        *table.lineage(there.path),
+    )
     return None if stays or is_elsewhere(there.path, name) else lost
 
 

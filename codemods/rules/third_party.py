@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 
@@ -30,24 +31,38 @@ _ADVICE = {
     "elasticsearch": "Use the methods of elasticsearch.Elasticsearch",
     "flask_admin": "Airflow 2's web page is Flask-AppBuilder's: subclass flask_appbuilder.BaseView "
     "and register it under appbuilder_views",
-    "flask.Markup": "Import it from markupsafe",
     "google.cloud": "Since release 2 of Google's clients everything is a name of the package "
     "itself (vision.Feature.Type, not vision.enums.Feature.Type), and methods take request=",
-    "jinja2.Markup": "Import it from markupsafe",
-    "jinja2.contextfilter": "Use jinja2.pass_context",
-    "jinja2.contextfunction": "Use jinja2.pass_context",
-    "jinja2.environmentfilter": "Use jinja2.pass_environment",
-    "jinja2.evalcontextfilter": "Use jinja2.pass_eval_context",
-    "jinja2.escape": "Import it from markupsafe",
     "kubernetes.client": "Use the class of the stable API (V1CronJob, not V1beta1CronJob)",
-    "pandas.datetime": "Import datetime of the standard library",
-    "pandas.io.json.json_normalize": "Use pandas.json_normalize",
-    "pandas.np": "Import numpy itself",
     "pandas.Panel": "Use a DataFrame with a MultiIndex",
     "slackclient": "Use slack_sdk.WebClient: sc.api_call('chat.postMessage', channel=…) is "
     "client.chat_postMessage(channel=…)",
     "werkzeug": "Look for the module of the same purpose in werkzeug 2; werkzeug.contrib is the "
     "distribution cachelib and others",
+}
+# What has the same meaning and another path today. Sources: the release notes of pandas 1.0,
+# Jinja2 3.0 and 3.1, and Werkzeug 1.0.
+_MOVED = {
+    "jinja2.Markup": "markupsafe.Markup",
+    "jinja2.contextfilter": "jinja2.pass_context",
+    "jinja2.contextfunction": "jinja2.pass_context",
+    "jinja2.environmentfilter": "jinja2.pass_environment",
+    "jinja2.escape": "markupsafe.escape",
+    "jinja2.evalcontextfilter": "jinja2.pass_eval_context",
+    "pandas.datetime": "datetime.datetime",
+    "pandas.io.json.json_normalize": "pandas.json_normalize",
+    "pandas.np": "numpy",
+    "werkzeug.check_password_hash": "werkzeug.security.check_password_hash",
+    "werkzeug.generate_password_hash": "werkzeug.security.generate_password_hash",
+    "werkzeug.secure_filename": "werkzeug.utils.secure_filename",
+}
+# Those that mining does not see, since the module only handed them on.
+_HANDED_ON = {
+    "jinja2.Markup": Requirement("jinja2>=3.1"),
+    "jinja2.escape": Requirement("jinja2>=3.1"),
+    "werkzeug.check_password_hash": Requirement("werkzeug>=1.0"),
+    "werkzeug.generate_password_hash": Requirement("werkzeug>=1.0"),
+    "werkzeug.secure_filename": Requirement("werkzeug>=1.0"),
 }
 # Modules whose distribution the target's constraints lack, and that no later release has or needs:
 # module → distribution. Sources: slackclient's migration guide; Airflow 2.0's
@@ -77,7 +92,7 @@ _OF_THE_PACKAGE = re.compile(
 def _table() -> Mapping[str, Requirement]:
     """Path → the distribution and its releases that lack it."""
     text = (files("codemods") / "data" / "third_party.txt").read_text("utf-8")
-    found: dict[str, Requirement] = {}
+    found = dict(_HANDED_ON)
     lacking = Requirement("none")
     for line in text.splitlines():
         if line.startswith("["):
@@ -147,7 +162,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             yield Step(
                 rule=ID,
                 line=binding.alias.lineno,
-                message=f"{start} is {home.module}.{home.name} in the target's release",
+                message=f"{start} is {_said(home)} in the target's release",
                 operations=(Rebind(binding=binding, imports=(home,)),),
             )
             continue
@@ -161,13 +176,18 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
 
 def _home(binding: Binding, target: Target) -> NewImport | None:
     """What to import instead, where the name alone says it."""
-    found = _OF_THE_PACKAGE.fullmatch(binding.path)
-    if found is None or binding.dotted or binding.name == "*" or _lost(found[1], target):
+    if binding.dotted or binding.name == "*" or _lost(binding.path, target) is None:
         return None
-    if _lost(binding.path, target) is None:
-        return None
-    module, name = (found[1], found[2]) if found[2] else found[1].rsplit(".", 1)
-    return NewImport(module=module, name=name, asname=binding.name if binding.name != name else "")
+    path = _MOVED.get(binding.path, "")
+    if not path and (found := _OF_THE_PACKAGE.fullmatch(binding.path)) is not None:
+        path = "" if _lost(found[1], target) else ".".join(filter(None, found.groups()))
+    module, _, name = path.rpartition(".")
+    new = NewImport(module=module or name, name=name if module else "")
+    return replace(new, asname="" if new.local == binding.name else binding.name) if path else None
+
+
+def _said(home: NewImport) -> str:
+    return ".".join(filter(None, (home.module, home.name)))
 
 
 def _paths(binding: Binding, start: str) -> Iterator[tuple[int, int, str]]:
@@ -196,7 +216,8 @@ def _advice(path: str) -> str:
     parts = path.split(".")
     starts = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     general = "Look for its successor in the release notes of the distribution"
-    return next((_ADVICE[start] for start in starts if start in _ADVICE), general)
+    told = _ADVICE | {old: f"Use {new}" for old, new in _MOVED.items()}
+    return next((told[start] for start in starts if start in told), general)
 
 
 _CLIENT = lines(
@@ -262,6 +283,32 @@ RULE = Rule(
                 "",
                 "TYPES = {'a': float, 'b': np.int64, 'c': object}",
             ),
+        ),
+        Example(
+            before=lines(
+                "import pandas as pd",
+                "from airflow import DAG",
+                "from jinja2 import Markup, Template",
+                "from pandas import np",
+                "from pandas.io.json import json_normalize",
+                "",
+                "Template(Markup('a'))",
+                "np.array(json_normalize({'a': 1}))",
+                "pd.io.json.json_normalize({})",
+            ),
+            after=lines(
+                "import pandas as pd",
+                "from airflow import DAG",
+                "from jinja2 import Template",
+                "from markupsafe import Markup",
+                "import numpy as np",
+                "from pandas import json_normalize",
+                "",
+                "Template(Markup('a'))",
+                "np.array(json_normalize({'a': 1}))",
+                "pd.io.json.json_normalize({})",
+            ),
+            notes=("pandas.json_normalize",),
         ),
         Example(before=_CLIENT, notes=("methods take request=",)),
         Example(before=_SLACK, notes=("slack_sdk.WebClient",)),

@@ -97,7 +97,12 @@ LOST = (
 @pytest.mark.parametrize(
     ("base", "method", "on_newest", "on_oldest"),
     [
-        ("PostgresOperator", "def f(self):\n        return self.hook", "get_db_hook()", ""),
+        (
+            "PostgresOperator",
+            "def f(self):\n        return self.hook",
+            "get_db_hook()",
+            "get_db_hook()",
+        ),
         ("PostgresOperator", "hook = 1", "", ""),
         ("BigQueryHook", "def get_service(self):\n        return 1", "get_client()", ""),
         ("BaseHook", "def get_records(self, sql):\n        return []", "", ""),

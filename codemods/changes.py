@@ -544,8 +544,8 @@ def expression_splices(
 
 
 def statement_lines(source: Source, node: ast.stmt) -> tuple[int, int]:
-    """The whole lines of a statement: decorators, the comment above, and the blank lines that
-    would be left over. A statement that shares its line is that much of it."""
+    """The whole lines of a statement: decorators, the comment above, those that end its body, and
+    the blank lines that would be left over. A statement that shares its line is that much of it."""
     text = source.text
     decorators = getattr(node, "decorator_list", [])
     begin = source.span(decorators[0])[0] if decorators else source.span(node)[0]
@@ -556,6 +556,9 @@ def statement_lines(source: Source, node: ast.stmt) -> tuple[int, int]:
     rest = text[end:last].strip()
     if text[first:begin].strip("@ \t\x0c") or (rest and not rest.startswith("#")):
         return begin, end + (len(rest.split(";")[0]) + 1 if rest.startswith(";") else 0)
+    body = re.compile(rf"[ \t]{{{node.col_offset + 1},}}#[^\n]*(?:\n|$)")
+    while hasattr(node, "body") and (remark := body.match(text, last)):
+        last = remark.end()
     while first and (above := text[: first - 1].rpartition("\n")[2]).strip().startswith("#"):
         if above.startswith("#!") or "coding" in above:
             break

@@ -68,6 +68,8 @@ def _binding(moves: Moves, binding: Binding) -> Iterator[Change]:
         advice = moves.unknown(binding.path)
         if advice:
             yield absent(binding.alias, binding.path, advice)
+        for use in binding.uses:
+            yield from moves.unserved(use, binding.path)
 
 
 def _symbol(moves: Moves, binding: Binding, path: str) -> Iterator[Change]:

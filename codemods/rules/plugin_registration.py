@@ -140,7 +140,7 @@ class _Plugin:
         """Whether nothing else in the file names the class."""
         start, end = self.source.span(self.node)
         text = self.source.text
-        return self.node.name not in text[:start] + text[end:]
+        return re.search(rf"\b{self.node.name}\b", f"{text[:start]}\n{text[end:]}") is None
 
     def _base(self, keeps: bool) -> Iterator[Operation]:
         """In a package the import of AirflowPlugin goes as well: nobody wants it from there."""
@@ -368,6 +368,7 @@ RULE = Rule(
                 "    name = 'company'",
                 "    operators = [LoadOperator]",
                 "    macros = []",
+                "    # hooks = []",
                 "",
                 "",
                 "def helper():",

@@ -27,6 +27,13 @@ _PLUGIN = lines(
     "from airflow.operators.company_plugin import CompanyOperator", "", "CompanyOperator()"
 )
 _HOOK = lines("from airflow.hooks import CompanyHook", "", "CompanyHook()")
+_DOTTED = lines(
+    "import airflow",
+    "from airflow import sensors",
+    "",
+    "airflow.operators.CompanyOperator()",
+    "sensors.company_plugin.CompanySensor()",
+)
 _SET = lines("from airflow import settings", "", "settings.CONTEXT_MANAGER_DAG = None")
 _READ_ONCE = lines("from airflow.settings import CONTEXT_MANAGER_DAG", "", "CONTEXT_MANAGER_DAG.x")
 _STAR = lines("from airflow.hooks.company_plugin import *", "", "CompanyHook()")
@@ -53,6 +60,7 @@ RULE = Rule(
         Example(before=_DAGRUN, notes=("conf=",)),
         Example(before=_PLUGIN, notes=("the module that defines it",)),
         Example(before=_HOOK, notes=("no hooks of plugins here",)),
+        Example(before=_DOTTED, notes=("no operators of plugins", "no sensors of plugins")),
         Example(before=_SET, notes=("DagContext",)),
         Example(before=_READ_ONCE, notes=("DagContext",)),
         Example(before=_STAR, notes=("no hooks of plugins here",)),
@@ -85,6 +93,7 @@ RULE = Rule(
         lines("from airflow.models import DagRun"),
         lines("from airflow_company.operators.carte import CarteOperator", "", "CarteOperator()"),
         lines("from airflow.hooks.filesystem import FSHook", "", "FSHook()"),
+        lines("from airflow import hooks", "", "hooks.filesystem.FSHook()"),
         lines("from airflow.operators.weekday import BranchDayOfWeekOperator"),
     ),
     find=_find,

@@ -28,6 +28,8 @@ def module_changes(moves: Moves, binding: Binding, own: Resolution) -> Iterator[
             loose = True
             if own.moved and not moves.settled_here(use):
                 yield from moves.not_known(use, binding.path)
+            elif not own.hops:
+                yield from moves.unserved(use, binding.path)
         elif found[1].removed is not None:
             yield note_at(use, found[1])
             loose = True
@@ -95,6 +97,7 @@ def dotted_changes(moves: Moves, binding: Binding) -> Iterator[Change]:
             gone.append(use)
         elif found is None:
             stays = True
+            yield from moves.unserved(use, full)
         elif found[1].removed is not None:
             yield note_at(use, found[1])
             stays = True

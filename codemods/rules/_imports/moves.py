@@ -114,6 +114,12 @@ class Moves:
             advice = self.unknown(path) or "See that the module has it there"
             yield note(use.node, message, advice)
 
+    def unserved(self, use: Use, base: str) -> Iterator[Note]:
+        """A name that plugins put right below ``airflow.operators`` and the like."""
+        path = ".".join(use.path.split(".")[:3])
+        if base.count(".") < 2 and (advice := self.unknown(path)):
+            yield note(use.node, f"{path} does not exist on the target", advice)
+
     def lost(self, binding: Binding, path: str, advice: str) -> Change:
         """An import that fails on the target: it goes where nothing needs it, else it is said."""
         if not self.source.unused(binding):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from codemods.scopes import Binding, Scope, Tower
 
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
-_DOTTED = re.compile(r"airflow(?:\.[A-Za-z_]\w*)+\Z")
+_DOTTED = re.compile(r"airflow(?:\.[A-Za-z_]\w*)+(?::[A-Za-z_]\w*)?\Z")
 # A line of Python in a text that becomes a file of its own.
 _IMPORT_LINE = re.compile(r"^[ \t]*(?:from|import)[ \t]+airflow\b", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d]\w*")

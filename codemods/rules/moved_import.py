@@ -143,11 +143,13 @@ _EXAMPLES: Sequence[Example] = (
             "from airflow.contrib.operators import aws_athena_operator",
             "",
             "aws_athena_operator.AWSAthenaOperator(task_id='q', query='', database='d')",
+            "getattr(aws_athena_operator, 'AWSAthenaOperator')",
         ),
         after=lines(
             "from airflow.providers.amazon.aws.operators import athena as aws_athena_operator",
             "",
             "aws_athena_operator.AthenaOperator(task_id='q', query='', database='d')",
+            "getattr(aws_athena_operator, 'AthenaOperator')",
         ),
     ),
     Example(
@@ -157,6 +159,8 @@ _EXAMPLES: Sequence[Example] = (
             "patch('airflow.contrib.operators.ssh_operator.SSHHook')",
             "patch('airflow.operators.bash_operator.Popen')",
             "patch('airflow.hooks.base_hook.BaseHook.get_connection')",
+            "import_module('.bash_operator', 'airflow.operators')",
+            "bash = 'airflow.operators.bash_operator:BashOperator'",
         ),
         after=lines(
             "from unittest.mock import patch",
@@ -164,6 +168,8 @@ _EXAMPLES: Sequence[Example] = (
             "patch('airflow.contrib.operators.ssh_operator.SSHHook')",
             "patch('airflow.operators.bash_operator.Popen')",
             "patch('airflow.hooks.base.BaseHook.get_connection')",
+            "import_module('airflow.operators.bash')",
+            "bash = 'airflow.operators.bash:BashOperator'",
         ),
         notes=("airflow.providers.ssh.operators.ssh.SSHHook", "airflow.operators.bash.Popen"),
     ),

@@ -12,6 +12,7 @@ from codemods.class_paths import MOVED, path_end
 from codemods.constructors import baseline
 from codemods.hops import Resolution, members
 from codemods.rules._imports.moves import Moves, absent, is_now, note, split
+from codemods.values import text_of
 
 _FROM = re.compile(
     r"^[ \t]*from[ \t]+(airflow[\w.]*)[ \t]+import[ \t]+(\([^)]*\)?|[^\n#;]+)", re.MULTILINE
@@ -23,8 +24,11 @@ _IMPORTERS = {"import_module", "__import__", "import_string", "patch", "find_spe
 def string_changes(moves: Moves) -> Iterator[Change]:
     """Strings that are a path of Airflow's, and calls that put one together."""
     patched = {id(a) for call in moves.source.plain_calls if _patches(call) for a in call.args}
+    inside = {id(n) for c in moves.source.plain_calls if _imported_by(c) for n in _given(c)}
     for node in moves.source.strings:
-        value = str(node.value)
+        if id(node) in inside:
+            continue
+        value = str(node.value).replace(":", ".")
         end = path_end(moves.target, value)
         if value.count(".") == 2 and value in moves.target.plugin_modules:
             yield _plugin_module(moves, node, value)
@@ -43,15 +47,69 @@ def string_changes(moves: Moves) -> Iterator[Change]:
         elif advice := _not_along(moves, value, end.path):
             yield note(node, f"{is_now(value, end.path)}, a name in it is not", advice)
         elif end.path != value:
-            code = moves.source.segment(node)
-            new = code.replace(value, end.path) if code.count(value) == 1 else repr(end.path)
+            code, old, path = moves.source.segment(node), str(node.value), end.path
+            if ":" in old:
+                path = ":".join(split(path))
+            new = code.replace(old, path) if code.count(old) == 1 else repr(path)
             if "#" not in code:
                 yield moves.step(node.lineno, value, end.path, Replace(node=node, code=new))
     for call in moves.source.plain_calls:
+        yield from _call_changes(moves, call)
+
+
+def _call_changes(moves: Moves, call: ast.Call) -> Iterator[Change]:
+    """``import_module`` of what is put together or is gone, ``getattr`` of a module."""
+    name = _called(call)
+    asked = text_of(call.args[1]) if len(call.args) > 1 else None
+    if name in {"getattr", "hasattr"} and asked:
+        yield from _asked(moves, call, asked)
+    elif name in _IMPORTERS and (path := _imported_by(call)):
+        end = moves.target.resolve(path)
+        if end.removed is not None:
+            yield absent(call, path, end.removed.advice)
+        elif end.moved:
+            code = f"{moves.source.segment(call.func)}({end.path!r})"
+            yield moves.step(call.lineno, path, end.path, Replace(node=call, code=code))
+    elif name in _IMPORTERS:
         prefix = _put_together(call)
         if prefix and any(f"{module}.".startswith(prefix) for module in members()):
             message = f"a path below {prefix} is put together here"
             yield note(call, message, "Make it lead to where the target has the class", MOVED)
+
+
+def _imported_by(call: ast.Call) -> str:
+    """What a call imports whose argument is none of the strings that are paths: a package right
+    below Airflow, or ``.name`` of another one."""
+    if _called(call) not in _IMPORTERS:
+        return ""
+    given = [getattr(node, "value", "") for node in _given(call)]
+    name, package = (str(value) for value in [*given, "", ""][:2])
+    path = package + name if name.startswith(".") else name
+    return path if path.startswith("airflow.") and (path != name or path.count(".") == 1) else ""
+
+
+def _given(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(k.value for k in call.keywords)]
+
+
+def _called(call: ast.Call) -> str:
+    """The last part of what is called."""
+    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
+
+
+def _asked(moves: Moves, call: ast.Call, name: str) -> Iterator[Change]:
+    """``getattr(module, "Name")``, where the name went elsewhere or has another spelling."""
+    module = moves.source.path_of(call.args[0]) or ""
+    if not module.startswith("airflow") or name not in members().get(module, ()):
+        return
+    old, end = f"{module}.{name}", moves.end(f"{module}.{name}")
+    home, new = split(end.path)
+    if end.removed is not None:
+        yield absent(call, old, end.removed.advice)
+    elif home != moves.target.resolve(module).path:
+        yield note(call, is_now(old, end.path), f"import it from there, and write {new}", MOVED)
+    elif new != name and not end.replaced:
+        yield moves.step(call.lineno, old, end.path, Replace(node=call.args[1], code=repr(new)))
 
 
 def _looked_up(moves: Moves, by: Resolution) -> bool:
@@ -77,7 +135,10 @@ def _plugin_module(moves: Moves, node: ast.Constant, value: str) -> Change:
 def _not_along(moves: Moves, module: str, home: str) -> str:
     """What to do where a string names a module, and the text a class that is not in the
     module that takes its place under this name."""
-    for name in members().get(module, ()) if home != module else ():
+    names = members().get(module, ()) if home != module else ()
+    for name in sorted(
+        names, key=lambda n: (baseline().home(f"{module}.{n}") != f"{module}.{n}", n)
+    ):
         end = moves.end(f"{module}.{name}")
         if end.path != f"{home}.{name}" and re.search(
             rf"[.'\"]{re.escape(name)}\b(?!\.)",
@@ -105,14 +166,12 @@ def text_notes(moves: Moves) -> Iterator[Note]:
 
 def _patches(call: ast.Call) -> bool:
     """``mock.patch("a.b.Name")``, ``monkeypatch.setattr("a.b.Name", …)``."""
-    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-    return name == "patch" or ast.unparse(call.func) == "monkeypatch.setattr"
+    return _called(call) == "patch" or ast.unparse(call.func) == "monkeypatch.setattr"
 
 
 def _put_together(call: ast.Call) -> str:
     """How a path of Airflow's begins that code puts together to import or patch it."""
-    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-    if name not in _IMPORTERS or not call.args or isinstance(call.args[0], ast.Constant):
+    if not call.args or isinstance(call.args[0], ast.Constant):
         return ""
     said = (n.value for n in ast.walk(call.args[0]) if isinstance(n, ast.Constant))
     first = next((value for value in said if isinstance(value, str)), "")

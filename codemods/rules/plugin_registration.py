@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from codemods.base import Example, Note, Rule
 from codemods.changes import (
@@ -127,7 +127,7 @@ class _Plugin:
             call = made[0].value
             of = self.source.segment(call.func) if isinstance(call, ast.Call) else ""
             cls = next((n for n, s in self.source.classes if n.name == of), None)
-            if cls is not None and self._mentions(of) == 2 and self._is_view(cls):
+            if cls is not None and self._mentions(of) == 2 and _is_view(self.source, cls):
                 yield self._gone(cls, f"{of} was a view of Flask-Admin's")
 
     def _mentions(self, name: str) -> int:
@@ -255,58 +255,59 @@ class _Plugin:
         name = call.func.id
         cls = next((n for n, s in self.source.classes if n.name == name), None)
         given = self._items(call, ("name", "category"))
-        if cls is None or given is None or "name" not in given or not self._is_view(cls):
+        if cls is None or given is None or "name" not in given or not _is_view(self.source, cls):
             return None
         uses = [c for c in self.source.plain_calls if getattr(c.func, "id", "") == name]
-        if self._page(cls) is None or len(uses) != 1:
+        if not _pages(self.source, cls) or len(uses) != 1:
             return None
         parts = [f'"name": {given["name"]}']
         if "category" in given:
             parts.append(f'"category": {given["category"]}')
         parts.append(f'"view": {name}()')
         operations: list[Operation] = [Replace(node=call, code="{" + ", ".join(parts) + "}")]
-        operations += self._appbuilder(cls)
-        for node in ast.walk(cls):
-            if isinstance(node, ast.Attribute) and node.attr == "render":
-                operations.append(Compose.attribute(node, "render_template"))
-        return operations
+        return [*operations, *_appbuilder(self.source, cls)]
 
-    def _is_view(self, cls: ast.ClassDef) -> bool:
-        return any(self.source.path_of(base) in _VIEWS for base in cls.bases)
 
-    def _page(self, cls: ast.ClassDef) -> ast.FunctionDef | None:
-        """The method of a view that stands for "/"; None where it has what is Flask-Admin's."""
-        methods = [n for n in cls.body if not isinstance(n, ast.Pass) and not _docstring(n)]
-        page = None
-        for method in methods:
-            if not isinstance(method, ast.FunctionDef) or method.name in _ADMINS:
-                return None
-            for call in method.decorator_list:
-                if not isinstance(call, ast.Call) or self.source.path_of(call.func) not in _EXPOSE:
-                    continue
-                at = call.args[0] if call.args else None
-                if at is None or (isinstance(at, ast.Constant) and at.value == "/"):
-                    page = method
-        return page
+def _is_view(source: Source, cls: ast.ClassDef) -> bool:
+    return any(source.path_of(base) in _VIEWS for base in cls.bases)
 
-    def _appbuilder(self, cls: ast.ClassDef) -> Iterator[Operation]:
-        for binding in self.source.bindings:
-            if binding.path in (*_VIEWS, *_EXPOSE) and not binding.dotted:
-                name = binding.path.rpartition(".")[2]
-                new = NewImport(
-                    module="flask_appbuilder", name=name, asname=binding.alias.asname or ""
-                )
-                yield Rebind(binding=binding, imports=(new,))
-        page = self._page(cls)
-        # default_view of flask_appbuilder.BaseView is "list": the page keeps its name only then,
-        # or when the class gets a line that says so.
-        if page is not None and page.name != "list":
-            first = next((n for n in cls.body if not _docstring(n)), page)
-            begin = self.source.span(first)[0]
-            if isinstance(first, ast.FunctionDef):
-                begin = self.source.span(first.decorator_list[0])[0] - 1
-            column = begin - self.source.text.rfind("\n", 0, begin) - 1
-            yield Insert(at=begin, code=f'default_view = "{page.name}"\n\n' + " " * column)
+
+def _pages(source: Source, cls: ast.ClassDef) -> list[ast.FunctionDef] | None:
+    """The methods of a view that stand for "/"; None where it has what is Flask-Admin's."""
+    methods = [n for n in cls.body if not isinstance(n, ast.Pass) and not _docstring(n)]
+    pages = []
+    for method in methods:
+        if not isinstance(method, ast.FunctionDef) or method.name in _ADMINS:
+            return None
+        for call in method.decorator_list:
+            if not isinstance(call, ast.Call) or source.path_of(call.func) not in _EXPOSE:
+                continue
+            at = call.args[0] if call.args else None
+            if at is None or (isinstance(at, ast.Constant) and at.value == "/"):
+                pages.append(method)
+    return pages
+
+
+def _appbuilder(source: Source, cls: ast.ClassDef) -> Iterator[Operation]:
+    """What makes a view of Flask-Admin's one of Flask-AppBuilder's."""
+    for binding in source.bindings:
+        if binding.path in (*_VIEWS, *_EXPOSE) and not binding.dotted:
+            name = binding.path.rpartition(".")[2]
+            new = NewImport(module="flask_appbuilder", name=name, asname=binding.alias.asname or "")
+            yield Rebind(binding=binding, imports=(new,))
+    page = next(reversed(_pages(source, cls) or []), None)
+    # default_view of flask_appbuilder.BaseView is "list": the page keeps its name only then,
+    # or when the class gets a line that says so.
+    if page is not None and page.name != "list":
+        first = next((n for n in cls.body if not _docstring(n)), page)
+        begin = source.span(first)[0]
+        if isinstance(first, ast.FunctionDef):
+            begin = source.span(first.decorator_list[0])[0] - 1
+        column = begin - source.text.rfind("\n", 0, begin) - 1
+        yield Insert(at=begin, code=f'default_view = "{page.name}"\n\n' + " " * column)
+    for node in ast.walk(cls):
+        if isinstance(node, ast.Attribute) and node.attr == "render":
+            yield Compose.attribute(node, "render_template")
 
 
 def _docstring(node: ast.stmt) -> bool:
@@ -314,15 +315,51 @@ def _docstring(node: ast.stmt) -> bool:
 
 
 def _find(source: Source, _: Target) -> Iterator[Change]:
-    if "AirflowPlugin" not in source.text:
+    if "AirflowPlugin" not in source.text and "flask_admin" not in source.text:
         return
     changes = [c for p in plugin_classes(source.tree) for c in _Plugin(source, p).find()]
+    changes += _registered_elsewhere(source, changes)
     yield from changes
     steps = [change for change in changes if isinstance(change, Step)]
     rebound = {op.binding for s in steps for op in s.operations if isinstance(op, Rebind)}
     for binding in source.bindings:
         if binding.path in _EXPOSE and not binding.dotted and binding not in rebound:
             yield from _exposed(source, binding)
+
+
+def _registered_elsewhere(source: Source, changes: Sequence[Change]) -> Iterator[Step]:
+    """Views of Flask-Admin's that another file registers, if any does: a target that has no
+    Flask-Admin cannot even import them."""
+    gone = {
+        id(o.node)
+        for c in changes
+        if isinstance(c, Step)
+        for o in c.operations
+        if isinstance(o, DropStatement)
+    }
+    views = [c for c, _ in source.classes if _is_view(source, c) and id(c) not in gone]
+    theirs = {
+        id(node)
+        for cls in views
+        for part in (*cls.bases, *(d for n in cls.body for d in getattr(n, "decorator_list", [])))
+        for node in ast.walk(part)
+    }
+    bindings = [b for b in source.bindings if b.path in (*_VIEWS, *_EXPOSE)]
+    made = {ast.unparse(call.func) for call in source.plain_calls}
+    if (
+        views
+        and not made & {cls.name for cls in views}
+        and all(_pages(source, cls) is not None and len(cls.bases) == 1 for cls in views)
+        and not any(binding.dotted or binding.tower for binding in bindings)
+        and all(id(use.node) in theirs for binding in bindings for use in binding.uses)
+    ):
+        for cls in views:
+            yield Step(
+                rule=ID,
+                line=cls.lineno,
+                message=f"2.x has Flask-AppBuilder's views alone: {cls.name} is one",
+                operations=tuple(_appbuilder(source, cls)),
+            )
 
 
 def _exposed(source: Source, binding: Binding) -> Iterator[Step]:
@@ -526,6 +563,30 @@ RULE = Rule(
                 "class Company(AirflowPlugin):",
                 "    name = 'company'",
                 "    appbuilder_views = [view]",
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow.models import DagModel",
+                "from flask_admin import BaseView as Page, expose",
+                "",
+                "",
+                "class Names(Page):",
+                "    @expose('/')",
+                "    def index(self):",
+                "        return self.render('names.html', model=DagModel)",
+            ),
+            after=lines(
+                "from airflow.models import DagModel",
+                "from flask_appbuilder import BaseView as Page, expose",
+                "",
+                "",
+                "class Names(Page):",
+                '    default_view = "index"',
+                "",
+                "    @expose('/')",
+                "    def index(self):",
+                "        return self.render_template('names.html', model=DagModel)",
             ),
         ),
         Example(

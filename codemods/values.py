@@ -74,6 +74,13 @@ def readable(value: ast.expr, source: Source, place: str) -> str:
     return text_of(value) or place
 
 
+def returned(source: Source, name: str) -> ast.expr | None:
+    """What the one function of that name always returns."""
+    functions = [n for n in source.tree.body if isinstance(n, ast.FunctionDef) and n.name == name]
+    returns = [n for f in functions for n in ast.walk(f) if isinstance(n, ast.Return)]
+    return returns[0].value if len(functions) == len(returns) == 1 else None
+
+
 def _included(value: ast.expr, source: Source) -> str | None:
     """A template that was rendered as a file's name is included where only text is rendered."""
     meant = known(value, source)
@@ -83,6 +90,8 @@ def _included(value: ast.expr, source: Source) -> str | None:
         if meant is value:
             return inside
         return f'"{{% include \'" + {source.segment(value)} + "\' %}}"'
+    if isinstance(meant, ast.Call) and isinstance(meant.func, ast.Name):
+        meant = returned(source, meant.func.id) or meant
     pieces = pieces_of(meant, source)
     plain = pieces is not None and not pieces[-1][0].endswith(_FILES)
     if plain or (

@@ -15,6 +15,7 @@ from codemods.rules.unpacked_arguments import unpacked
 from codemods.source import Source
 from codemods.stand_ins import StandIn, stand_in
 from codemods.target import Target
+from codemods.values import returned
 
 ID = "slack-token"
 _HOMES = ("airflow.providers.slack.hooks.", "airflow.providers.slack.operators.")
@@ -204,15 +205,13 @@ def _password_of(value: ast.expr, source: Source) -> ast.expr | None:
 
 
 def _returned(call: ast.Call, name: str, source: Source) -> ast.expr | None:
-    """The connection id in what a function of the text returns and does no more than that."""
-    found = [n for n in source.tree.body if isinstance(n, ast.FunctionDef) and n.name == name]
-    if len(found) != 1 or not isinstance(last := found[0].body[-1], ast.Return):
-        return None
-    whose = _password_of(last.value, source) if last.value is not None else None
-    parameters = [a.arg for a in found[0].args.args]
-    if not isinstance(whose, ast.Name) or whose.id not in parameters:
-        return whose if not any(isinstance(n, ast.Return) for n in found[0].body[:-1]) else None
-    given = dict(zip(parameters, call.args, strict=False))
+    """The connection id in what a function of the text returns."""
+    value = returned(source, name)
+    whose = _password_of(value, source) if value is not None else None
+    function = _function_of(value, source) if value is not None else None
+    if function is None or not isinstance(whose, ast.Name) or whose.id not in _parameters(function):
+        return whose
+    given = dict(zip((a.arg for a in function.args.args), call.args, strict=False))
     given |= {k.arg: k.value for k in call.keywords if k.arg}
     return given.get(whose.id)
 

@@ -26,7 +26,7 @@ from codemods.rules._text import lines
 from codemods.settling import settle
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import known, quoted
+from codemods.values import known, quoted, returned
 
 ID = "unpacked-arguments"
 _IN_DICTS = {"auto_remove", "is_delete_operator_pod", "token", "volumes", "webhook_token"}
@@ -53,15 +53,8 @@ def _holders(
             yield shown, by
             for part in (*shown.args, *(k.value for k in shown.keywords if k.arg is None)):
                 yield from _holders(source, part, by)
-        elif name not in by and (given := _returned(source, name)) is not None:
+        elif name not in by and (given := returned(source, name)) is not None:
             yield from _holders(source, given, by | {name})
-
-
-def _returned(source: Source, name: str) -> ast.expr | None:
-    """What the one function of that name always returns."""
-    functions = [n for n in source.tree.body if isinstance(n, ast.FunctionDef) and n.name == name]
-    returns = [n for f in functions for n in ast.walk(f) if isinstance(n, ast.Return)]
-    return returns[0].value if len(functions) == len(returns) == 1 else None
 
 
 def unpacked(source: Source) -> dict[int, tuple[Holder, list[Construction], set[str]]]:

@@ -711,12 +711,6 @@ BACKPORTS = "airflow.providers.google"
             None,
             ["warns about source_object"],
         ),
-        (
-            f"{BACKPORTS}.cloud.operators.kubernetes_engine",
-            "GKECreateClusterOperator(**more, body={'name': 'c', 'initial_node_count': 1})",
-            None,
-            ["warns about body"],
-        ),
     ],
 )
 def test_classes_that_only_backports_had(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import Construction, constructions, items_of
 from codemods.changes import AddImport, Change, EditCall, EditDict, NewImport, Replace, Step
 from codemods.rules._text import lines
-from codemods.rules.unpacked_arguments import only_theirs, unpacked
+from codemods.rules.unpacked_arguments import filled_in, only_theirs, unpacked
 from codemods.source import Source
+from codemods.stand_ins import StandIn, stand_in
 from codemods.target import Target
 from codemods.values import joined, known, pieces_of, split_pieces, text_of
 
@@ -23,20 +23,26 @@ _PROVIDER = "airflow.providers.docker.operators."
 _REMOVE = {True: '"success"', False: '"never"'}
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Mount:
-    """One volume as code, and whether it is known to be a folder or a named volume."""
-
-    code: str
-    sure: bool
+_NO_VOLUMES = "DockerOperator takes no volumes on the target"
+_TAKES_MOUNTS = "apache-airflow-providers-docker>=2.0"
+_PATH = f"{_PROVIDER}docker.DockerOperator"
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
     made = [c for c in constructions(source) if _docker(target, c)]
     if not made:
         return
+    changes = list(_changes(source, target, made))
+    left = [c for c in changes if isinstance(c, Note) and c.message == _NO_VOLUMES]
+    step = _own_class(source, target, made, left) if left else None
+    if step is not None:
+        yield step
+    yield from (c for c in changes if step is None or c not in left)
+
+
+def _changes(source: Source, target: Target, made: list[Construction]) -> Iterator[Change]:
     remove = target.has("apache-airflow-providers-docker>=3.2")
-    volumes = target.has("apache-airflow-providers-docker>=2.0")
+    volumes = target.has(_TAKES_MOUNTS)
     for construction in made:
         for keyword in construction.reaching:
             if keyword.arg == "auto_remove" and remove:
@@ -55,11 +61,39 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                 yield from _default_volumes(source, near, node, value)
             elif name == "volumes" and volumes:
                 yield _note(place.lineno, place.col_offset)
+    for calls, (place, name, value) in filled_in(source):
+        if not all(_docker(target, c) for c in calls):
+            continue
+        if name == "auto_remove" and remove:
+            yield from _auto_remove(source, value)
+        elif name == "volumes" and volumes:
+            yield _note(place.lineno, place.col_offset)
     for key in source.default_keys:
         if key.name == "auto_remove" and remove:
             yield from _auto_remove(source, key.value)
         elif key.name == "volumes" and volumes and near and isinstance(key.holder, ast.Dict):
             yield from _default_volumes(source, near, key.holder, key.value)
+
+
+def _own_class(
+    source: Source, target: Target, made: list[Construction], notes: list[Note]
+) -> Step | None:
+    """A class of the file's that takes the volumes which no edit can make mounts of."""
+    if {target.resolve(one.path).path for one in made} != {_PATH}:
+        return None
+    bindings = [
+        b for b in source.bindings if b.name != "*" and target.resolve(b.path).path == _PATH
+    ]
+    own = StandIn(path=_PATH, code=_CODE, needs={"mount": ("docker.types", "Mount")})
+    operations = stand_in(source, bindings, own, made)
+    if not operations:
+        return None
+    return Step(
+        rule=ID,
+        line=notes[0].line,
+        message="DockerOperator is a class of the file's, which takes volumes as on 1.10",
+        operations=operations,
+    )
 
 
 def _docker(target: Target, made: Construction) -> bool:
@@ -80,7 +114,15 @@ def _auto_remove(source: Source, value: ast.expr) -> Iterator[Change]:
             rule=ID,
             message='auto_remove takes "success" or "never"',
         )
-    elif text_of(meant) is None:
+    elif isinstance(meant, ast.Name | ast.Attribute):
+        code = source.segment(value)
+        yield Step.replace(
+            value,
+            f'{{True: "success", False: "never"}}.get({code}, {code})',
+            rule=ID,
+            message='auto_remove takes "success" or "never" for True or False',
+        )
+    elif text_of(meant) is None and not _by_name(meant):
         yield Note.at(
             value,
             rule=ID,
@@ -89,11 +131,23 @@ def _auto_remove(source: Source, value: ast.expr) -> Iterator[Change]:
         )
 
 
+def _by_name(value: ast.expr) -> bool:
+    """Whether a value is looked up in a display, or one of two texts."""
+    if isinstance(value, ast.IfExp):
+        return all(text_of(one) is not None for one in (value.body, value.orelse))
+    return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Attribute)
+        and isinstance(value.func.value, ast.Dict)
+    )
+
+
 # -- volumes ---------------------------------------------------------------------------------
 
 
-def _mount(source: Source, volume: ast.expr, name: str) -> _Mount | None:
-    """``source:target[:mode]`` as a call; None when the text does not show the three."""
+def _mount(source: Source, volume: ast.expr, name: str) -> str | None:
+    """``source:target[:mode]`` as a call; None when the text does not show the three, or whether
+    the source is a folder or a named volume."""
     pieces = pieces_of(volume, source)
     if pieces is None or any("{{" in text for text, _ in pieces):
         return None
@@ -104,22 +158,22 @@ def _mount(source: Source, volume: ast.expr, name: str) -> _Mount | None:
     if mode not in {"", "ro", "rw"} or (mode and not parts[2][0][1]):
         return None
     first, literal = parts[0][0]
-    sure = literal
     if not literal:
         meant = source.assigned.get(first, [])
-        text = text_of(meant[0]) if len(meant) == 1 else None
-        first, sure = text or "/", text is not None
+        first = (text_of(meant[0]) if len(meant) == 1 else None) or ""
+    if not first:
+        return None
     kind = "bind" if first.startswith(("/", "~", ".")) else "volume"
     read_only = ", read_only=True" if mode == "ro" else ""
     places = f"source={joined(parts[0])}, target={joined(parts[1])}"
-    return _Mount(code=f'{name}({places}, type="{kind}"{read_only})', sure=sure)
+    return f'{name}({places}, type="{kind}"{read_only})'
 
 
-def _mounts(source: Source, listed: ast.expr, name: str) -> list[_Mount] | None:
+def _mounts(source: Source, listed: ast.expr, name: str) -> str | None:
     if not isinstance(listed, ast.List):
         return None
     found = [_mount(source, element, name) for element in listed.elts]
-    return [m for m in found if m is not None] if None not in found else None
+    return f"[{', '.join(m for m in found if m is not None)}]" if None not in found else None
 
 
 def _only_here(source: Source, name: str) -> bool:
@@ -138,49 +192,36 @@ def _import(source: Source, made: Construction) -> tuple[str, AddImport | None]:
     return local, AddImport(near=made.use.bindings[0], new=new) if made.use is not None else None
 
 
-def _code(mounts: Sequence[_Mount]) -> str:
-    return f"[{', '.join(m.code for m in mounts)}]"
-
-
 def _step(
-    line: int,
-    mounts: Sequence[_Mount],
-    operations: tuple[Replace | EditCall | EditDict, ...],
-    new: AddImport | None,
+    line: int, operations: tuple[Replace | EditCall | EditDict, ...], new: AddImport | None
 ) -> Step:
-    sure = all(m.sure for m in mounts)
-    return Step(
-        rule=ID,
-        line=line,
-        message="volumes are mounts"
-        + ("" if sure else "; a source that is not in sight is taken for a folder"),
-        operations=(*operations, *((new,) if new is not None else ())),
-        safe=sure,
-    )
+    added = (new,) if new is not None else ()
+    message = "volumes are mounts"
+    return Step(rule=ID, line=line, message=message, operations=(*operations, *added))
 
 
 def _volumes(source: Source, made: Construction, keyword: ast.keyword) -> Iterator[Change]:
     value = keyword.value
     name, new = _import(source, made)
     operations: tuple[Replace | EditCall, ...] = ()
-    mounts: list[_Mount] | None = None
+    mounts: str | None = None
     if made.use is not None and isinstance(value, ast.Name) and _only_here(source, value.id):
         listed = known(value, source)
         mounts = _mounts(source, listed, name)
         if mounts is not None:
             operations = (
-                Replace(node=listed, code=_code(mounts)),
+                Replace(node=listed, code=mounts),
                 EditCall(node=made.node, rename={"volumes": "mounts"}),
             )
     elif made.use is not None:
         mounts = _mounts(source, value, name)
         if mounts is not None:
-            code = {"volumes": _code(mounts)}
+            code = {"volumes": mounts}
             operations = (EditCall(node=made.node, rename={"volumes": "mounts"}, values=code),)
     if mounts is None:
         yield _note(keyword.lineno, keyword.col_offset)
     else:
-        yield _step(keyword.lineno, mounts, operations, new)
+        yield _step(keyword.lineno, operations, new)
 
 
 def _default_volumes(
@@ -193,9 +234,9 @@ def _default_volumes(
         return
     operations = (
         EditDict(node=node, rename={"volumes": "mounts"}),
-        Replace(node=value, code=_code(mounts)),
+        Replace(node=value, code=mounts),
     )
-    yield _step(value.lineno, mounts, operations, new)
+    yield _step(value.lineno, operations, new)
 
 
 def _note(line: int, column: int) -> Note:
@@ -203,12 +244,24 @@ def _note(line: int, column: int) -> Note:
         rule=ID,
         line=line,
         column=column,
-        message="DockerOperator takes no volumes on the target",
+        message=_NO_VOLUMES,
         fix="Pass mounts=[docker.types.Mount(source=..., target=..., type='bind')] for each "
         "'source:target'; type='volume' where the source is the name of a volume",
     )
 
 
+_CODE = '''\
+class {name}({base}):
+    """Takes volumes ("source:target:mode"), as on Airflow 1.10."""
+
+    def __init__(self, *, volumes=None, mounts=None, **kwargs):
+        mounts = list(mounts or [])
+        for volume in volumes or []:
+            source, target, *mode = volume.split(":")
+            kind = "bind" if source.startswith(("/", "~", ".")) else "volume"
+            mounts.append({mount}(target, source, type=kind, read_only="ro" in mode))
+        super().__init__(mounts=mounts, **kwargs)
+'''
 _OLD = "from airflow.operators.docker_operator import DockerOperator"
 _NEW = "from airflow.providers.docker.operators.docker import DockerOperator"
 
@@ -255,25 +308,32 @@ RULE = Rule(
         ),
         Example(
             before=lines(
-                "import os",
+                _OLD,
                 "",
-                _NEW,
-                "",
-                "DockerOperator(task_id='t', image='i', volumes=[os.environ['D'] + ':/data'])",
+                "DockerOperator(task_id='t', image='i', volumes=[f'{DATA}:/data'])",
+                "DockerOperator(task_id='u', image='i', volumes=read('D'))",
             ),
             after=lines(
-                "import os",
-                "",
-                _NEW,
+                "from airflow.providers.docker.operators import docker",
                 "from docker.types import Mount",
                 "",
-                "DockerOperator(task_id='t', image='i', "
-                'mounts=[Mount(source=os.environ[\'D\'], target="/data", type="bind")])',
+                "",
+                *_CODE.format(
+                    name="DockerOperator", base="docker.DockerOperator", mount="Mount"
+                ).splitlines(),
+                "",
+                "",
+                "DockerOperator(task_id='t', image='i', volumes=[f'{DATA}:/data'])",
+                "DockerOperator(task_id='u', image='i', volumes=read('D'))",
             ),
-            unsafe=True,
         ),
         Example(
-            before=lines(_NEW, "", "DockerOperator(task_id='t', image='i', volumes=[read('D')])"),
+            before=lines(
+                "def make(**options):",
+                f"    {_NEW}",
+                "",
+                "    return DockerOperator(task_id='t', image='i', volumes=[read('D')])",
+            ),
             notes=("mounts=[docker.types.Mount(",),
         ),
         Example(
@@ -283,15 +343,21 @@ RULE = Rule(
                 "default_args = {'auto_remove': False, 'docker_url': 'tcp://d:2375'}",
                 "DockerOperator(task_id='t', image='i', default_args=default_args)",
                 "DockerOperator(task_id='u', image='i', auto_remove=config.remove)",
+                "DockerOperator(task_id='v', image='i', auto_remove=removes('v'))",
             ),
             after=lines(
                 _NEW,
                 "",
                 "default_args = {'auto_remove': \"never\", 'docker_url': 'tcp://d:2375'}",
                 "DockerOperator(task_id='t', image='i', default_args=default_args)",
-                "DockerOperator(task_id='u', image='i', auto_remove=config.remove)",
+                "DockerOperator(task_id='u', image='i', "
+                'auto_remove={True: "success", False: "never"}.get(',
+                "    config.remove,",
+                "    config.remove,",
+                "))",
+                "DockerOperator(task_id='v', image='i', auto_remove=removes('v'))",
             ),
-            notes=('auto_remove="success" if config.remove else "never"',),
+            notes=('auto_remove="success" if removes(\'v\') else "never"',),
         ),
     ),
     keeps=(

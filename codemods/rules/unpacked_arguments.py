@@ -29,7 +29,8 @@ from codemods.target import Target
 from codemods.values import known, quoted, returned
 
 ID = "unpacked-arguments"
-_IN_DICTS = {"auto_remove", "is_delete_operator_pod", "token", "volumes", "webhook_token"}
+_FILLED = frozenset({"auto_remove", "volumes"})
+_IN_DICTS = _FILLED | {"is_delete_operator_pod", "token", "webhook_token"}
 
 
 def _holders(
@@ -104,9 +105,11 @@ def _outcome(source: Source, target: Target, made: Construction, key: str, value
     return mapped.rename.get(key, key)
 
 
-def _seen_to(target: Target, calls: list[Construction], name: str) -> bool:
+def _seen_to(
+    target: Target, calls: list[Construction], name: str, names: frozenset[str] = _IN_DICTS
+) -> bool:
     """Whether the rule that sees to an argument looks for it in dicts as well."""
-    return name in _IN_DICTS and all(
+    return name in names and all(
         is_elsewhere(target.resolve(made.path).path, name) for made in calls
     )
 
@@ -190,6 +193,12 @@ def _filled(source: Source) -> Iterator[_Filled]:
     yield from found.values()
 
 
+def filled_in(source: Source) -> Iterator[tuple[list[Construction], Item]]:
+    """What is put into a dict that calls are given by ``**``, and those calls."""
+    for filled in _filled(source):
+        yield from ((filled.calls, item) for filling in filled.fillings for item in filling.items)
+
+
 def _alone(scope: ast.AST, statement: ast.stmt) -> bool:
     """Whether a statement is all that its block holds."""
     blocks = (
@@ -213,7 +222,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         for filling in filled.fillings:
             read = any(name in filled.read for _, name, _ in filling.items)
             only = not read and not filled.shared and filled.name not in kept
-            items = list(filling.items)
+            items = [i for i in filling.items if not _seen_to(target, filled.calls, i[1], _FILLED)]
             rename, drop, notes = _settled(source, target, filled.calls, items, only)
             yield from notes
             if not (rename or drop):

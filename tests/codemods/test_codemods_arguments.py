@@ -988,8 +988,8 @@ def test_the_connection_of_an_ssh_hook(hook: str, connection: str, newest: dict[
             set(),
         ),
         (
-            "from airflow.operators.docker_operator import DockerOperator\n\n"
-            "kw = {'image': 'i', 'volumes': MOUNTED}\nDockerOperator(task_id='t', **kw)\n",
+            "from airflow.contrib.operators.docker_swarm_operator import DockerSwarmOperator\n\n"
+            "DockerSwarmOperator(task_id='t', image='i', volumes=MOUNTED)\n",
             {"docker-arguments"},
         ),
     ],

@@ -30,6 +30,17 @@ class OwnClass:
 OwnClasses = Mapping[str, tuple[OwnClass, ...]]  # by name
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnDict:
+    """A dict that a module of the repository's own binds, for others to unpack."""
+
+    within: tuple[str, ...]  # the folders and the module that bind it
+    items: tuple[tuple[str, str], ...]  # key and, where it is a literal, the code of its value
+
+
+OwnDicts = Mapping[str, tuple[OwnDict, ...]]  # by name
+
+
 class Placed(Protocol):
     """Something that a file of the repository defines."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import libcst as cst
 
 from codemods import python2 as old
-from codemods.base import Edit, Migration, Note, OwnClasses, PluginModules
+from codemods.base import Edit, Migration, Note, OwnClasses, OwnDicts, PluginModules
 from codemods.changes import AddImport, Operation, Rebind, Step, expression_splices
 from codemods.class_paths import MOVED, REMOVED, rewrite_class_paths
 from codemods.hops import CORE, distribution_of, members
@@ -45,6 +45,7 @@ def migrate_source(
     python2: bool = False,
     shared: Collection[str] = (),
     own: OwnClasses | None = None,
+    dicts: OwnDicts | None = None,
     queries: Mapping[str, bool | None] | None = None,
 ) -> Migration:
     """Rewrite one module for the target that ``pins`` describe.
@@ -54,7 +55,8 @@ def migrate_source(
     ``unsafe``; without it they come as notes. A text that is not Python 3 gives ``error``, unless
     ``python2`` asks for its translation. Without it a text that does not name Airflow stays.
     ``shared`` are names that other files import from modules like this one: they stay bound.
-    ``own`` are the repository's classes by name, as ``codemods.own_classes`` finds them;
+    ``own`` are the repository's classes by name, as ``codemods.own_classes`` finds them,
+    ``dicts`` its dicts, as ``codemods.own_dicts`` does;
     ``queries`` its files of SQL, with what ``codemods.queries`` says of each.
     """
     asked = _Asked(
@@ -63,6 +65,7 @@ def migrate_source(
         unsafe=unsafe,
         shared=frozenset(shared),
         own=own or {},
+        dicts=dicts or {},
         queries=queries or {},
     )
     plain, ends = unified(text)
@@ -86,6 +89,7 @@ class _Asked:
     unsafe: bool
     shared: frozenset[str]
     own: OwnClasses
+    dicts: OwnDicts
     queries: Mapping[str, bool | None]
 
 
@@ -138,7 +142,7 @@ def _migrate(text: str, asked: _Asked) -> Migration:
     except ValueError as error:  # null bytes
         return Migration(error=f"line 1: {error}")
     source.words |= asked.shared
-    source.own, source.queries = asked.own, asked.queries
+    source.own, source.own_dicts, source.queries = asked.own, asked.dicts, asked.queries
     if less is None:
         return _with_stars(source, asked)
     source.orphans = less.orphans
@@ -153,7 +157,7 @@ def _with_stars(source: Source, asked: _Asked) -> Migration:
         return done
     again = Source(named.text, asked.path)
     again.words, again.orphans = source.words, source.orphans
-    again.own, again.queries = source.own, source.queries
+    again.own, again.own_dicts, again.queries = source.own, source.own_dicts, source.queries
     full = _rewritten(again, asked)
     if not _calls_changed(full) - _calls_changed(done):
         return done
@@ -300,6 +304,7 @@ def migrate_bytes(
     python2: bool = False,
     shared: Collection[str] = (),
     own: OwnClasses | None = None,
+    dicts: OwnDicts | None = None,
     queries: Mapping[str, bool | None] | None = None,
 ) -> tuple[bytes | None, Migration]:
     """Like ``migrate_source`` for a file's bytes: keeps encoding, BOM and newline style."""
@@ -325,6 +330,7 @@ def migrate_bytes(
         python2=python2,
         shared=shared,
         own=own,
+        dicts=dicts,
         queries=queries,
     )
     if migration.text is None:

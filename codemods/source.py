@@ -19,7 +19,7 @@ from codemods.reader import Facts, read
 from codemods.scopes import Binding, Call, Use
 
 if TYPE_CHECKING:
-    from codemods.base import OwnClasses
+    from codemods.base import OwnClasses, OwnDicts
     from codemods.changes import Change
 
 
@@ -35,6 +35,7 @@ class Source(Facts):
         self.unbound: dict[str, list[Use]] = {}
         self.found: dict[str, tuple[Change, ...]] = {}  # what several rules share
         self.own: OwnClasses = {}  # classes that other files of the repository define
+        self.own_dicts: OwnDicts = {}  # those of the repository's own, by name
         self.queries: Mapping[str, bool | None] = {}  # files of SQL → whether they give rows
         self.orphans: frozenset[str] = frozenset()  # imports that went without their uses
         read(self.tree, self)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from codemods.base import Example, Rule
 from codemods.calls import Construction, constructions, items_of, leaves_out
-from codemods.changes import Change, EditCall, Replace, Step
+from codemods.changes import Change, EditCall, Operation, Replace, Step
 from codemods.constructors import baseline
 from codemods.rules._text import lines
 from codemods.rules.unpacked_arguments import unpacked
@@ -88,7 +88,7 @@ def _in_dicts(source: Source, target: Target) -> Iterator[Change]:
         and {_OLD, _NEW} <= signature.accepts
     }
     items = [
-        item
+        (node, *item)
         for node, calls, _ in unpacked(source).values()
         if any(id(made.node) in reached for made in calls)
         for item in items_of(node)
@@ -96,22 +96,21 @@ def _in_dicts(source: Source, target: Target) -> Iterator[Change]:
     if reached:
         holders = {id(k.holder): k.holder for k in source.default_keys}
         items += [
-            item
+            (holder, *item)
             for holder in holders.values()
             if isinstance(holder, ast.Dict | ast.Call)
             for item in items_of(holder)
         ]
-    for place, name, value in items:
-        if name == _OLD and isinstance(place, ast.expr):
-            yield Step(
-                rule=ID,
-                line=place.lineno,
-                message=f"{_OLD} is {_NEW}",
-                operations=(
-                    Replace(node=place, code=quoted(_NEW)),
-                    Replace(node=value, code=_action(source, value)),
-                ),
-            )
+    for node, place, name, value in items:
+        if name != _OLD:
+            continue
+        code = _action(source, value)
+        operations: tuple[Operation, ...] = ()
+        if isinstance(node, ast.Call):
+            operations = (EditCall(node=node, rename={_OLD: _NEW}, values={_OLD: code}),)
+        elif isinstance(place, ast.expr):
+            operations = (Replace(node=place, code=quoted(_NEW)), Replace(node=value, code=code))
+        yield Step(rule=ID, line=value.lineno, message=f"{_OLD} is {_NEW}", operations=operations)
 
 
 def _action(source: Source, value: ast.expr) -> str:
@@ -196,18 +195,22 @@ RULE = Rule(
                 "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
                 "",
                 "common = {'is_delete_operator_pod': True}",
+                "other = dict(is_delete_operator_pod=True)",
                 "with DAG('d', schedule=None, default_args={'is_delete_operator_pod': False}):",
                 "    KubernetesPodOperator(task_id='t', image='i')",
                 "    KubernetesPodOperator(task_id='u', image='i', **common)",
+                "    KubernetesPodOperator(task_id='v', image='i', **other)",
             ),
             after=lines(
                 "from airflow import DAG",
                 "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
                 "",
                 'common = {"on_finish_action": "delete_pod"}',
+                'other = dict(on_finish_action="delete_pod")',
                 'with DAG(\'d\', schedule=None, default_args={"on_finish_action": "keep_pod"}):',
                 "    KubernetesPodOperator(task_id='t', image='i')",
                 "    KubernetesPodOperator(task_id='u', image='i', **common)",
+                "    KubernetesPodOperator(task_id='v', image='i', **other)",
             ),
         ),
         Example(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codemods.argument_map import is_elsewhere, map_arguments
-from codemods.base import Example, Note, Rule
+from codemods.base import Example, Note, OwnDict, Rule, best_fit
 from codemods.calls import (
     Construction,
     Filling,
@@ -31,6 +31,15 @@ from codemods.values import known, quoted, returned
 ID = "unpacked-arguments"
 _FILLED = frozenset({"auto_remove", "volumes"})
 _IN_DICTS = _FILLED | {"is_delete_operator_pod", "token", "webhook_token"}
+# What a class takes, though it warns or means another thing, where it takes the other one as well.
+_SUCCEEDED = {
+    "is_delete_operator_pod": ("on_finish_action", 'on_finish_action="delete_pod" (or "keep_pod")'),
+    "resources": (
+        "container_resources",
+        "container_resources=kubernetes.client.V1ResourceRequirements(requests=..., limits=...): "
+        "resources are those of every task",
+    ),
+}
 
 
 def _holders(
@@ -95,6 +104,9 @@ def _outcome(source: Source, target: Target, made: Construction, key: str, value
     resolution = settle(target, source, made.path)
     if resolution.removed is not None:
         return key
+    instead, advice = _SUCCEEDED.get(key, ("", ""))
+    if instead and _takes(target, resolution.path, instead):
+        return f"!pass {advice}"
     probe = ast.Call(func=ast.Name("f"), args=[], keywords=[ast.keyword(key, value)])
     mapped = map_arguments(target, source, resolution, probe)
     if key in mapped.drop:
@@ -103,6 +115,71 @@ def _outcome(source: Source, target: Target, made: Construction, key: str, value
     if other or key in mapped.unsure or key in mapped.into or key in mapped.shape:
         return "!" + mapped.unsure.get(key, "write it into the call, where it can be changed")
     return mapped.rename.get(key, key)
+
+
+def _from_elsewhere(source: Source, target: Target) -> Iterator[Note]:
+    """Dicts of other files of the repository: told where they are unpacked."""
+    told: set[tuple[int, str]] = set()
+    for made in constructions(source) if source.own_dicts else ():
+        for keyword in made.node.keywords:
+            if keyword.arg is not None or not made.path.startswith("airflow."):
+                continue
+            for node, held in _dicts(source, keyword.value):
+                here = (id(held), made.path)
+                if here not in told:
+                    told.add(here)
+                    yield from _of_dict(source, target, made, node, held)
+
+
+def _dicts(source: Source, value: ast.expr, depth: int = 0) -> Iterator[tuple[ast.expr, OwnDict]]:
+    """The dicts of other files that a value unpacks, and the expressions that mean them."""
+    path = source.path_of(value) or ""
+    held = best_fit(source.own_dicts.get(path.rpartition(".")[2], ()), path) if path else None
+    if held is not None:
+        yield value, held
+        return
+    shown = copied(value) or known(value, source)
+    parts: list[ast.expr] = [] if shown is value else [shown]
+    if isinstance(shown, ast.Dict):
+        parts = [v for k, v in zip(shown.keys, shown.values, strict=True) if k is None]
+    elif isinstance(shown, ast.Call) and isinstance(shown.func, ast.Name):
+        within = [*shown.args, *(k.value for k in shown.keywords if k.arg is None)]
+        parts = within if shown.func.id == "dict" else []
+    for part in parts if depth < 4 else ():
+        yield from _dicts(source, part, depth + 1)
+
+
+def _of_dict(
+    source: Source, target: Target, made: Construction, node: ast.expr, held: OwnDict
+) -> Iterator[Note]:
+    changed: dict[str, str] = {}
+    for key, code in held.items:
+        value = _placeless(code)
+        outcome = _outcome(source, target, made, key, value)
+        if outcome != key:
+            changed[key] = outcome
+    if changed:
+        says = [
+            f"drop {key}" if new == DROP else f"{key}: {new.lstrip('!')}"
+            for key, new in changed.items()
+        ]
+        name = made.path.rpartition(".")[2]
+        yield Note.at(
+            node,
+            rule=ID,
+            message=f"{source.segment(node)} gives {name} {', '.join(changed)}, which the target's "
+            "class does not take as 1.10's did",
+            fix=f"In {'/'.join(held.within)}: {'; '.join(says)}",
+        )
+
+
+def _placeless(code: str) -> ast.expr:
+    """A value of another file: what is literal, else a name that says nothing."""
+    value = ast.parse(code, mode="eval").body if code else ast.Name("_")
+    for node in ast.walk(value):
+        for place in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
+            vars(node).pop(place, None)
+    return value
 
 
 def _seen_to(
@@ -209,6 +286,7 @@ def _alone(scope: ast.AST, statement: ast.stmt) -> bool:
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _out_of_sight(source, target)
+    yield from _from_elsewhere(source, target)
     kept: set[str] = set()  # what a dict of these names holds keeps its names
     for node, calls, names in unpacked(source).values():
         only = only_theirs(source, node, calls, names)

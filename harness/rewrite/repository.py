@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 import codemods
-from codemods.base import OwnClasses
+from codemods.base import OwnClasses, OwnDicts
 from codemods.queries import gives_rows
 from harness.archives import python_members
 from harness.cache import cache_folder
@@ -215,6 +215,7 @@ def rewrite_sources(
         python2=python2,
         shared=shared,
         own=_own_classes(jobs),
+        dicts=_own_dicts(jobs),
         queries=_queries(copy, jobs),
     )
     folder = cache_folder("rewrites") / _salt(settings)
@@ -382,6 +383,30 @@ def _own_classes(sources: Collection[Job]) -> OwnClasses:
     return own_classes(
         {job.name: decoded(job.data) for name in sorted(needed) for job in homes[name]}, wanted
     )
+
+
+_BINDS = re.compile(rb"^([A-Za-z_]\w*)\s*(?::[^=\n]+)?=\s*(?:dict\(|\{)", re.MULTILINE)
+_UNPACKS = re.compile(rb"\*\*\s*(?:\w+\.)*([A-Za-z_]\w*)")
+
+
+def _own_dicts(sources: Collection[Job]) -> OwnDicts:
+    """The dicts that one file binds and another one unpacks."""
+    homes: dict[bytes, list[Job]] = {}
+    for job in sources:
+        for name in set(_BINDS.findall(job.data)):
+            homes.setdefault(name, []).append(job)
+    wanted = {
+        name
+        for job in sources
+        for name in {*_UNPACKS.findall(job.data)} & homes.keys()
+        if any(home is not job for home in homes[name])
+    }
+    if not wanted:
+        return {}
+    from codemods.own_dicts import own_dicts
+
+    read = {job.name: decoded(job.data) for name in wanted for job in homes[name]}
+    return own_dicts(read, {name.decode() for name in wanted})
 
 
 def _queries(copy: Repo, sources: Collection[Job]) -> dict[str, bool | None]:

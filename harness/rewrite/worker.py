@@ -23,7 +23,7 @@ from typing import IO, cast
 import msgspec
 
 import codemods
-from codemods.base import OwnClasses
+from codemods.base import OwnClasses, OwnDicts
 from harness.diffs import decoded, line_origins, unified_diff
 from harness.model import RewriteEdit, RewriteNote
 from harness.processes import finish, start
@@ -76,6 +76,7 @@ class Settings:
     python2: bool = False
     shared: tuple[str, ...] = ()  # names that the repository's files import from each other
     own: OwnClasses = field(default_factory=dict)  # its own classes, by name
+    dicts: OwnDicts = field(default_factory=dict)  # its own dicts, by name
     queries: Mapping[str, bool | None] = field(default_factory=dict)  # files of SQL: give rows?
 
 
@@ -90,6 +91,7 @@ def migrate(job: Job, settings: Settings) -> Migrated:
         python2=settings.python2,
         shared=settings.shared,
         own=settings.own,
+        dicts=settings.dicts,
         queries=settings.queries,
     )
     before, after = decoded(job.data), decoded(data or b"")

@@ -6,6 +6,7 @@ import pytest
 
 from codemods.migrate import migrate_source
 from codemods.own_classes import own_classes
+from codemods.own_dicts import own_dicts
 
 HEAD = (
     "from airflow.operators import bash, python\n"
@@ -162,3 +163,36 @@ def test_the_constructor_of_another_base_is_not_the_one_of_airflow_s(
         "        Mixin.__init__(self, xcom_push=True)\n"
     )
     assert migrate_source(text, pins=newest).text == text.replace("xcom", "do_xcom", 1)
+
+
+COMMON = {
+    "dags/lib/common.py": "POD = dict(image=load(), resources={'request_cpu': 1})\n"
+    "POD.update(is_delete_operator_pod=True)\nBASH = {'bash_command': 'true'}\n"
+    "BASH['xcom_push'] = 1\n",
+    "dags/broken.py": "POD = {",
+}
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("KubernetesPodOperator(task_id='a', **POD)", ["is_delete_operator_pod", "resources"]),
+        ("KubernetesPodOperator(**{**common.POD, 'name': 'a'})", ["is_delete_operator_pod"]),
+        ("MINE = dict(BASH)\nBashOperator(**MINE)\nBashOperator(**MINE)", ["do_xcom_push"]),
+        ("BashOperator(bash_command='true', params=BASH)", []),
+    ],
+)
+def test_dicts_of_other_files_are_told_where_they_are_unpacked(
+    call: str, told: list[str], newest: dict[str, str]
+) -> None:
+    head = (
+        "from airflow.operators.bash import BashOperator\n"
+        "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator\n"
+        "from lib import common\nfrom lib.common import BASH, POD\n\n"
+    )
+    dicts = own_dicts(COMMON, ["BASH", "POD"])
+    notes = migrate_source(head + call, pins=newest, dicts=dicts).notes
+    notes = [note for note in notes if note.rule == "unpacked-arguments"]
+    assert len(notes) == bool(told)
+    assert all(name in note.fix for name in told for note in notes)
+    assert all("dags/lib/common:" in note.fix for note in notes)

@@ -587,7 +587,8 @@ def test_names_that_files_import_from_each_other_stay_bound() -> None:
 
 
 def test_what_other_files_hand_to_an_own_operator_is_known(tmp_path: Path) -> None:
-    """``provide_context`` reaches BaseOperator by the ``**kwargs`` of a class in another file."""
+    """``provide_context`` reaches BaseOperator by the ``**kwargs`` of a class in another file, and
+    ``xcom_push`` by a dict of one."""
     repo = tmp_path / "repo"
     for name, text in {
         "plugins/ops/base.py": "from airflow.operators.python_operator import PythonOperator\n\n\n"
@@ -595,11 +596,16 @@ def test_what_other_files_hand_to_an_own_operator_is_known(tmp_path: Path) -> No
         "plugins/ops/mine.py": "from ops.base import Base\n\n\nclass Mine(Base):\n    pass\n",
         "dags/a.py": "from airflow import DAG\nfrom ops.mine import Mine\n\n"
         "with DAG('d', schedule=None):\n    Mine(task_id='t', provide_context=True)\n",
+        "dags/lib/common.py": "BASH = dict(bash_command='true', xcom_push=True)\n",
+        "dags/b.py": "from airflow.operators.bash import BashOperator\n"
+        "from lib.common import BASH\n\nBashOperator(task_id='t', **BASH)\n",
     }.items():
         (repo / name).parent.mkdir(parents=True, exist_ok=True)
         (repo / name).write_text(text, "utf-8")
     copy, config = copied(repo, tmp_path)
-    rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    done = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    (told,) = [note for entry in done.rewrites for note in entry.notes]
+    assert "In dags/lib/common: xcom_push: do_xcom_push" in told.fix
     assert "Mine(task_id='t')" in (copy.root / "dags/a.py").read_text("utf-8")
 
 

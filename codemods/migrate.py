@@ -14,6 +14,7 @@ from codemods import python2 as old
 from codemods.base import Edit, Migration, Note, OwnClasses, OwnDicts, PluginModules
 from codemods.changes import AddImport, Operation, Rebind, Step, expression_splices
 from codemods.class_paths import MOVED, REMOVED, rewrite_class_paths
+from codemods.escapes import plain_escapes
 from codemods.hops import CORE, distribution_of, members
 from codemods.imports import Plan
 from codemods.newlines import restored, unified
@@ -74,7 +75,8 @@ def migrate_source(
     elif "airflow" not in plain:
         done = _without_airflow(plain, asked)
     else:
-        done = _migrate(plain, asked)
+        said, escaped = plain_escapes(plain)
+        done = _after(said, escaped, _migrate(said, asked))
     if done.text is None or not ends:
         return done
     return replace(done, text=restored(done.text, plain, ends))
@@ -99,12 +101,14 @@ def _from_python2(text: str, asked: _Asked) -> Migration:
         new, translated = old.convert(text)
     except SyntaxError as error:
         return Migration(error=old.what_is_wrong(text, error))
-    done = _migrate(new, asked)
-    if not translated or done.error:
+    return _after(new, translated, _migrate(new, asked))
+
+
+def _after(text: str, made: tuple[Edit, ...], done: Migration) -> Migration:
+    """What became of a text that these edits led to, of the one before them."""
+    if not made or done.error:
         return done
-    return replace(
-        done, text=done.text if done.text is not None else new, edits=(*translated, *done.edits)
-    )
+    return replace(done, text=text if done.text is None else done.text, edits=(*made, *done.edits))
 
 
 def _without_airflow(text: str, asked: _Asked) -> Migration:

@@ -1,0 +1,54 @@
+"""Backslashes that begin no escape are said as Python takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from codemods.base import Example, Rule
+from codemods.changes import Change
+from codemods.escapes import ID
+from codemods.rules._text import lines
+from codemods.source import Source
+from codemods.target import Target
+
+
+def _find(_: Source, __: Target) -> Iterator[Change]:
+    """``codemods.escapes`` comes before any rule: a literal may be changed by others too."""
+    return iter(())
+
+
+RULE = Rule(
+    id=ID,
+    title="Double the backslashes that begin no escape",
+    why="Python takes a backslash before such a letter as it is, and warns: for all to see since "
+    "3.12, which Airflow 2.11 has on MWAA. The value of the literal stays.",
+    examples=(
+        Example(
+            before=lines("# airflow", "PATTERN = '^\\d+\\.csv$'", "SQL = 'like \\'\\_%\\''"),
+            after=lines("# airflow", "PATTERN = r'^\\d+\\.csv$'", "SQL = 'like \\'\\\\_%\\''"),
+        ),
+        Example(
+            before=lines("# airflow", "TEXT = f'{x}\\d'", "BYTES = b'\\N'", "OLD = u'\\d'"),
+            after=lines("# airflow", "TEXT = fr'{x}\\d'", "BYTES = br'\\N'", "OLD = u'\\\\d'"),
+            target="2.5.1",
+        ),
+        Example(
+            before=lines(
+                "from airflow.operators.bash_operator import BashOperator",
+                "",
+                "BashOperator(task_id='t', bash_command=\"echo \\$1\", xcom_push=True)",
+            ),
+            after=lines(
+                "from airflow.operators.bash import BashOperator",
+                "",
+                "BashOperator(task_id='t', bash_command=r\"echo \\$1\", do_xcom_push=True)",
+            ),
+        ),
+    ),
+    keeps=(
+        lines("# airflow", "PATTERN = r'^\\d+$'", "PATH = '\\n\\x41\\u0041\\N{BULLET}\\0'"),
+        lines("# airflow \\d", "TEXT = 'a' \\", "    'b'"),
+        lines("PATTERN = '\\d'"),
+    ),
+    find=_find,
+)

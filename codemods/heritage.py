@@ -37,6 +37,18 @@ def signature_of(path: str) -> Signature | None:
     return next((s for p in earlier(path) if (s := baseline().signature(p)) is not None), None)
 
 
+def set_on_self(cls: ast.ClassDef) -> Iterator[ast.Attribute]:
+    """``self.name``, wherever a class gives it a value."""
+    for node in ast.walk(cls):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Store)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "self"
+        ):
+            yield node
+
+
 def own_at(source: Source, path: str) -> OwnClass | None:
     """The class or function of another file of the repository that a path means."""
     found = source.own.get(path.rpartition(".")[2], ())

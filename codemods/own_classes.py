@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from codemods.base import OwnClass, best_fit
 from codemods.calls import init_of, maker, positional_of, takes
-from codemods.heritage import bases, is_airflows
+from codemods.heritage import bases, is_airflows, set_on_self
 from codemods.newlines import unified
 from codemods.parsing import UNPARSABLE
 from codemods.source import Source
@@ -93,14 +93,7 @@ def attributes(cls: ast.ClassDef) -> Iterator[str]:
             yield node.name
         targets = getattr(node, "targets", [getattr(node, "target", None)])
         yield from (t.id for t in targets if isinstance(t, ast.Name))
-    for part in ast.walk(cls):
-        if (
-            isinstance(part, ast.Attribute)
-            and isinstance(part.ctx, ast.Store)
-            and isinstance(part.value, ast.Name)
-            and part.value.id == "self"
-        ):
-            yield part.attr
+    yield from (node.attr for node in set_on_self(cls))
 
 
 def _chain(

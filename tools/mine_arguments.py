@@ -28,7 +28,7 @@ if __package__ in (None, ""):
 from codemods.hops import Hops, all_hops
 from tools.mine_imports import names
 from tools.mine_wheels import Home, Param, World, dist_of
-from tools.mining import Timeline, asked, write_table
+from tools.mining import Timeline, asked
 
 # Takes any keyword to name the unknown ones in its error (2.x) or warning (1.10).
 _CLOSED = "airflow.models.baseoperator.BaseOperator"
@@ -120,15 +120,12 @@ def main() -> int:
         for path in sorted(set(timeline.latest) - set(found)):
             if "(" in timeline.latest[path] and world.find(*path.rpartition(".")[::2]) is None:
                 timeline.gone(world, path)
-    blocks = timeline.blocks()
-    write_table(
+    timeline.write(
         "constructors.txt",
         tool=Path(__file__).name,
         by_hand="arguments_by_hand.txt",
         targets=targets,
-        blocks=blocks,
     )
-    print(sum(map(len, blocks.values())), "constructors of", len(timeline.latest), "classes")
     return 0
 
 

@@ -23,7 +23,7 @@ if __package__ in (None, ""):
 from codemods.hops import Hops
 from tools.mine_imports import names
 from tools.mine_wheels import Home, World, dist_of
-from tools.mining import Timeline, asked, write_table
+from tools.mining import Timeline, asked
 
 _INHERITED = re.compile(
     r"airflow\.(?:(?:contrib\.)?(?:hooks|operators|sensors)\.\w+\.\w*"
@@ -86,13 +86,19 @@ def lost(
     )
 
 
-def main() -> int:
-    baseline, targets = asked(__doc__.splitlines()[0])
-    starts: dict[str, Home] = {}
+def inherited(baseline: World) -> dict[str, Home]:
+    """The classes of 1.10 that people inherit from, by path."""
+    found: dict[str, Home] = {}
     for name in sorted(n for n in names(baseline, providers=False) if _INHERITED.match(n)):
         home = baseline.find(*name.rpartition(".")[::2])
         if home is not None and home.definition.kind == "class":
-            starts[home.path] = home
+            found[home.path] = home
+    return found
+
+
+def main() -> int:
+    baseline, targets = asked(__doc__.splitlines()[0])
+    starts = inherited(baseline)
     timeline = Timeline()
     for world in targets:
         hops = Hops(world.pins)
@@ -107,15 +113,12 @@ def main() -> int:
             back = {p for p in timeline.latest if p.rpartition(".")[0] == path} - rows.keys()
             rows |= {name: (dist, f"{name} there") for name in back}
         timeline.add(world, rows)
-    blocks = timeline.blocks()
-    write_table(
+    timeline.write(
         "attributes.txt",
         tool=Path(__file__).name,
         by_hand="attributes_by_hand.txt",
         targets=targets,
-        blocks=blocks,
     )
-    print(sum(map(len, blocks.values())), "lines of", len(timeline.latest), "attributes")
     return 0
 
 

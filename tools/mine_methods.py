@@ -23,7 +23,7 @@ if __package__ in (None, ""):
 from codemods.hops import Hops
 from tools.mine_imports import names
 from tools.mine_wheels import Home, Signature, World, dist_of
-from tools.mining import Timeline, asked, write_table
+from tools.mining import Timeline, asked
 
 _HOOKS = re.compile(r"airflow\.(?:contrib\.)?hooks\.")
 _MODELS = (
@@ -91,15 +91,12 @@ def main() -> int:
             there = not timeline.latest[path].endswith(" gone")
             if there and path.rpartition(".")[0] in classes:
                 timeline.gone(world, path)
-    blocks = timeline.blocks()
-    write_table(
+    timeline.write(
         "methods.txt",
         tool=Path(__file__).name,
         by_hand="methods_by_hand.txt",
         targets=targets,
-        blocks=blocks,
     )
-    print(sum(map(len, blocks.values())), "lines of", len(timeline.latest), "methods")
     return 0
 
 

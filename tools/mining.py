@@ -41,7 +41,9 @@ class Timeline:
     def add(self, world: World, found: Mapping[str, tuple[str, str]]) -> None:
         """The rows of one release, path → (distribution, row)."""
         for path, (dist, row) in sorted(found.items()):
-            self._owners[path] = dist
+            # Only the versions of one distribution tell which of two rows is the later.
+            if self._owners.get(path) not in world.pins:
+                self._owners[path] = dist
             if self.latest.get(path) != row:
                 self._list(world, path, row)
 
@@ -55,10 +57,12 @@ class Timeline:
         dist = self._owners[path]
         self._blocks[dist, world.pins[dist]].append(row)
 
-    def blocks(self) -> dict[str, Rows]:
-        """Header → its rows, by distribution and release."""
+    def write(self, name: str, *, tool: str, by_hand: str, targets: Sequence[World]) -> None:
+        """Write the table, its rows by distribution and release, and print how many they are."""
         ordered = sorted(self._blocks, key=lambda key: (key[0], Version(key[1])))
-        return {f"{dist}>={version}": self._blocks[dist, version] for dist, version in ordered}
+        blocks = {f"{dist}>={version}": self._blocks[dist, version] for dist, version in ordered}
+        write_table(name, tool=tool, by_hand=by_hand, targets=targets, blocks=blocks)
+        print(sum(map(len, blocks.values())), "rows of", len(self.latest), "paths")
 
 
 def write_table(

@@ -9,7 +9,7 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import init_of
 from codemods.changes import Change, Compose, Insert, RenameArgument, Replace, Step
 from codemods.constructors import baseline
-from codemods.heritage import bases, heritage, kin
+from codemods.heritage import bases, heritage, kin, set_on_self
 from codemods.instances import TASK
 from codemods.rules._text import lines
 from codemods.source import Source
@@ -98,15 +98,8 @@ def _params(source: Source, target: Target, cls: ast.ClassDef) -> Iterator[Chang
 
 def _assigned(cls: ast.ClassDef, names: set[str]) -> Iterator[Note]:
     """``self.output = ...``, where the target's base class has a property of that name."""
-    for node in ast.walk(cls):
-        if (
-            isinstance(node, ast.Attribute)
-            and isinstance(node.ctx, ast.Store)
-            and isinstance(node.value, ast.Name)
-            and node.value.id == "self"
-            and node.attr in names
-            and not any(_defines(statement, node.attr) for statement in cls.body)
-        ):
+    for node in set_on_self(cls):
+        if node.attr in names and not any(_defines(row, node.attr) for row in cls.body):
             yield Note.at(
                 node,
                 rule=ID,

@@ -7,16 +7,19 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from codemods.attributes import Attributes
+from codemods.dated import Pins, mined_rows
 from codemods.hops import Hops
 from codemods.rules.changed_defaults import VALUES
 from harness.model import Config, Side
 from harness.runtimes.venv import VenvRuntime
 from harness.targets import default_bridge
+from tools import mine_attributes
 from tools.inventory import FURTHER, NUMBERS, Home, World, defined, inventory, judge, target
 from tools.mine_wheels import BASELINE, CORE, default_cache, fetch, local_wheels
 
@@ -71,6 +74,17 @@ def _methods(world: World, home: Home) -> dict[str, str]:
     return found
 
 
+def _table(pins: dict[str, str], paths: Iterable[str]) -> dict[str, set[str]]:
+    """What the mined table says that the targets of these classes lack."""
+    of_pins, rows = Pins(pins), mined_rows("attributes.txt")
+    told: dict[str, set[str]] = {path: set() for path in paths}
+    for line in (of_pins.line(rows, name) for name in rows):
+        path, _, name = line.removesuffix(" lost").rpartition(".")
+        if line.endswith(" lost") and path in told:
+            told[path].add(name)
+    return told
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("version", TARGETS)
 def test_each_method_that_operators_lost_is_told_of(
@@ -89,6 +103,8 @@ def test_each_method_that_operators_lost_is_told_of(
         told |= {(o, n) for n, o in ours.items() if attributes.lost((path, o), n)}
         assert [n for o, n in told if o == path and n in theirs] == []
     assert lost - told == set()
+    mined, _ = mine_attributes.lost(old, new, mine_attributes.inherited(old))
+    assert _table(pins, mined) == mined, "tools/mine_attributes.py was forgotten"
 
 
 # Defaults that are others on a target and make no difference, or whose call another rule completes.

@@ -233,6 +233,7 @@ class Instances:
         self.returns: dict[ast.AST, list[ast.expr]] = {}
         self.calls: dict[str, list[ast.Call]] = {}  # name of a function or method → its calls
         self.around: dict[int, ast.ClassDef] = {}  # id of ``self`` or ``super()`` → its class
+        self.known: dict[tuple[ast.expr, int], Kind | None] = {}  # what was asked for, and how deep
         self._read_callbacks()
         self.module = _Frame(parent=None)
         self._body(source.tree.body, self.module, None, None)
@@ -358,6 +359,12 @@ class Instances:
         """What an expression is, or None when the text does not show it."""
         if depth > _DEEP:
             return None
+        # A name that is given anew from itself several times would be asked for without end.
+        if (node, depth) not in self.known:
+            self.known[node, depth] = self._kind(node, depth)
+        return self.known[node, depth]
+
+    def _kind(self, node: ast.expr, depth: int) -> Kind | None:
         if id(node) in self.around:
             own = self.around[id(node)]
             base = self.base(own)

@@ -1051,3 +1051,13 @@ def test_an_attribute_is_mapped_without_a_value(
     migration = migrate_source(f"{text}\n", pins=newest)
     assert migration.text
     assert not migration.error
+
+
+def test_a_name_that_is_made_of_itself_again_and_again_has_an_end(newest: dict[str, str]) -> None:
+    """Each of these may be any of those before: to follow all ways would take years."""
+    text = "from airflow.hooks.S3_hook import S3Hook\n\nhook = S3Hook()\n"
+    text += "hook = hook.more(hook)[hook] or hook\n" * 20 + "hook.load_string('a', 'b')\n"
+    migration = migrate_source(text, pins=newest)
+    assert migration.text == text.replace(
+        "airflow.hooks.S3_hook", "airflow.providers.amazon.aws.hooks.s3"
+    )

@@ -29,6 +29,15 @@ class Replace:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Respell:
+    """Put other text from one index to another, within a string; several rules may change one."""
+
+    start: int
+    end: int
+    code: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Compose:
     """Put code in the place of an expression that holds parts of it, with what changes in them.
 
@@ -139,6 +148,7 @@ class AddImport:
 
 Operation = (
     Replace
+    | Respell
     | Compose
     | EditCall
     | EditDict
@@ -434,7 +444,11 @@ def _islands(source: Source, operations: Iterable[Operation]) -> list[_Island]:
     for op in operations:
         if isinstance(op, Replace | Compose | EditCall | EditDict):
             span = source.span(op.node)
-            spans.setdefault(span, _Island(*span, [])).operations.append(op)
+        elif isinstance(op, Respell):
+            span = (op.start, op.end)
+        else:
+            continue
+        spans.setdefault(span, _Island(*span, [])).operations.append(op)
     top: list[_Island] = []
     stack: list[_Island] = []
     for island in sorted(spans.values(), key=lambda i: (i.start, -i.end)):
@@ -473,6 +487,9 @@ def _write(source: Source, island: _Island) -> str:
     replaced = [op for op in island.operations if isinstance(op, Replace)]
     if replaced:
         return _broken(replaced[-1].code, line)
+    respelled = [op for op in island.operations if isinstance(op, Respell)]
+    if respelled:
+        return respelled[-1].code
     composed = [op for op in island.operations if isinstance(op, Compose)]
     if composed:
         code = _composed(source, island, composed[-1], line)

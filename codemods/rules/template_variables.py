@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import cast
 
 from codemods.base import Example, Rule
-from codemods.changes import Change, Operation, RenameArgument, Replace, Step
+from codemods.changes import Change, Operation, RenameArgument, Replace, Respell, Step
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
@@ -104,41 +104,28 @@ class _Templates:
     def _string(self, node: ast.expr, doubled: bool, own: set[str]) -> Iterator[Change]:
         raw = self.source.segment(node)
         begin = self.source.span(node)[0]
-        whole = [(0, len(raw))]
-        spans = [m.span() for m in _DOUBLED.finditer(raw)] if doubled else whole
-        found = {
-            (start, end): places(_plain(raw[start:end], doubled), self.target, own)
-            for start, end in spans
-        }
-        for (start, _), all_places in found.items():
-            for place in all_places:
+        spans = [m.span() for m in _DOUBLED.finditer(raw)] if doubled else [(0, len(raw))]
+        safe: list[Variable] = []
+        left: list[Variable] = []
+        parts: list[Respell] = []
+        all_parts: list[Respell] = []
+        for start, end in spans:
+            found = places(_plain(raw[start:end], doubled), self.target, own)
+            for place in found:
                 if not place.code:
                     line = self.source.line_of(begin + start + place.start)
                     yield note(place.variable, line, 0)
-        safe, new = self._written(raw, found, doubled, unsafe=False)
+            chosen = [f for f in found if f.code]
+            kept = [f for f in chosen if not f.variable.unsafe]
+            safe += [f.variable for f in kept]
+            left += [f.variable for f in chosen if f.variable.unsafe]
+            at = begin + start
+            parts += _parts(raw[start:end], at, kept, doubled)
+            all_parts += _parts(raw[start:end], at, chosen, doubled)
         if safe:
-            yield self._step(node.lineno, safe, Replace(node=node, code=new))
-        both, new = self._written(raw, found, doubled, unsafe=True)
-        if len(both) > len(safe):
-            left = [v for v in both if v.unsafe]
-            yield self._step(node.lineno, left, Replace(node=node, code=new))
-
-    def _written(
-        self, raw: str, found: dict[tuple[int, int], list[Found]], doubled: bool, *, unsafe: bool
-    ) -> tuple[list[Variable], str]:
-        """What is replaced, and the literal with it."""
-        used: list[Variable] = []
-        for (start, end), all_places in reversed(found.items()):
-            chosen = [f for f in all_places if f.code and (unsafe or not f.variable.unsafe)]
-            used = [f.variable for f in chosen] + used
-            piece = raw[start:end]
-            if doubled:
-                piece = piece.replace("{{{{", "{{").replace("}}}}", "}}")
-            piece = replaced(piece, chosen)
-            if doubled:
-                piece = piece.replace("{{", "{{{{").replace("}}", "}}}}")
-            raw = raw[:start] + piece + raw[end:]
-        return used, raw
+            yield self._step(node.lineno, safe, *parts)
+        if left:
+            yield self._step(node.lineno, left, *all_parts)
 
     def _step(
         self, line: int, variables: list[Variable], *operations: Operation, code: str = ""
@@ -251,6 +238,17 @@ class _Templates:
         yield self._step(
             argument.lineno, [variable], RenameArgument(node=argument, name=new), *uses
         )
+
+
+def _parts(code: str, at: int, chosen: list[Found], doubled: bool) -> Iterator[Respell]:
+    """What changes in a literal, or in one block of it whose braces are doubled."""
+    if not doubled:
+        for place in chosen:
+            yield Respell(start=at + place.start, end=at + place.end, code=place.code)
+    elif chosen:
+        plain = code.replace("{{{{", "{{").replace("}}}}", "}}")
+        new = replaced(plain, chosen).replace("{{", "{{{{").replace("}}", "}}}}")
+        yield Respell(start=at, end=at + len(code), code=new)
 
 
 def _plain(code: str, doubled: bool) -> str:

@@ -44,6 +44,7 @@ EXTENSIONS = frozenset(
 )
 # What configures Airflow or a factory of DAGs: options, environment variables, class paths.
 CONFIGURATION = frozenset({".cfg", ".env", ".ini", ".json", ".sh", ".toml", ".yaml", ".yml"})
+SHELL = frozenset({".bash", ".ksh", ".sh"})
 LARGEST = 1 << 20  # beyond this it is data
 
 # A name with such an ending in a string of a source, whatever is put in its front at run time.
@@ -74,27 +75,34 @@ def rewrite_templates(
             continue
         data = place.read_bytes()
         classes = _configures(path) and b"airflow." in data
+        shell = PurePosixPath(path).suffix.lower() in SHELL and b"airflow " in data
         template = template and b"{" in data
-        if not template and not classes:
+        if not template and not classes and not shell:
             continue
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
             continue  # not what Airflow could load either
         # Jinja and LibCST take long to import, and many repositories have no template files.
+        from codemods.command_line import rewrite_shell
         from codemods.templates import mentions
 
         done: list[Migration] = []
-        if template and mentions(text) and _is_named(path, said.names):
+        new = text
+        named = (template or shell) and _is_named(path, said.names)
+        if named and template and mentions(text):
             from codemods import migrate_template
 
             done.append(migrate_template(text, pins=pins, unsafe=unsafe, own=said.variables))
+            new = done[-1].text or new
+        if named and shell:
+            done.append(rewrite_shell(new))
+            new = done[-1].text or new
         if classes:
             from codemods import migrate_configuration
 
-            before = done[0].text if done and done[0].text is not None else text
-            done.append(migrate_configuration(before, pins=pins, plugins=plugins))
-        new = next((one.text for one in reversed(done) if one.text is not None), text)
+            done.append(migrate_configuration(new, pins=pins, plugins=plugins))
+            new = done[-1].text or new
         entry = Rewrite(
             path=path,
             edits=tuple(

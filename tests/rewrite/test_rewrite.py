@@ -374,6 +374,28 @@ def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:
     assert [(n.rule, n.line) for n in day.notes] == [("template-variables", 2)]
 
 
+def test_commands_of_airflow_in_shell_scripts_are_rewritten(tmp_path: Path) -> None:
+    dags = tmp_path / "repo" / "dags"
+    dags.mkdir(parents=True)
+    (dags / "dag.py").write_text(
+        "from airflow import DAG\nfrom airflow.operators.bash_operator import BashOperator\n"
+        "BashOperator(task_id='t', bash_command='run.sh ')\n"
+    )
+    (dags / "run.sh").write_text("airflow initdb\nairflow clear -c --end_date {{ END_DATE }} x\n")
+    copy, config = copied(tmp_path / "repo", tmp_path)
+
+    rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+
+    after = "airflow initdb\nairflow tasks clear -y --end-date {{ ds }} x\n"
+    assert (copy.root / "dags" / "run.sh").read_text() == after
+    entry = next(e for e in rewritten.rewrites if e.path == "dags/run.sh")
+    assert {(e.rule, e.line) for e in entry.edits} == {
+        ("command-line", 2),
+        ("template-variables", 2),
+    }
+    assert [(n.rule, n.line) for n in entry.notes] == [("command-line", 1)]
+
+
 ODD = [
     b"# coding: latin-1\nfrom airflow.operators.bash_operator import BashOperator  # caf\xe9\n",
     b"\xef\xbb\xbffrom airflow.operators.bash_operator import BashOperator\n",

@@ -95,9 +95,8 @@ def _anchors(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int
 
 
 def unified_diff(path: str, before: str, after: str) -> str:
-    """A diff from ``before`` to ``after``; "" when they are equal. No text before = a new file."""
-    old, new = ("/dev/null" if not before else named(f"a/{path}")), named(f"b/{path}")
-    return _hunks(before, after, old, new)
+    """A diff of a file that is there, though it may be empty; "" when nothing changes."""
+    return _hunks(before, after, named(f"a/{path}"), named(f"b/{path}"))
 
 
 def file_diff(old: str, new: str, before: bytes, after: bytes) -> str:

@@ -126,7 +126,10 @@ def lines(migration: Migration, format_: str, *, diff: bool) -> Iterator[str | b
 
 
 def _diffs(migration: Migration) -> Iterator[str | bytes]:
-    """One of each file: a link inside the repository stays, and what it points to changes."""
+    """One of each file: a link inside the repository stays, and what it points to changes.
+
+    That of a file in an archive is shown as a remark, which ``git apply`` passes over.
+    """
     root = Path(migration.repo).resolve()
     shown = set()
     for entry in migration.rewrites:
@@ -134,14 +137,18 @@ def _diffs(migration: Migration) -> Iterator[str | bytes]:
         path = place.relative_to(root).as_posix() if place.is_relative_to(root) else entry.path
         if entry.diff and path not in shown:
             shown.add(path)
-            yield _shown(entry, path)
+            archive = _file(root, entry.path)
+            yield _shown(entry, path, "" if archive in {"", entry.path} else archive)
 
 
-def _shown(entry: Rewrite, path: str) -> str | bytes:
+def _shown(entry: Rewrite, path: str, archive: str) -> str | bytes:
     names = {named(f"{side}/{entry.path}"): named(f"{side}/{path}") for side in "ab"}
     heads = rf"^(--- |\+\+\+ )({'|'.join(map(re.escape, names))})$"
     text = re.sub(heads, lambda m: m[1] + names[m[2]], entry.diff, count=2, flags=re.M)
     text = text.removesuffix("\n")
+    if archive:
+        text = f"{archive}: --write and --output make it anew, a diff cannot\n{text}"
+        text = "\n".join(f"# {line}" for line in text.split("\n"))
     return text if entry.encoding == "utf-8" else text.encode(entry.encoding, errors="replace")
 
 
@@ -228,7 +235,7 @@ def _refuse_unheld(repo: Repo, rewritten: Rewritten) -> None:
     listed = _git(repo, "ls-files", "-z", "--cached", "--recurse-submodules", "--", ".")
     held, root = set(listed.split("\0")), repo.root.resolve()
     files = {
-        _file(repo, entry.path) for entry in rewritten.rewrites if entry.diff or entry.moved_to
+        _file(repo.root, entry.path) for entry in rewritten.rewrites if entry.diff or entry.moved_to
     }
     places = {name: os.path.relpath((root / name).resolve(), root) for name in files if name}
     unheld = sorted(name for name, place in places.items() if _as_git_says(place) not in held)
@@ -273,7 +280,7 @@ def _put_back(repo: Repo, rewritten: Rewritten) -> Iterator[Written]:
     """
     entries = {entry.path: entry for entry in rewritten.rewrites}
     gone = {e.path for e in rewritten.rewrites if e.moved_to or e.deleted}
-    kept = {_file(rewritten.repo, path) for path in entries if path not in gone}
+    kept = {_file(rewritten.repo.root, path) for path in entries if path not in gone}
     for path in sorted(kept):
         yield from _put(repo, path, path, rewritten)
     for path in sorted(gone):
@@ -311,9 +318,9 @@ def _put(repo: Repo, old: str, path: str, rewritten: Rewritten) -> Iterator[Writ
         yield Written(path=path, error=error.strerror or str(error))
 
 
-def _file(repo: Repo, name: str) -> str:
+def _file(root: Path, name: str) -> str:
     """The file that an entry stands for: itself, or the archive it is a member of."""
-    while name and not (repo.root / name).is_file():
+    while name and not (root / name).is_file():
         name = name.rpartition("/")[0]
     return name
 

@@ -24,7 +24,7 @@ from codemods.base import OwnClasses, OwnDicts
 from codemods.queries import gives_rows
 from harness.archives import python_members
 from harness.cache import cache_folder
-from harness.diffs import decoded, encoding_of, line_origins, unified_diff
+from harness.diffs import decoded, encoding_of, file_diff, line_origins, unified_diff
 from harness.files import write_atomically
 from harness.model import (
     Config,
@@ -129,7 +129,8 @@ def _rewrite_requirements(
     for name in (*included, path):
         # Whatever its encoding, the lines that nobody touches keep their bytes.
         file = repo.root / name
-        before = file.read_bytes() if repo.requirements else b""
+        there = bool(repo.requirements)
+        before = file.read_bytes() if there else b""
         changed = rewrite_requirements(
             before.decode("utf-8", errors="surrogateescape"),
             target=target,
@@ -147,7 +148,10 @@ def _rewrite_requirements(
             files_now = tuple(sorted({*repo.files, name}))
             repo = replace(repo, requirements=path, files=files_now)
         if after != before or changed.notes:
-            found.append(_requirements_entry(name, before, after, changed))
+            entry = _requirements_entry(name, before, after, changed)
+            if not there:
+                entry = replace(entry, diff=file_diff("", name, before, after))
+            found.append(entry)
     return replace(rewritten, repo=repo, rewrites=(*rewritten.rewrites, *found))
 
 

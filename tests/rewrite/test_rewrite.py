@@ -240,8 +240,7 @@ def test_origins_point_at_the_line_that_was_replaced() -> None:
 @pytest.mark.parametrize("before", ["one\ntwo\nthree", "one\r\ntwo\r\n", "", "\x0c\n"])
 def test_git_takes_the_diff(tmp_path: Path, before: str, after: str) -> None:
     path = tmp_path / "file.py"
-    if before:
-        path.write_text(before, newline="")
+    path.write_text(before, newline="")
     subprocess.run(
         ["git", "apply", "-"],
         input=unified_diff("file.py", before, after).encode(),
@@ -280,7 +279,7 @@ def test_new_requirements_are_written_where_there_were_none(tmp_path: Path) -> N
     written = io.StringIO((copy.root / "requirements.txt").read_text())
     assert any(line.startswith("apache-airflow-providers-slack") for line in written)
     entry = next(e for e in rewritten.rewrites if e.path == "requirements.txt")
-    assert entry.diff.startswith("--- /dev/null\n+++ b/requirements.txt\n")
+    assert "\nnew file mode 100644\n--- /dev/null\n+++ b/requirements.txt\n" in entry.diff
 
 
 def test_requirements_that_the_file_includes_are_rewritten_with_it(tmp_path: Path) -> None:
@@ -463,17 +462,21 @@ GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "core
 
 
 def test_git_takes_the_diff_of_what_links_point_to(tmp_path: Path) -> None:
-    """A link is no file to git: the diff is that of the file behind it, once."""
+    """A link is no file to git: the diff is that of the file behind it, once; that of a file in an
+    archive is a remark."""
     repo = tmp_path / "repo"
     (repo / "dags").mkdir(parents=True)
     (repo / "shared").mkdir()
     (repo / "shared" / "c.py").write_bytes(OLD + b"# DAG\n")
     (repo / "dags" / "one.py").symlink_to("../shared/c.py")
     (repo / "dags" / "more").symlink_to("../shared")
+    with zipfile.ZipFile(repo / "dags" / "packed.zip", "w") as packed:
+        packed.writestr("inside.py", OLD + b"# DAG\n")
     subprocess.run([*GIT, "init", "-q"], cwd=repo, check=True)
     done = migrate_repository(repo, target="2.11.0", offline=True)
     text = "".join(f"{diff!s}\n" for diff in lines(done, "text", diff=True))
-    assert text.count("+++ b/shared/c.py\n") == text.count("+++ ") == 1
+    assert [row for row in text.split("\n") if row.startswith("+++ ")] == ["+++ b/shared/c.py"]
+    assert "\n# +++ b/dags/packed.zip/inside.py\n" in text
     subprocess.run([*GIT, "apply"], cwd=repo, input=text.encode(), check=True)
     assert b"airflow.operators.bash import" in (repo / "shared" / "c.py").read_bytes()
 

@@ -249,7 +249,8 @@ def resolve_requirements(
         raise UsageError(
             f"{path} has no requirements file.",
             hint="It is looked for as requirements.txt, dags/requirements.txt and "
-            "requirements/requirements.txt.",
+            "requirements/requirements.txt, and by other names where just one asks for "
+            "apache-airflow.",
         )
     side = Side(row.role)
     return resolve(

@@ -70,6 +70,17 @@ COMPANIONS: Mapping[str, tuple[str, ...]] = {
 }
 """What may stand beside the DAG folder, in order of preference."""
 
+_REQUIREMENTS = re.compile(
+    r"(?:^|/)(?:[\w.-]*[-_.])?requirements(?:[-_.][\w.-]*)?\.(?:txt|pip)$"
+    r"|(?:^|/)requirements/[\w.-]+\.(?:txt|pip)$",
+    re.IGNORECASE,
+)
+_DEVELOPMENT = {
+    *("build", "ci", "dev", "develop", "development", "doc", "docs", "lint", "local", "test"),
+    *("testing", "tests"),
+}
+_ASKS = re.compile(rb"^\s*apache-airflow\b(?!-)", re.IGNORECASE | re.MULTILINE)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
@@ -119,6 +130,9 @@ def load(path: Path, *, config: Config, needs_dags: bool = True) -> Repo:
         for field, names in COMPANIONS.items()
         if field != "plugins"
     }
+    companions["requirements"] = companions["requirements"] or _other_requirements(
+        root, files, base
+    )
     glob, safe_mode = _core_settings(root, companions["airflow_cfg"], config, problems)
     candidates = tuple(f for f in files if _below(f, dags) and not _is_plugin(f, dags, plugins))
     listings = {
@@ -435,6 +449,20 @@ def _first_file(files: Sequence[str], base: str, dags: str, names: Sequence[str]
             if str(place) in known:
                 return str(place)
     return None
+
+
+def _other_requirements(root: Path, files: Sequence[str], base: str) -> str | None:
+    """The one requirements file of another name or place that asks for Airflow; without such, the
+    one beside the DAG folder that is not for development alone."""
+    named = [
+        f
+        for f in files
+        if _REQUIREMENTS.search(f) and not _DEVELOPMENT & set(re.split(r"[^a-z]+", f.lower()))
+    ]
+    asking = [f for f in named if _ASKS.search(_content(root / f))]
+    beside = [f for f in named if {base, "."} & {_parent(f), _parent(_parent(f))}]
+    found = asking or beside
+    return found[0] if len(found) == 1 else None
 
 
 def _core_settings(

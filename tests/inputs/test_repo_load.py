@@ -64,6 +64,26 @@ def test_companions_in_other_places(tmp_path: Path, field: str, place: str) -> N
     assert getattr(load(tmp_path), field) == place
 
 
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"requirements-airflow.txt": "six\n"}, "requirements-airflow.txt"),
+        ({"requirements/base.txt": "", "requirements/dev.txt": ""}, "requirements/base.txt"),
+        ({"a_requirements.txt": "", "docker/requirements.txt": "Apache-Airflow[s3]==1.10.9\n"},
+         "docker/requirements.txt"),
+        ({"a_requirements.txt": "", "requirements_b.txt": ""}, None),
+        ({"lambdas/x/requirements.txt": "apache-airflow-providers-http\n"}, None),
+        ({"requirements-test.txt": "apache-airflow==1.10.9\n", "notes.txt": ""}, None),
+    ],
+)  # fmt: skip
+def test_requirements_of_another_name(
+    tmp_path: Path, files: dict[str, str], found: str | None
+) -> None:
+    """The one that asks for Airflow, else the only one beside the DAG folder."""
+    make(tmp_path, "dags/a.py", **files)
+    assert load(tmp_path).requirements == found
+
+
 def test_the_root_comes_before_other_places(tmp_path: Path) -> None:
     make(tmp_path, "dags/a.py", **{"dags/requirements.txt": "", "requirements.txt": ""})
     assert load(tmp_path).requirements == "requirements.txt"

@@ -19,6 +19,7 @@ ID = "subclass-contracts"
 _LINK = "BaseOperatorLink"
 _DATE = "operator.dag.get_dagrun(run_id=ti_key.run_id).execution_date"
 _AWS = "airflow.contrib.hooks.aws_hook.AwsHook"
+_EMR = "airflow.contrib.sensors.emr_base_sensor.EmrBaseSensor"
 # Class → properties that cannot be set and that 1.10 did not have, and since when.
 # Source: models/taskmixin.py and models/baseoperator.py of 2.0.0 and 2.9.0, base_aws.py of
 # apache-airflow-providers-amazon 4.0.0.
@@ -37,6 +38,26 @@ _READ_ONLY = {
         "verify": "apache-airflow-providers-amazon>=4.0",
     },
 }
+# Class → method of 1.10 → the argument that the target's own code gives it besides, with its
+# default, and since when. Source: sensors/emr.py of apache-airflow-providers-amazon 6.0.0 and
+# 7.1.0, base_aws.py of 8.2.0, hooks/http.py of apache-airflow-providers-http 4.13.2 and 5.3.0,
+# hooks/sql.py of apache-airflow-providers-common-sql 1.2.0 and 1.3.0.
+_GIVEN = {
+    _EMR: {"get_emr_response": ("context=None", "apache-airflow-providers-amazon>=7.0")},
+    _AWS: {"get_session": ("deferrable=False", "apache-airflow-providers-amazon>=8.2")},
+    "airflow.hooks.http_hook.HttpHook": {
+        "get_conn": ("extra_options=None", "apache-airflow-providers-http>=5.0"),
+    },
+    "airflow.hooks.dbapi_hook.DbApiHook": {
+        "run": ("handler=None", "apache-airflow-providers-common-sql>=1.3"),
+    },
+}
+# What such a method has to do with it: not only to take it.
+_USE = {
+    "run": "get_records and get_first of the target read what handler(cursor) gives: take "
+    "handler=None, split_statements=False and return_last=True, hand them on to super().run and "
+    "return what it returns",
+}
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
@@ -52,6 +73,61 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             if path in lineage:
                 wanted = {name for name, since in names.items() if target.has(since)}
                 yield from _assigned(cls, wanted)
+        for path in sorted(lineage & _GIVEN.keys()):
+            for name, (argument, since) in _GIVEN[path].items():
+                if target.has(since):
+                    yield from _given(source, cls, name, argument)
+        if _EMR in lineage and target.has("apache-airflow>=2.0"):
+            yield from _states(cls, lineage)
+
+
+def _given(source: Source, cls: ast.ClassDef, name: str, argument: str) -> Iterator[Change]:
+    """A method that the target's own code calls with one argument more."""
+    for method in cls.body:
+        if not isinstance(method, ast.FunctionDef) or method.name != name:
+            continue
+        a = method.args
+        plain = [*a.posonlyargs, *a.args]
+        word = argument.partition("=")[0]
+        if a.kwarg or any(x.arg == word for x in [*plain, *a.kwonlyargs]):
+            continue
+        message = f"{cls.name}.{name} is called with {word} by the target's own code"
+        calls = [
+            n
+            for n in ast.walk(method)
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == name
+        ]
+        inside = [source.text[: source.span(x)[0]].rstrip()[-1:] for x in a.defaults[-1:]] == ["("]
+        starred = not plain or a.vararg or a.kwonlyargs
+        if name in _USE or starred or inside or (calls and word == "context"):
+            fix = _USE.get(name, f"Take {argument} and hand it on where the method calls super()")
+            yield Note.at(method, rule=ID, message=message, fix=fix)
+            continue
+        last = a.defaults[-1] if a.defaults else plain[-1]
+        at = source.offset(last.end_lineno or 0, last.end_col_offset or 0)
+        yield Step(
+            rule=ID,
+            line=method.lineno,
+            message=message,
+            operations=(Insert(at=at, code=f", {argument}"),),
+        )
+
+
+def _states(cls: ast.ClassDef, lineage: set[str]) -> Iterator[Note]:
+    """The states that 1.10 asked of a subclass of its own base sensor; those of its other sensors
+    are lost attributes."""
+    if any(path.endswith((".EmrJobFlowSensor", ".EmrStepSensor")) for path in lineage):
+        return
+    for statement in cls.body:
+        if _defines(statement, "NON_TERMINAL_STATES"):
+            yield Note.at(
+                statement,
+                rule=ID,
+                message=f"{cls.name}.NON_TERMINAL_STATES and FAILED_STATE are not read by the "
+                "target's class, which waits for self.target_states",
+                fix="Set self.target_states (the states in which it ends) and self.failed_states "
+                "in __init__, after super().__init__",
+            )
 
 
 def _lineage(source: Source, cls: ast.ClassDef) -> set[str]:
@@ -270,8 +346,68 @@ RULE = Rule(
             ),
             notes=("Ask.output cannot be set",),
         ),
+        Example(
+            before=lines(
+                "from airflow.contrib.sensors.emr_base_sensor import EmrBaseSensor",
+                "from airflow.hooks.http_hook import HttpHook",
+                "from airflow.hooks.postgres_hook import PostgresHook",
+                "",
+                "",
+                "class Idle(EmrBaseSensor):",
+                "    NON_TERMINAL_STATES = ['RUNNING']",
+                "",
+                "    def get_emr_response(self):",
+                "        return ask()",
+                "",
+                "",
+                "class Signed(HttpHook):",
+                "    def get_conn(self, headers=None):",
+                "        return super().get_conn(sign(headers))",
+                "",
+                "",
+                "class Told(PostgresHook):",
+                "    def run(self, sql, autocommit=False, parameters=None):",
+                "        self.log.info('%s', sql)",
+                "        super().run(sql, autocommit, parameters)",
+            ),
+            after=lines(
+                "from airflow.providers.amazon.aws.sensors.emr import EmrBaseSensor",
+                "from airflow.providers.http.hooks.http import HttpHook",
+                "from airflow.providers.postgres.hooks.postgres import PostgresHook",
+                "",
+                "",
+                "class Idle(EmrBaseSensor):",
+                "    NON_TERMINAL_STATES = ['RUNNING']",
+                "",
+                "    def get_emr_response(self, context=None):",
+                "        return ask()",
+                "",
+                "",
+                "class Signed(HttpHook):",
+                "    def get_conn(self, headers=None, extra_options=None):",
+                "        return super().get_conn(sign(headers))",
+                "",
+                "",
+                "class Told(PostgresHook):",
+                "    def run(self, sql, autocommit=False, parameters=None):",
+                "        self.log.info('%s', sql)",
+                "        super().run(sql, autocommit, parameters)",
+            ),
+            notes=(
+                "Idle.NON_TERMINAL_STATES and FAILED_STATE are not read",
+                "Told.run is called with handler",
+            ),
+        ),
     ),
     keeps=(
+        lines(
+            "from airflow.providers.http.hooks.http import HttpHook",
+            "",
+            "",
+            "class Signed(HttpHook):",
+            "    def get_conn(self, headers=None, **kwargs):",
+            "        return super().get_conn(headers, **kwargs)",
+        ),
         lines(
             "from airflow.models import BaseOperator",
             "",

@@ -20,11 +20,19 @@ RUN = "airflow.models.dagrun.DagRun"
 INSTANCE = "airflow.models.taskinstance.TaskInstance"
 CONNECTION = "airflow.models.connection.Connection"
 POOL = "airflow.models.pool.Pool"
+DATE = "pendulum.Pendulum"
 _CONTEXT = "context"
 _BIGQUERY = "airflow.contrib.hooks.bigquery_hook"
 HOOK = "airflow.hooks.base_hook.BaseHook"
 # What 1.10 gives to callables, templates and execute().
-_GIVEN = {"dag": DAG, "task": TASK, "ti": INSTANCE, "task_instance": INSTANCE, "dag_run": RUN}
+GIVEN = {
+    "dag": DAG,
+    "task": TASK,
+    "ti": INSTANCE,
+    "task_instance": INSTANCE,
+    "dag_run": RUN,
+    **dict.fromkeys(("execution_date", "next_execution_date", "prev_execution_date"), DATE),
+}
 _CALLBACKS = {"on_failure_callback", "on_success_callback", "on_retry_callback"}
 _WITH_CONTEXT = {"execute", "poke", "pre_execute", "post_execute"}
 # Operator → its hook: what ``get_hook()``, ``get_db_hook()`` or ``hook`` give.
@@ -122,6 +130,9 @@ _HOOK_NAMES = ("get_hook", "get_db_hook", "hook")
 # Class → attribute or method → the class of what it gives; ``*`` before several of them.
 # Source: airflow/models, operators and contrib of 1.10.15.
 _GIVES: Mapping[str, Mapping[str, str]] = {
+    DATE: dict.fromkeys(
+        ("add", "at", "copy", "end_of", "in_timezone", "in_tz", "on", "start_of", "subtract"), DATE
+    ),
     DAG: {
         "create_dagrun": RUN,
         "get_dagrun": RUN,
@@ -324,7 +335,7 @@ class Instances:
         first = arguments[1:2] if method else arguments[:1]
         told = (method and name in _WITH_CONTEXT) or (not method and name in self.callbacks)
         for argument in arguments:
-            path = _GIVEN.get(argument.arg, "") if a.kwarg is not None else ""
+            path = GIVEN.get(argument.arg, "") if a.kwarg is not None else ""
             if argument.arg in {_CONTEXT, "kwargs"} or (told and argument in first):
                 path = _CONTEXT
             given = _Given(kind=_kind(path))
@@ -380,7 +391,7 @@ class Instances:
                 and whole.path == _CONTEXT
                 and isinstance(node.slice, ast.Constant)
             ):
-                return _kind(_GIVEN.get(str(node.slice.value), ""))
+                return _kind(GIVEN.get(str(node.slice.value), ""))
             several = whole is not None and whole.many
             return whole if isinstance(node.slice, ast.Slice) and several else _item(whole)
         if isinstance(node, ast.Attribute):
@@ -527,7 +538,7 @@ class Instances:
         owner = self.kind(func.value, depth)
         if owner is not None and owner.path == _CONTEXT and func.attr in {"get", "pop"}:
             key = node.args[0] if node.args else None
-            return _kind(_GIVEN.get(str(key.value), "")) if isinstance(key, ast.Constant) else None
+            return _kind(GIVEN.get(str(key.value), "")) if isinstance(key, ast.Constant) else None
         if owner is not None and owner.many:
             return _item(owner) if func.attr in _ONE else owner if func.attr in _SAME else None
         if func.attr == "query" and len(node.args) == 1:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from jinja2 import Environment, TemplateError, meta
 
 from codemods.base import Edit, Migration, Note
+from codemods.instances import DATE, GIVEN
+from codemods.model_names import ROWS
 from codemods.target import Target
 
 ID = "template-variables"
@@ -31,6 +34,7 @@ class Variable:
     unsafe: bool = False
     earlier: str = ""
     python: str = ""
+    advice: str = ""  # where none of that says it
 
     def written(self, context: str) -> str:
         """The code in a callable whose context bears this name."""
@@ -118,10 +122,21 @@ VARIABLES = {
         ),
     )
 }
-# Pendulum's dates in the context: 1 (Airflow 1.10) formats "%Y", 2 and 3 format "YYYY".
-_DATES = {"execution_date", "next_execution_date", "prev_execution_date", "logical_date"}
+# What Pendulum 3 writes with a space where 1 and 2 wrote a T, as ``isoformat`` does in all.
+_SPACED = "apache-airflow>=2.8"
+_WRITTEN = {
+    "execution_date": "ts",
+    "next_execution_date": "data_interval_end.isoformat()",
+}
+# Filters that take a text of what they are given.
+_OF_TEXT = {"e", "escape", "lower", "regex_replace", "replace", "string", "trim", "truncate"}
+_HELD = GIVEN | {"logical_date": DATE}
 
-_MENTIONED = re.compile(rf"\b(?:{'|'.join(VARIABLES)}|logical_date)\b")
+_ATTRIBUTES = sorted({name for path in _HELD.values() for name in ROWS[path]})
+_MENTIONED = re.compile(
+    rf"\b(?:{'|'.join(VARIABLES)}|logical_date"
+    rf"|(?:{'|'.join(_HELD)})\.(?:{'|'.join(_ATTRIBUTES)}))\b"
+)
 _BLOCK = re.compile(r"\{\{|\{%")
 
 
@@ -148,13 +163,23 @@ def gone(name: str, target: Target) -> Variable | None:
 
 def message(variable: Variable) -> str:
     """What there is to say about a variable."""
-    verb = "is gone in Airflow 2" if variable.since == _GONE else "warns since Airflow 2.2"
-    return f"{variable.name} {verb}"
+    verbs = {_GONE: "is gone in Airflow 2", _WARNS: "warns since Airflow 2.2"}
+    other = f"is something else since Airflow {variable.since.rpartition('=')[2]}"
+    return f"{variable.name} {verbs.get(variable.since, other)}"
+
+
+class _Any(dict[str, Any]):
+    """Filters, or tests, of whatever name: Airflow has more, and so may have the user."""
+
+    def get(self, key: str, default: object = None) -> Any:
+        return super().get(key, default or str)
 
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    return Environment(extensions=["jinja2.ext.do"], keep_trailing_newline=True)  # noqa: S701 – never rendered
+    made = Environment(extensions=["jinja2.ext.do"], keep_trailing_newline=True)  # noqa: S701 – never rendered
+    made.filters, made.tests = _Any(made.filters), _Any(made.tests)
+    return made
 
 
 def places(text: str, target: Target, own: Collection[str] = ()) -> list[Found]:
@@ -186,19 +211,16 @@ def places(text: str, target: Target, own: Collection[str] = ()) -> list[Found]:
         after = [value for _, _, value in spans[index + 1 : index + 5]]
         if kind != "name" or before in {".", "set", "for"} or after[:1] == ["="]:
             continue
-        if name in _DATES and name in free and _strftime(after):
-            dot = text.index("format", spans[index + 2][0])
-            found.append(
-                Found(
-                    start=dot,
-                    end=dot + len("format"),
-                    variable=Variable(name=f"{name}.format", since=_GONE, new="strftime"),
-                    code="strftime",
-                )
-            )
+        if name in free and name in _HELD and after[:1] == ["."]:
+            of = _attribute(name, after[1:], target)
+            if of is not None:
+                dot = spans[index + 2][0]
+                found.append(Found(start=dot, end=dot + len(after[1]), variable=of, code=of.new))
         if variable is None:
             continue
         alone = before in {"{{", "{{-"} and (index + 1 == len(spans) or _ends(spans, index + 1))
+        if name in _WRITTEN and target.has(_SPACED) and _text(before, after, alone):
+            variable = replace(variable, new=_WRITTEN[name])
         code = variable.new
         if code and not variable.closed and not alone:
             code = f"({code})"
@@ -210,9 +232,28 @@ def _ends(spans: list[tuple[int, str, str]], index: int) -> bool:
     return spans[index][1] in {"variable_begin", "block_begin"} or spans[index][2] == "|"
 
 
-def _strftime(after: list[str]) -> bool:
-    """``.format("…%Y…")``: Pendulum 1's own strftime."""
-    return after[:3] == [".", "format", "("] and len(after) > 3 and "%" in after[3]
+def _text(before: str, after: list[str], alone: bool) -> bool:
+    """Whether a value is written as text where it stands."""
+    if after[:1] == ["|"]:
+        return after[1] in _OF_TEXT
+    return alone or "~" in {before, *after[:1]}
+
+
+def _attribute(owner: str, after: list[str], target: Target) -> Variable | None:
+    """What became of an attribute of a variable, when the target has it no more or warns."""
+    row = ROWS[_HELD[owner]].get(after[0])
+    if row is None or not target.has(f"apache-airflow>={row.since}"):
+        return None
+    if row.given and not (after[1:2] == ["("] and row.given in "".join(after[2:3])):
+        return None
+    # A text inside would need the other quotes than those around the template.
+    new = "" if '"' in row.new else row.new
+    return Variable(
+        name=f"{owner}.{after[0]}",
+        since=f"apache-airflow>={row.since}",
+        new=new,
+        advice=row.said(owner),
+    )
 
 
 def rewrite_template(
@@ -244,7 +285,9 @@ def rewrite_template(
 def note(variable: Variable, line: int, column: int, *, python: str = "") -> Note:
     """What a person must decide about a variable; ``python`` names the context of a callable."""
     code = variable.written(python) if python else variable.new or variable.earlier
-    if not variable.new:
+    if variable.advice:
+        fix = variable.advice
+    elif not variable.new:
         fix = f"Take it from the run, for instance `{code}` for a daily schedule"
     elif variable.unsafe:
         fix = f"Use `{code}`: it has another value in runs that are triggered by hand"

@@ -129,7 +129,7 @@ RULE = Rule(
                 "",
                 'command = """',
                 "set -eu",
-                "airflow dags pause x_{{ logical_date }} -S d; "
+                "airflow dags pause x_{{ ts }} -S d; "
                 "/usr/bin/airflow tasks clear -y --start-date b x",
                 '"""',
                 "BashOperator(task_id='a', bash_command=command)",

@@ -13,8 +13,8 @@ from codemods.changes import Change, Compose, EditCall, Operation, Step
 from codemods.constructors import DROP, Constructor, baseline
 from codemods.instances import TASK, instances
 from codemods.methods import baseline_methods, method_names
+from codemods.model_names import ROWS
 from codemods.rules._text import lines, sentence
-from codemods.rules.model_attributes import ROWS
 from codemods.source import Source
 from codemods.target import Target
 

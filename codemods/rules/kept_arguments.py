@@ -13,8 +13,8 @@ from codemods.changes import Change, Step
 from codemods.heritage import signature_of
 from codemods.instances import HOOK, TASK, Instances, instances
 from codemods.methods import baseline_methods
+from codemods.model_names import ROWS
 from codemods.rules._text import lines, sentence
-from codemods.rules.model_attributes import ROWS
 from codemods.settling import calls_by_path, settle
 from codemods.source import Source
 from codemods.target import Target

@@ -14,9 +14,9 @@ from codemods.constructors import baseline
 from codemods.heritage import bases, heritage, kin, own_at, signature_of
 from codemods.instances import TASK, instances
 from codemods.methods import baseline_methods
+from codemods.model_names import ROWS
 from codemods.rules._text import lines
 from codemods.rules.kept_arguments import tells
-from codemods.rules.model_attributes import ROWS
 from codemods.settling import calls_by_path, settle
 from codemods.source import Source
 from codemods.target import Target

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, EditCall, NewImport, Rebind, Replace, Step
+from codemods.changes import (
+    Change,
+    Compose,
+    EditCall,
+    Insert,
+    NewImport,
+    Operation,
+    Rebind,
+    Replace,
+    Step,
+)
+from codemods.instances import DATE, instances
 from codemods.rules._text import lines
 from codemods.scopes import Binding, Use
 from codemods.source import Source
 from codemods.target import Target
+from codemods.values import text_of
 
 ID = "pendulum-names"
 # Name → its successor, and from which Airflow on: Pendulum 2 came with 2.0, Pendulum 3 with 2.8.
@@ -32,6 +45,8 @@ _GONE = {
 _MAKERS = ("pendulum.Pendulum", "pendulum.create", "pendulum.datetime")
 # What is asked of the class in 1 is a function of the module in all.
 _FUNCTIONS = {"instance", "now", "parse", "today", "tomorrow", "yesterday"}
+_FIELD = re.compile(r"{[^{}]*}")
+_SPACE = "the target's Pendulum writes a date with a space where 1.10's wrote a T"
 
 
 def _successor(name: str, target: Target) -> str:
@@ -120,10 +135,52 @@ def _zones(source: Source) -> Iterator[Change]:
             )
 
 
+def _texts(source: Source) -> Iterator[Change]:
+    """``str(execution_date)`` and the like: Pendulum 3 writes a space where 1 and 2 wrote a T."""
+    if "execution_date" not in source.text:
+        return
+    known = instances(source)
+    for call in source.plain_calls:
+        func = call.func
+        values: Sequence[ast.expr] = ()
+        if isinstance(func, ast.Name) and func.id == "str" and len(call.args) == 1:
+            values = call.args
+        elif isinstance(func, ast.Attribute) and func.attr == "format":
+            plain = ":" not in "".join(_FIELD.findall(text_of(func.value) or "{:}"))
+            values = [*call.args, *(k.value for k in call.keywords)] if plain else ()
+        whole = call if isinstance(func, ast.Name) else None
+        yield from (_written(source, v, whole) for v in values if known.path(v) == DATE)
+    for node in source.nodes:
+        if isinstance(node, ast.FormattedValue) and node.format_spec is None:
+            if node.conversion == -1 and known.path(node.value) == DATE:
+                yield Note.at(node, rule=ID, message=_SPACE, fix=f"Write {_iso(node.value)}")
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+            given = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
+            if text_of(node.left) is not None:
+                yield from (_written(source, v) for v in given if known.path(v) == DATE)
+
+
+def _iso(value: ast.expr) -> str:
+    return f"{ast.unparse(value)}.isoformat()"
+
+
+def _written(source: Source, value: ast.expr, whole: ast.expr | None = None) -> Change:
+    """A date that becomes text, by a call of ``str`` as a ``whole``; a parameter may be anything
+    if somebody else calls the function."""
+    if isinstance(value, ast.Name):
+        return Note.at(value, rule=ID, message=_SPACE, fix=f"Write {_iso(value)}")
+    operation: Operation = Insert(at=source.span(value)[1], code=".isoformat()")
+    if whole is not None:
+        operation = Compose(node=whole, parts=(value, ".isoformat()"))
+    return Step(rule=ID, line=value.lineno, message=_SPACE, operations=(operation,))
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
     if not target.has("apache-airflow>=2.0"):
         return
     yield from _zones(source)
+    if target.has("apache-airflow>=2.8"):
+        yield from _texts(source)
     for binding in source.bindings:
         if binding.path == "pendulum":
             for use in binding.uses:
@@ -137,7 +194,8 @@ RULE = Rule(
     id=ID,
     title="Name Pendulum's classes as the target's Pendulum does",
     why="Airflow 1.10 came with Pendulum 1, 2.0 with Pendulum 2 and 2.8 with Pendulum 3; those "
-    "have no Pendulum, create or utcnow, and the import or the call raises.",
+    "have no Pendulum, create or utcnow, and the import or the call raises. Pendulum 3 writes a "
+    "date with a space for the T: paths and keys that are made of one are others.",
     examples=(
         Example(
             before=lines(
@@ -186,6 +244,27 @@ RULE = Rule(
                 "DAG('d', schedule=None, start_date=Pendulum(2020, 1, 1))",
             ),
             notes=("pendulum.datetime(...) makes one in UTC",),
+        ),
+        Example(
+            before=lines(
+                "from airflow.operators.python import PythonOperator",
+                "",
+                "",
+                "def load(**kwargs):",
+                "    nxt = kwargs['next_execution_date']",
+                "    print(str(kwargs['execution_date']), '%s' % nxt.add(1))",
+                "    return f'{nxt}', '{}/x'.format(nxt.subtract(days=1))",
+            ),
+            after=lines(
+                "from airflow.operators.python import PythonOperator",
+                "",
+                "",
+                "def load(**kwargs):",
+                "    nxt = kwargs['next_execution_date']",
+                "    print(kwargs['execution_date'].isoformat(), '%s' % nxt.add(1).isoformat())",
+                "    return f'{nxt}', '{}/x'.format(nxt.subtract(days=1).isoformat())",
+            ),
+            notes=("Write nxt.isoformat()",),
         ),
     ),
     keeps=(

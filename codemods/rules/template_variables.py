@@ -49,13 +49,11 @@ class _Templates:
 
     def find(self) -> Iterator[Change]:
         text = self.source.text
-        if not any(name in text for name in VARIABLES):
-            return
         if mentions(text) and not self._renders_itself():
             own = self._own_names()
             for node, doubled in self._strings():
                 yield from self._string(node, doubled, own)
-        for function in self._callables():
+        for function in self._callables() if any(name in text for name in VARIABLES) else ():
             yield from self._function(function)
 
     # -- strings -----------------------------------------------------------------------------
@@ -137,14 +135,16 @@ class _Templates:
 
     # -- callables ---------------------------------------------------------------------------
 
-    def _callables(self) -> Iterator[ast.FunctionDef]:
+    def _callables(self) -> Iterator[ast.FunctionDef | ast.Lambda]:
         """Functions that Airflow calls with the context."""
-        given = {
-            keyword.value.id
+        values = [
+            keyword.value
             for call in self.source.plain_calls
             for keyword in call.keywords
-            if keyword.arg and _GIVEN.fullmatch(keyword.arg) and isinstance(keyword.value, ast.Name)
-        }
+            if keyword.arg and _GIVEN.fullmatch(keyword.arg)
+        ]
+        yield from (value for value in values if isinstance(value, ast.Lambda))
+        given = {value.id for value in values if isinstance(value, ast.Name)}
         for node in self.source.nodes:
             if not isinstance(node, ast.FunctionDef):
                 continue
@@ -157,7 +157,7 @@ class _Templates:
             ):
                 yield node
 
-    def _function(self, node: ast.FunctionDef) -> Iterator[Change]:
+    def _function(self, node: ast.FunctionDef | ast.Lambda) -> Iterator[Change]:
         holders = {node.args.kwarg.arg} if node.args.kwarg else set()
         holders |= {a.arg for a in node.args.args if a.arg in ("context", "ctx")}
         given = self._given_otherwise
@@ -216,14 +216,14 @@ class _Templates:
         return None
 
     def _argument(
-        self, node: ast.FunctionDef, argument: ast.arg, variable: Variable
+        self, node: ast.FunctionDef | ast.Lambda, argument: ast.arg, variable: Variable
     ) -> Iterator[Change]:
         """``def f(execution_date, **kwargs)``: renamed when nobody but Airflow calls it."""
         names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
         taken = {n.id for n in names} | {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)}
         called = any(
             isinstance(call.func, ast.Name | ast.Attribute)
-            and ast.unparse(call.func).rpartition(".")[2] == node.name
+            and ast.unparse(call.func).rpartition(".")[2] == getattr(node, "name", None)
             for call in self.source.plain_calls
         )
         nested = any(
@@ -268,20 +268,25 @@ _NEXT = lines(_BASH, "", "BashOperator(task_id='b', bash_command='run {{ next_ds
 RULE = Rule(
     id=ID,
     title="Name in templates what the target's context has",
-    why="END_DATE, end_date, latest_date and tables are gone since 2.0: Jinja renders nothing for "
-    "them. Others warn since 2.2. The same holds for template files that operators load and for "
-    "callables that get the context.",
+    why="END_DATE, end_date, latest_date and tables are gone since 2.0, and so are attributes of "
+    "dag, task and ti: Jinja renders nothing for them. Others warn since 2.2. A date is written "
+    "with a space since 2.8, where ts still has the T. The same holds for template files that "
+    "operators load and for callables that get the context.",
     examples=(
         Example(
             before=lines(
                 _BASH,
                 "",
                 "BashOperator(task_id='b', bash_command='run {{ END_DATE }} {{ execution_date }}')",
+                "BashOperator(task_id='c', bash_command='{{ execution_date.add(days=1) | ds }}')",
+                "BashOperator(task_id='d', bash_command='{{ dag.latest_execution_date }}')",
             ),
             after=lines(
                 _BASH,
                 "",
-                "BashOperator(task_id='b', bash_command='run {{ ds }} {{ logical_date }}')",
+                "BashOperator(task_id='b', bash_command='run {{ ds }} {{ ts }}')",
+                "BashOperator(task_id='c', bash_command='{{ logical_date.add(days=1) | ds }}')",
+                "BashOperator(task_id='d', bash_command='{{ dag.get_latest_execution_date() }}')",
             ),
         ),
         Example(

@@ -40,6 +40,12 @@ def target(newest: dict[str, str]) -> Target:
         ("{{ execution_date.format('%Y') }}", "{{ logical_date.strftime('%Y') }}"),
         ("a\r\n{{ END_DATE }}\r\n", "a\r\n{{ ds }}\r\n"),
         ("{{ macros.ds_add(latest_date, 7) }}", "{{ macros.ds_add(ds, 7) }}"),
+        ("{{ execution_date }}", "{{ ts }}"),
+        ("{{ execution_date | replace(':', '') }}", "{{ ts | replace(':', '') }}"),
+        ("{{ execution_date | my_own }}", "{{ logical_date | my_own }}"),
+        ("{{ 'at-' ~ execution_date }}", "{{ 'at-' ~ ts }}"),
+        ("{{ dag.concurrency + 1 }}", "{{ dag.max_active_tasks + 1 }}"),
+        ("{{ ti.previous_ti.start_date }}", "{{ ti.get_previous_ti().start_date }}"),
     ],
 )
 def test_a_variable_gets_the_name_of_its_value(before: str, after: str, target: Target) -> None:
@@ -66,10 +72,26 @@ def test_a_variable_gets_the_name_of_its_value(before: str, after: str, target: 
         "{{ end_date",
         "{{ logical_date.format('YYYY') }}",
         "{{ data_interval_end | ds }}",
+        "{{ dag.fileloc }} {{ my.dag.concurrency }}",
+        "{% set dag = x %}{{ dag.concurrency }}",
     ],
 )
 def test_other_names_stay(text: str, target: Target) -> None:
     assert rewrite_template(text, target) == rewrite_template("", target)
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("{{ execution_date.day_of_week }}", "Write (execution_date.isoweekday() % 7)"),
+        ("{{ next_execution_date }}", "Use `data_interval_end.isoformat()`"),
+        ("{{ ti.log_filepath }}", "Use ti.log_url"),
+        ("{{ ti.previous_execution_date_success }}", 'Use ti.get_previous_execution_date(state="'),
+    ],
+)
+def test_what_a_person_must_see_to(text: str, fix: str, target: Target) -> None:
+    notes = rewrite_template(text, target).notes
+    assert any(note.fix.startswith(fix) for note in notes)
 
 
 @pytest.mark.parametrize("name", sorted(VARIABLES))

@@ -172,10 +172,11 @@ def _call(
     plain = isinstance(func.value, ast.Name) and path.rpartition(".")[2] in {cls, func.value.id}
     if plain and func.attr == "get_connections" and _CONNECTIONS in after.lineage:
         arguments = source.text[source.span(func)[1] : source.span(node)[1]]
-        code = f"[{source.segment(func.value)}.get_connection{arguments}]"
+        code = f"{source.segment(func.value)}.get_connection{arguments}"
+        first = _first_of(source, node)
         yield Step.replace(
-            node,
-            code,
+            first or node,
+            code if first else f"[{code}]",
             rule=ID,
             message="a connection id names one connection: get_connections is get_connection",
         )
@@ -199,6 +200,15 @@ def _call(
     method = f"{cls}.{name}"
     yield from _said_of(node, method, mapped, new)
     yield from _edited(node, func, method, mapped)
+
+
+def _first_of(source: Source, node: ast.Call) -> ast.Subscript | None:
+    """``node[0]``."""
+    for one in ast.walk(source.tree):
+        match one:
+            case ast.Subscript(value=value, slice=ast.Constant(value=0)) if value is node:
+                return one
+    return None
 
 
 def _said_of(node: ast.Call, method: str, mapped: _Mapped, new: Constructor) -> Iterator[Note]:
@@ -291,6 +301,7 @@ RULE = Rule(
                 "from airflow.hooks.slack_hook import SlackHook",
                 "",
                 "hosts = [c.host for c in BaseHook.get_connections('web')]",
+                "host = BaseHook.get_connections('web')[0].host",
                 "slack = SlackHook(slack_conn_id='s')",
                 "slack.call('chat.postMessage', api_params={'text': 'hello'})",
                 "DataProcHook().submit('p', job, 'r')",
@@ -303,6 +314,7 @@ RULE = Rule(
                 "from airflow.providers.slack.hooks.slack import SlackHook",
                 "",
                 "hosts = [c.host for c in [BaseHook.get_connection('web')]]",
+                "host = BaseHook.get_connection('web').host",
                 "slack = SlackHook(slack_conn_id='s')",
                 "slack.call('chat.postMessage', json={'text': 'hello'})",
                 "DataprocHook().submit('p', job, 'r')",

@@ -14,11 +14,11 @@ from codemods.target import Target
 ID = "implicit-schedule"
 
 
-def _timedelta(source: Source) -> tuple[str, NewImport | None]:
+def _timedelta(source: Source, target: Target) -> tuple[str, NewImport | None]:
     """How the text can write ``timedelta``, and the import that it lacks for it."""
     for binding in source.bindings:
         if binding.scope is source.module and binding.tower is None:
-            if binding.path == "datetime.timedelta":
+            if target.resolve(binding.path).path == "datetime.timedelta":
                 return binding.name, None
             if binding.path == "datetime" and binding.name not in source.module.others:
                 return f"{binding.name}.timedelta", None
@@ -53,7 +53,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                 "as soon as there is a schedule",
             )
             continue
-        code, new = _timedelta(source)
+        code, new = _timedelta(source, target)
         add = () if new is None else (AddImport(near=made.use.bindings[0], new=new),)
         yield Step(
             rule=ID,
@@ -80,6 +80,21 @@ RULE = Rule(
                 "from airflow import DAG",
                 "",
                 "dag = DAG('d', start_date=datetime(2020, 1, 1), schedule=timedelta(days=1))",
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "from airflow.utils.dates import timedelta",
+                "",
+                "dag = DAG('d', start_date=START, dagrun_timeout=timedelta(hours=1))",
+            ),
+            after=lines(
+                "from airflow import DAG",
+                "from datetime import timedelta",
+                "",
+                "dag = DAG('d', start_date=START, dagrun_timeout=timedelta(hours=1), "
+                "schedule=timedelta(days=1))",
             ),
         ),
         Example(

@@ -279,6 +279,7 @@ def test_git_takes_the_moves(tmp_path: Path, write: bool) -> None:
             "plugins/pack/macros.py": "def week(ds):\n    return ds\n",
         },
     )
+    (repo / "plugins/ops/load.py").chmod(0o755)
     git = shutil.which("git") or "git"
     out = tmp_path / "out"
     done = migrate(repo, target="2.11.0", output=out, offline=True)
@@ -294,6 +295,8 @@ def test_git_takes_the_moves(tmp_path: Path, write: bool) -> None:
     assert trees[0] == trees[1]
     assert "plugins/pack_plugin.py" in trees[0]
     assert "plugins/ops" not in trees[0], "no empty folder is left"
+    modes = [(t / "dags/ops/load.py").stat().st_mode & 0o777 for t in (repo, out)]
+    assert modes == [0o755, 0o755]
 
 
 def test_nothing_is_written_through_a_link_that_leads_out(tmp_path: Path) -> None:

@@ -425,7 +425,10 @@ def test_odd_bytes_survive_and_git_takes_their_diff(tmp_path: Path, data: bytes)
     for name in ("dags/dag.py", "requirements.txt"):
         assert (repo / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
     assert (repo / "requirements.txt").read_bytes().endswith(b"# caf\xe9\r\nboto3\r\n")
-    assert "dags/dag.py" in "".join(map(str, lines(done, "json", diff=False)))
+    (text,) = lines(done, "json", diff=False)
+    (entry,) = (e for e in json.loads(text)["rewrites"] if e["path"] == "dags/dag.py")
+    at = len(data[: data.index(b"airflow")].splitlines())
+    assert [(edit["rule"], edit["line"]) for edit in entry["edits"]] == [("moved-import", at)]
 
 
 def test_write_goes_on_after_a_file_that_fails(tmp_path: Path) -> None:
@@ -510,6 +513,8 @@ def test_write_changes_only_what_git_can_bring_back(tmp_path: Path) -> None:
     for repo in (whole, tmp_path / "linked", above / "whole"):
         migrate_repository(repo / "air flow", target="2.11.0", write=True, offline=True)
         assert all(rewritten_in(repo, name) for name in names)
+    with pytest.raises(UsageError, match="changes that are not committed"):
+        migrate_repository(whole / "air flow", target="2.11.0", write=True, offline=True)
 
     repo = committed(tmp_path / "repo", "dags/a.py", "dags/b.py", ignored="dags/b.py")
     with pytest.raises(UsageError, match=r"git does not hold .*: dags/b\.py"):
@@ -547,6 +552,22 @@ def test_without_git_write_is_refused_in_words(
         monkeypatch.setenv("PATH", path)
         with pytest.raises(UsageError, match=said):
             migrate_repository(tmp_path / "repo", target="2.11.0", write=True, offline=True)
+
+
+def test_output_is_a_new_folder_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo, out = committed(tmp_path / "repo", "dags/a.py"), tmp_path / "out"
+    for full in (repo, repo / "dags" / "a.py"):
+        with pytest.raises(UsageError, match="not an empty folder"):
+            migrate_repository(repo, target="2.11.0", output=full, offline=True)
+
+    def full_disk(tree: Path, place: Path, **_: object) -> None:
+        (place / "dags").mkdir(parents=True)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copytree", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        migrate_repository(repo, target="2.11.0", output=out, offline=True)
+    assert not out.exists()
 
 
 def test_an_interrupted_write_leaves_whole_files_and_says_so(

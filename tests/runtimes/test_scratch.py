@@ -94,8 +94,18 @@ def test_a_folder_that_was_closed_is_removed_all_the_same() -> None:
     assert not folder.exists()
 
 
-def test_what_cannot_be_written_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    (tmp_path / "place").mkdir()
-    with pytest.raises(IsADirectoryError):
-        write_atomically(tmp_path / "place", b"new")
-    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+def test_what_cannot_be_written_leaves_all_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new file is whole before it takes the old one's place, in one step."""
+    place = tmp_path / "place"
+    place.write_bytes(b"old")
+
+    def refused(new: Path, at: Path) -> None:
+        assert (new.read_bytes(), at.read_bytes()) == (b"new", b"old")
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(OSError, match="denied"):
+        write_atomically(place, b"new")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"place": b"old"}

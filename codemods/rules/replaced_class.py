@@ -9,9 +9,10 @@ from codemods.argument_code import gathered, shaped
 from codemods.argument_map import Mapped, map_arguments, takes
 from codemods.base import Example, Note, Rule
 from codemods.calls import Construction, constructions
-from codemods.changes import EditCall, edit_call
+from codemods.changes import Change, EditCall, Step, edit_call
 from codemods.constructors import Signature
 from codemods.hops import Resolution
+from codemods.replaced_bases import kept_base, kept_for
 from codemods.rules._text import lines
 from codemods.settling import settle
 from codemods.source import Source
@@ -22,12 +23,18 @@ ID = "replaced-class"
 _SUBDAG = "airflow.operators.subdag.SubDagOperator"  # a rule of its own speaks of it
 
 
-def _find(source: Source, target: Target) -> Iterator[Note]:
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    kept = dict[str, Step | None]()  # bases that a class of the file's takes the place of
     for cls, _ in source.classes:
         for base in cls.bases:
             path = source.path_of(base)
-            if path is not None and path.startswith("airflow."):
+            if path is None or not path.startswith("airflow."):
+                continue
+            if path not in kept:
+                kept[path] = _kept(source, target, path, cls)
+            if kept[path] is None:
                 yield from _inherits(source, target, path, cls)
+    yield from (step for step in kept.values() if step is not None)
     yield from _patched(source, target)
     for made in constructions(source):
         wanted = target.resolve(made.path)
@@ -35,10 +42,21 @@ def _find(source: Source, target: Target) -> Iterator[Note]:
             continue
         stays = settle(target, source, made.path)
         if wanted.path != stays.path:
-            if not made.of_base:  # of that the class's own note tells
+            own = made.use is None and kept_for(target, made.path, stays) is not None
+            if not (made.of_base or own or kept.get(made.path)):  # the class's own note tells
                 yield _replaced_note(target, source, made, wanted)
         elif made.use is not None:
             yield from _deprecated(target, made, stays)
+
+
+def _kept(source: Source, target: Target, path: str, cls: ast.ClassDef) -> Step | None:
+    """A base of the file's own for classes whose base another one replaced."""
+    operations = kept_base(source, target, path)
+    if not operations:
+        return None
+    old, new = path.rpartition(".")[2], target.resolve(path).path.rpartition(".")[2]
+    message = f"{old}, which {cls.name} inherits from, is a {new} of the file's"
+    return Step(rule=ID, line=cls.lineno, message=message, operations=operations)
 
 
 def _inherits(source: Source, target: Target, path: str, cls: ast.ClassDef) -> Iterator[Note]:
@@ -151,6 +169,8 @@ def _written(
 
 _CALL = "BigQueryExecuteQueryOperator(task_id='t', sql='s', destination_dataset_table='d.t')"
 _MODULE = "airflow.providers.google.cloud.operators.bigquery"
+_SQL = "airflow.providers.vertica.operators.vertica"
+_OWN = ("", "", "class Mine(VerticaOperator):", "    ui_color = '#fff'")
 
 RULE = Rule(
     id=ID,
@@ -177,6 +197,22 @@ RULE = Rule(
             ),
             target="2.10.3",
             notes=("Mine inherits from", "Let Mine come from BigQueryInsertJobOperator"),
+        ),
+        Example(
+            before=lines(f"from {_SQL} import VerticaOperator", *_OWN),
+            after=lines(
+                "from airflow.providers.common.sql.operators import sql",
+                "",
+                "",
+                "class VerticaOperator(sql.SQLExecuteQueryOperator):",
+                '    """Takes vertica_conn_id."""',
+                "",
+                '    def __init__(self, *, vertica_conn_id="vertica_default", **kwargs):',
+                "        super().__init__(conn_id=vertica_conn_id, **kwargs)",
+                "        self.vertica_conn_id = vertica_conn_id",
+                *_OWN,
+            ),
+            target="2.10.3",
         ),
     ),
     keeps=(

@@ -453,17 +453,22 @@ def test_what_moves_into_another_argument_keeps_its_imports(newest: dict[str, st
 def test_a_subclass_of_a_replaced_class_is_said(
     version: str, stays: bool, targets: dict[str, dict[str, str]]
 ) -> None:
-    """Who makes it may be in other files: it stays where the target has the old class."""
+    """Who makes it may be in other files: it stays where the target has the old class, or comes
+    from one of the file's that takes the same."""
     before = (
         "from airflow.operators.postgres_operator import PostgresOperator\n\n\n"
         "class Mine(PostgresOperator):\n"
         "    def __init__(self, **kwargs):\n"
-        "        super().__init__(**kwargs)\n"
+        "        super().__init__(**kwargs)\n\n\n"
+        "Mine(task_id='t', sql=SQL, postgres_conn_id='p', do_xcom_push=False)\n"
     )
     migration = migrate_source(before, pins=targets[version])
     assert migration.text is not None
-    assert ("class Mine(PostgresOperator)" in migration.text) is stays
-    assert any("Mine inherits from PostgresOperator" in n.message for n in migration.notes)
+    assert ("class PostgresOperator(sql.SQLExecuteQueryOperator)" in migration.text) is stays
+    assert ("sql=SQL, postgres_conn_id='p'" in migration.text) is stays
+    assert [n.message.partition(",")[0] for n in migration.notes] == (
+        [] if stays else ["Mine inherits from PostgresOperator"]
+    )
 
 
 @pytest.mark.parametrize(("version", "told"), [("2.10.3", False), ("2.11.0", True)])

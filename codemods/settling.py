@@ -93,7 +93,11 @@ def missing(
     have = {mapped.rename.get(k.arg or "", k.arg or "") for k in node.keywords} - set(mapped.drop)
     have |= mapped.added | set(mapped.positional.values()) | given
     have |= set(new.positional[: len(node.args)])
-    lacking = {n for n in new.required - have if not is_elsewhere(resolution.path, n)}
+    lacking = new.required - have
+    said = {k.arg for k in node.keywords if k.arg} | given
+    if node.args or any(is_elsewhere(resolution.path, name) for name in said):
+        # The rule that sees to what is given sees to what that stands for.
+        lacking = frozenset(n for n in lacking if not is_elsewhere(resolution.path, n))
     if lacking and given:
         lacking -= {renamed_key(target, source, resolution, key) for key in given}
     return sorted(lacking)

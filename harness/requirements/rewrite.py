@@ -79,6 +79,15 @@ OBSOLETE_RULE = Rule(
     example="enum34",
     keeps='dataclasses ; python_version < "3.7"',
 )
+LINE = Rule(
+    id="requirements-line",
+    title="A line is written as pip reads it",
+    why="pip stops at the first line that it cannot read and installs nothing: a whole command, "
+    "or the single = of conda.",
+    fix="Write the requirement alone, with ==.",
+    example="pip install requests==2.31.0",
+    keeps="requests==2.31.0",
+)
 UNASKED = Rule(
     id="requirements-unasked-module",
     title="What the code imports is required",
@@ -88,7 +97,10 @@ UNASKED = Rule(
     example="import networkx",
     keeps="try:\n    import networkx\nexcept ImportError:\n    networkx = None",
 )
-RULES: tuple[Rule, ...] = (CONSTRAINT, AIRFLOW, BACKPORT, PROVIDER, PIN, OBSOLETE_RULE)
+RULES: tuple[Rule, ...] = (CONSTRAINT, AIRFLOW, BACKPORT, PROVIDER, PIN, OBSOLETE_RULE, LINE)
+
+_COMMAND = re.compile(r"^(?:sudo )?(?:python3? -m )?pip3? install (?:(?:-U|--upgrade|--user) )*")
+_CONDAS = re.compile(r"^([\w.-]+)\s*=\s*(\d[\w.]*)(?:=\w+)?$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,12 +142,15 @@ def rewrite_requirements(
     file. ``constrained`` means that another file has the constraint line: this one gets none.
     ``beside`` are the distributions that the files it includes ask for.
     """
-    lines = parse(text)
+    lines = [_readable(line) for line in parse(text)]
     asked = {line.name.replace(_BACKPORT, _PROVIDER) for line in lines} | {*beside}
     applied = tuple(applied)
     pins = _known({**outside_pins(target), **constraints.pins}, applied)
     bound = {name: (pin, one.label) for one in reversed(applied) for name, pin in one.pins.items()}
-    steps = [_line(line, target, pins, bound, asked) for line in lines]
+    steps = [
+        _told(line, before, _line(line, target, pins, bound, asked))
+        for line, before in zip(lines, parse(text), strict=True)
+    ]
     newline = "\r\n" if "\r\n" in text.partition("\n")[0] + "\n" else "\n"
     body = "".join(
         line.raw if step.rows is None else "".join(f"{row}{newline}" for row in step.rows)
@@ -194,6 +209,25 @@ def _known(suggested: Mapping[str, str], applied: Iterable[Applied]) -> dict[str
                 known[line.name] = ""
         known |= one.pins
     return known
+
+
+def _readable(line: Line) -> Line:
+    """The line, or the requirement that one pip cannot read must mean."""
+    if line.kind != "invalid":
+        return line
+    meant = parse(_CONDAS.sub(r"\1==\2", _COMMAND.sub("", " ".join(line.text.split()))))[0]
+    if meant.kind != "requirement":
+        return line
+    return replace(meant, number=line.number, raw=line.raw, comment=line.comment)
+
+
+def _told(line: Line, before: Line, step: _Step) -> _Step:
+    """A line's step, with what was put right before it."""
+    if line.text == before.text:
+        return step
+    rows = (_commented(line.text, line),) if step.rows is None else step.rows
+    edit = _edit(LINE, line.number, f"{before.text!r} becomes {line.text}.")
+    return replace(step, rows=rows, edits=(edit, *step.edits))
 
 
 def _line(

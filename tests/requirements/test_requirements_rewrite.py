@@ -71,6 +71,12 @@ def test_an_airflow_from_elsewhere_is_told(line: str) -> None:
     [
         pytest.param("requests\n", f"{HEAD}requests\n", id="constraint line on top"),
         pytest.param("\ufeffrequests\n", f"\ufeff{HEAD}requests\n", id="byte order mark first"),
+        pytest.param(
+            f"{HEAD}pip install -U  six==1.16.0  # own\nsudo pip3 install 'x y'\n",
+            f"{HEAD}six==1.16.0  # own\nsudo pip3 install 'x y'\n",
+            id="a command of pip",
+        ),
+        pytest.param(f"{HEAD}six = 1.16.0=py37_0\n", f"{HEAD}six==1.16.0\n", id="conda's ="),
         pytest.param(f"{OLD}requests\n", f"{HEAD}requests\n", id="constraint line of 1.10"),
         pytest.param(
             f"{HEAD}apache-airflow[aws,slack]==1.10.12  # base\nsix\n",
@@ -259,7 +265,7 @@ def test_extras_that_are_nothing_on_mwaa() -> None:
 def test_every_rule_is_used_by_some_edit_or_note() -> None:
     done = rewrite(
         f"{OLD}apache-airflow[all]==1.10.12\napache-airflow-backport-providers-slack\nenum34\n"
-        "pandas==0.1\n",
+        "pandas==0.1\npip install six\n",
         "apache-airflow-providers-sftp",
     )
     assert {edit.rule for edit in done.edits} == {rule.id for rule in RULES}
@@ -269,6 +275,8 @@ PIECES = st.sampled_from(
     [
         "apache-airflow[aws,ldap,nonsense]==1.10.15",
         "apache-airflow",
+        "pip install enum34",
+        "pip install pandas=0.25.3 # own",
         "apache-airflow-backport-providers-slack==2021.3.3  # chat",
         "apache-airflow-backport-providers-papermill",
         "apache-airflow-providers-jira",

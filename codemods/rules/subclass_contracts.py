@@ -77,6 +77,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             for name, (argument, since) in _GIVEN[path].items():
                 if target.has(since):
                     yield from _given(source, cls, name, argument)
+        yield from _passed_over(source, target, cls)
         if _EMR in lineage and target.has("apache-airflow>=2.0"):
             yield from _states(cls, lineage)
 
@@ -111,6 +112,41 @@ def _given(source: Source, cls: ast.ClassDef, name: str, argument: str) -> Itera
             message=message,
             operations=(Insert(at=at, code=f", {argument}"),),
         )
+
+
+def _passed_over(source: Source, target: Target, cls: ast.ClassDef) -> Iterator[Note]:
+    """``super(PythonOperator, self).__init__``: what PythonOperator's own constructor sets on the
+    target as well, nobody sets."""
+    init = init_of(cls)
+    direct = {p for b in cls.bases if (p := source.path_of(b)) is not None}
+    for node in ast.walk(init) if init is not None else ():
+        match node:
+            case ast.Attribute(
+                attr="__init__",
+                value=ast.Call(func=ast.Name(id="super"), args=[over, ast.Name(id="self")]),
+            ):
+                path = source.path_of(over)
+            case _:
+                continue
+        if path not in direct:
+            continue
+        new = target.constructors.signature(target.resolve(path).path)
+        old = baseline().signature(path)
+        if new is None or old is None or old.lineage[0] == TASK:
+            continue
+        above = target.constructors.signature(new.lineage[1]) if new.lineage[1:] else None
+        names = new.accepts - old.accepts - (above.accepts if above else frozenset())
+        names -= {*new.renamed, *(n.attr for n in ast.walk(cls) if isinstance(n, ast.Attribute))}
+        if names:
+            said = ", ".join(sorted(names))
+            base = source.segment(over)
+            yield Note.at(
+                node,
+                rule=ID,
+                message=f"{cls.name} passes over the constructor of {base}, whose methods read "
+                f"what it sets on the target ({said})",
+                fix="Call super().__init__, or set them as the target's constructor does",
+            )
 
 
 def _states(cls: ast.ClassDef, lineage: set[str]) -> Iterator[Note]:
@@ -351,6 +387,7 @@ RULE = Rule(
                 "from airflow.contrib.sensors.emr_base_sensor import EmrBaseSensor",
                 "from airflow.hooks.http_hook import HttpHook",
                 "from airflow.hooks.postgres_hook import PostgresHook",
+                "from airflow.operators.python_operator import PythonOperator",
                 "",
                 "",
                 "class Idle(EmrBaseSensor):",
@@ -369,11 +406,18 @@ RULE = Rule(
                 "    def run(self, sql, autocommit=False, parameters=None):",
                 "        self.log.info('%s', sql)",
                 "        super().run(sql, autocommit, parameters)",
+                "",
+                "",
+                "class Mine(PythonOperator):",
+                "    def __init__(self, python_callable, **kwargs):",
+                "        super(PythonOperator, self).__init__(**kwargs)",
+                "        self.python_callable = python_callable",
             ),
             after=lines(
                 "from airflow.providers.amazon.aws.sensors.emr import EmrBaseSensor",
                 "from airflow.providers.http.hooks.http import HttpHook",
                 "from airflow.providers.postgres.hooks.postgres import PostgresHook",
+                "from airflow.operators.python import PythonOperator",
                 "",
                 "",
                 "class Idle(EmrBaseSensor):",
@@ -392,14 +436,35 @@ RULE = Rule(
                 "    def run(self, sql, autocommit=False, parameters=None):",
                 "        self.log.info('%s', sql)",
                 "        super().run(sql, autocommit, parameters)",
+                "",
+                "",
+                "class Mine(PythonOperator):",
+                "    def __init__(self, python_callable, **kwargs):",
+                "        super(PythonOperator, self).__init__(**kwargs)",
+                "        self.python_callable = python_callable",
             ),
             notes=(
                 "Idle.NON_TERMINAL_STATES and FAILED_STATE are not read",
                 "Told.run is called with handler",
+                "Mine passes over the constructor of PythonOperator",
             ),
         ),
     ),
     keeps=(
+        lines(
+            "from airflow.models import BaseOperator",
+            "from airflow.operators.python import PythonOperator",
+            "",
+            "",
+            "class Mine(PythonOperator):",
+            "    def __init__(self, **kwargs):",
+            "        super(Mine, self).__init__(**kwargs)",
+            "",
+            "",
+            "class Other(BaseOperator):",
+            "    def __init__(self, **kwargs):",
+            "        super(BaseOperator, self).__init__(**kwargs)",
+        ),
         lines(
             "from airflow.providers.http.hooks.http import HttpHook",
             "",

@@ -23,6 +23,7 @@ _ELSEWHERE = (
     ),
     ("airflow.providers.slack.hooks.slack_webhook.", {"webhook_token", "slack_webhook_conn_id"}),
     ("airflow.operators.trigger_dagrun.TriggerDagRunOperator", {"python_callable"}),
+    ("airflow.providers.google.cloud.transfers.gcs_to_gcs.GCSToGCSOperator", {"source_object"}),
     ("airflow.providers.docker.operators.", {"volumes", "auto_remove"}),
     (
         "airflow.providers.amazon.aws.hooks.lambda_function.LambdaHook",

@@ -714,7 +714,7 @@ BACKPORTS = "airflow.providers.google"
             f"{BACKPORTS}.cloud.transfers.gcs_to_gcs",
             "GCSToGCSOperator(**more, source_object='a/*', source_objects=['a', 'b'])",
             None,
-            ["warns about source_object"],
+            ["warns about a wildcard in source_object"],
         ),
     ],
 )

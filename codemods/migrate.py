@@ -12,13 +12,14 @@ import libcst as cst
 
 from codemods import python2 as old
 from codemods.base import Edit, Migration, Note, OwnClasses, OwnDicts, PluginModules
-from codemods.changes import AddImport, Operation, Rebind, Step, expression_splices
+from codemods.changes import AddImport, Operation, Rebind, Step
 from codemods.class_paths import MOVED, REMOVED, rewrite_class_paths
 from codemods.escapes import plain_escapes
 from codemods.hops import CORE, distribution_of, members
-from codemods.imports import Plan
 from codemods.newlines import restored, unified
 from codemods.python_gone import concerns, may_be_gone
+from codemods.query_class import NEEDS as QUERY_NEEDS
+from codemods.query_class import with_query_class, without_heirs
 from codemods.rules import RULES, python_names, third_party
 from codemods.source import Source
 from codemods.stars import named_stars
@@ -26,6 +27,7 @@ from codemods.symbols import key_of
 from codemods.target import Target, target_for
 from codemods.templates import rewrite_template
 from codemods.web_interface import Folded, folded
+from codemods.writing import written
 
 __all__ = [
     "RULES",
@@ -60,12 +62,13 @@ def migrate_source(
     ``dicts`` its dicts, as ``codemods.own_dicts`` does;
     ``queries`` its files of SQL, with what ``codemods.queries`` says of each.
     """
+    target = target_for(key_of(pins), _key_of(plugins))
     asked = _Asked(
-        target=target_for(key_of(pins), _key_of(plugins)),
+        target=target,
         path=path,
         unsafe=unsafe,
         shared=frozenset(shared),
-        own=own or {},
+        own=without_heirs(own or {}, target),
         dicts=dicts or {},
         queries=queries or {},
     )
@@ -137,6 +140,10 @@ def _without_airflow(text: str, asked: _Asked) -> Migration:
 
 def _migrate(text: str, asked: _Asked) -> Migration:
     try:
+        stood = with_query_class(text, asked.path, asked.target)
+        if stood is not None:
+            done = _with_branches(stood, _migrate(stood.text, asked))
+            return replace(done, needs=tuple(sorted({*done.needs, QUERY_NEEDS})))
         less = folded(text, asked.path)
         source = Source(less.text if less else text, asked.path)
     except SyntaxError as error:
@@ -242,7 +249,7 @@ def _written(source: Source, steps: Sequence[Step]) -> tuple[str, str]:
     if not steps:
         return source.text, ""
     try:
-        new = _write(source, [op for step in steps for op in step.operations])
+        new = written(source, [op for step in steps for op in step.operations])
         ast.parse(new)
     except cst.ParserSyntaxError as error:
         return source.text, error.message
@@ -344,14 +351,6 @@ def migrate_bytes(
             error=f"line 1: {encoding} loses bytes of lines that stay; use UTF-8"
         )
     return migration.text.encode(encoding), migration
-
-
-def _write(source: Source, operations: list[Operation]) -> str:
-    splices = expression_splices(source, operations) + Plan(source, operations).splices()
-    text = source.text
-    for start, end, new in sorted(splices, key=lambda s: (s[0], s[1]), reverse=True):
-        text = text[:start] + new + text[end:]
-    return text
 
 
 def _needs(operations: list[Operation]) -> tuple[str, ...]:

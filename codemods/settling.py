@@ -37,12 +37,7 @@ def settle(target: Target, source: Source, path: str) -> Resolution:
 @lru_cache(maxsize=16)  # each of a text's calls asks, and the answer maps them all
 def _settle(target: Target, source: Source, path: str) -> Resolution:
     wanted = target.resolve(path)
-    calls = calls_by_path(source).get(path, [])
-    if (
-        calls
-        and not _inherited(source, path)
-        and all(_mechanical(target, source, wanted, node) for node in calls)
-    ):
+    if not _inherited(source, path) and mapped_whole(target, source, path):
         return wanted
     for index, hop in enumerate(wanted.hops):
         if hop.replaced:
@@ -51,6 +46,12 @@ def _settle(target: Target, source: Source, path: str) -> Resolution:
             if target.constructors.signature(at) is not None:
                 return Resolution(start=path, path=at, hops=before)
     return wanted
+
+
+def mapped_whole(target: Target, source: Source, path: str) -> bool:
+    """Whether the text calls ``path``, and each call has a form on the target."""
+    wanted, calls = target.resolve(path), calls_by_path(source).get(path, [])
+    return bool(calls) and all(_mechanical(target, source, wanted, node) for node in calls)
 
 
 def _inherited(source: Source, path: str) -> bool:

@@ -25,7 +25,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     for call in source.plain_calls:
         if not call.args or any(isinstance(a, ast.Starred) for a in call.args):
             continue
-        names = _names(source, call, named)
+        names = _names(source, target, call, named)
         if len(call.args) <= len(names):
             yield Step(
                 rule=ID,
@@ -37,15 +37,17 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             )
 
 
-def _names(source: Source, call: ast.Call, named: dict[str, ast.ClassDef]) -> tuple[str, ...]:
+def _names(
+    source: Source, target: Target, call: ast.Call, named: dict[str, ast.ClassDef]
+) -> tuple[str, ...]:
     """What the arguments of a call are called, where it makes a task of a class of one's own."""
     path = source.path_of(call.func)
     if path is not None:
         own = own_at(source, path)
-        return own.positional if own is not None and _is_task(own.base) else ()
+        return own.positional if own is not None and _is_task(target, own.base) else ()
     cls = named.get(call.func.id) if isinstance(call.func, ast.Name) else None
     found = heritage(source, cls) if cls is not None else None
-    if found is None or not _is_task(found.path):
+    if found is None or not _is_task(target, found.path):
         return ()
     inits = (init for one in found.line if (init := init_of(one)) is not None)
     init = next(inits, None)
@@ -54,8 +56,9 @@ def _names(source: Source, call: ast.Call, named: dict[str, ast.ClassDef]) -> tu
     return found.own.positional if found.own is not None else ()
 
 
-def _is_task(path: str) -> bool:
-    signature = baseline().signature(path)
+def _is_task(target: Target, path: str) -> bool:
+    """Whether a class makes tasks: one of 1.10's, or of a file that has moved on already."""
+    signature = baseline().signature(path) or target.constructors.signature(path)
     return signature is not None and TASK in signature.lineage
 
 

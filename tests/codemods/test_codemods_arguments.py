@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from codemods import Migration, migrate_source
+from codemods.base import OwnClass
 from codemods.own_classes import own_classes
 
 
@@ -420,8 +421,9 @@ def test_a_local_file_is_not_handed_to_dataproc(newest: dict[str, str]) -> None:
 )
 def test_a_table_of_bigquery_is_taken_apart(table: str, code: str, newest: dict[str, str]) -> None:
     before = (
-        "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n\n"
-        f"BigQueryOperator(task_id='t', sql='select 1', destination_dataset_table={table})\n"
+        "from airflow.providers.google.cloud.operators.bigquery import "
+        "BigQueryExecuteQueryOperator as Query\n\n"
+        f"Query(task_id='t', sql='select 1', destination_dataset_table={table})\n"
     )
     migration = migrate_source(before, pins=newest)
     assert other_notes(migration) == []
@@ -431,8 +433,9 @@ def test_a_table_of_bigquery_is_taken_apart(table: str, code: str, newest: dict[
 @pytest.mark.parametrize("table", ["'d.t'", "TABLE", "'p.d.t_%d' % N"])
 def test_a_table_without_a_project_in_sight_is_a_note(table: str, newest: dict[str, str]) -> None:
     before = (
-        "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n\n"
-        f"BigQueryOperator(task_id='t', sql='select 1', destination_dataset_table={table})\n"
+        "from airflow.providers.google.cloud.operators.bigquery import "
+        "BigQueryExecuteQueryOperator as Query\n\n"
+        f"Query(task_id='t', sql='select 1', destination_dataset_table={table})\n"
     )
     assert any("destinationTable" in n.fix for n in migrate_source(before, pins=newest).notes)
 
@@ -614,8 +617,9 @@ def test_a_table_whose_project_may_be_hidden_is_left_alone(
     ("text", "said"),
     [
         (
-            "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n\n"
-            "BigQueryOperator(task_id='t', sql=SQL, destination_dataset_table='d.t')\n",
+            "from airflow.providers.google.cloud.operators.bigquery import "
+            "BigQueryExecuteQueryOperator as Query\n\n"
+            "Query(task_id='t', sql=SQL, destination_dataset_table='d.t')\n",
             '{"projectId": "<the connection\'s project>", "datasetId": "d", "tableId": "t"}',
         ),
         (
@@ -1066,3 +1070,22 @@ def test_a_name_that_is_made_of_itself_again_and_again_has_an_end(newest: dict[s
     assert migration.text == text.replace(
         "airflow.hooks.S3_hook", "airflow.providers.amazon.aws.hooks.s3"
     )
+
+
+def test_a_query_class_of_another_file_keeps_its_arguments(newest: dict[str, str]) -> None:
+    own = {
+        "Merge": (
+            OwnClass(
+                base="airflow.contrib.operators.bigquery_operator.BigQueryOperator",
+                takes=(),
+                within=("merge",),
+            ),
+        )
+    }
+    text = (
+        "from merge import Merge\n\n"
+        "Merge(task_id='airflow', sql='s', bigquery_conn_id='b', bql=None, xcom_push=True)\n"
+    )
+    made = migrate_source(text, pins=newest, own=own)
+    assert made.text == text.replace("xcom_push", "do_xcom_push")
+    assert made.notes == ()

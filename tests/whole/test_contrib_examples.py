@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from bigquery_jobs import CALLS, JOBS, RUN, without_airflows_labels
 
+from codemods import migrate_source
 from codemods.rules.third_party import _table
 from harness.model import Config, Constraints, FileObservation, Repo, RewriteNote, Side
 from harness.repo import copy_tree, load, requirements_text
@@ -158,3 +160,25 @@ def test_what_third_parties_lost_is_not_there(migrated: Migrated) -> None:
     )
     found = set(json.loads(done.stdout.splitlines()[-1]))
     assert found <= {"urllib3.request"}  # a function has the name of the module that is gone
+
+
+@pytest.mark.slow
+def test_queries_come_to_the_jobs_of_1_10(migrated: Migrated, tmp_path: Path) -> None:
+    made = migrate_source(CALLS, pins={**migrated.constraints.pins, CORE: migrated.version})
+    assert made.text is not None
+    assert made.notes == ()
+    (tmp_path / "calls.py").write_text(made.text)
+    home = {"AIRFLOW_HOME": str(migrated.folder), "HOME": str(migrated.folder)}
+    done = subprocess.run(
+        [str(migrated.python()), "-W", "error::DeprecationWarning:calls", "-c", RUN],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**home, "AIRFLOW_CONN_BIGQUERY_DEFAULT": "google-cloud-platform://"},
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert {
+        task: [without_airflows_labels(jobs), pushed] for task, (jobs, pushed) in seen.items()
+    } == JOBS

@@ -1,0 +1,200 @@
+"""BigQueryOperator as a class of the file's, where its calls have no exact form on the target.
+
+A job's configuration wants project, dataset and table of its destination apart, and the project
+always; 1.10 took them out of a name when the task ran, and the project out of the connection. A
+subclass of BigQueryInsertJobOperator still does: the calls, and classes that inherit, stay as they
+are. This comes before the rules, which then see a class of the file's.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from codemods.base import Edit, OwnClass, OwnClasses
+from codemods.calls import Construction, constructions
+from codemods.settling import mapped_whole
+from codemods.source import Source
+from codemods.stand_ins import StandIn, stand_in
+from codemods.target import Target
+from codemods.web_interface import Folded
+from codemods.writing import written
+
+ID = "bigquery-query"
+NEEDS = "apache-airflow-providers-google"
+OLD = "airflow.contrib.operators.bigquery_operator.BigQueryOperator"
+_NEW = "airflow.providers.google.cloud.operators.bigquery.BigQueryInsertJobOperator"
+_PLAIN = "airflow.models.baseoperator.BaseOperator"
+# Source: airflow/contrib/operators/bigquery_operator.py (BigQueryOperator) and
+# airflow/contrib/hooks/bigquery_hook.py (run_query, _split_tablename) of 1.10.15; operators/
+# bigquery.py of apache-airflow-providers-google 8.8, 10.25 and 15.1.
+_TAKES = (
+    *("bql", "sql", "destination_dataset_table", "write_disposition", "allow_large_results"),
+    *("flatten_results", "bigquery_conn_id", "delegate_to", "udf_config", "use_legacy_sql"),
+    *("maximum_billing_tier", "maximum_bytes_billed", "create_disposition"),
+    *("schema_update_options", "query_params", "labels", "priority", "time_partitioning"),
+    *("api_resource_configs", "cluster_fields", "location", "encryption_configuration"),
+)
+CODE = '''\
+class {name}({base}):
+    """Takes the arguments of Airflow 1.10's, and makes a job's configuration of them."""
+
+    template_fields = (
+        *{base}.template_fields,
+        "sql",
+        "destination_dataset_table",
+        "labels",
+    )
+    template_ext = (".sql",)
+
+    def __init__(
+        self,
+        *,
+        bql=None,
+        sql=None,
+        destination_dataset_table=None,
+        write_disposition="WRITE_EMPTY",
+        allow_large_results=False,
+        flatten_results=None,
+        bigquery_conn_id="bigquery_default",
+        delegate_to=None,
+        udf_config=None,
+        use_legacy_sql=True,
+        maximum_billing_tier=None,
+        maximum_bytes_billed=None,
+        create_disposition="CREATE_IF_NEEDED",
+        schema_update_options=(),
+        query_params=None,
+        labels=None,
+        priority="INTERACTIVE",
+        time_partitioning=None,
+        api_resource_configs=None,
+        cluster_fields=None,
+        encryption_configuration=None,
+        **kwargs,
+    ):
+        super().__init__(configuration={{}}, gcp_conn_id=bigquery_conn_id, **kwargs)
+        if delegate_to:
+            raise ValueError("delegate_to is gone: pass impersonation_chain")
+        self.sql = sql or bql
+        self.destination_dataset_table = destination_dataset_table
+        self.write_disposition = write_disposition
+        self.allow_large_results = allow_large_results
+        self.flatten_results = flatten_results
+        self.bigquery_conn_id = bigquery_conn_id
+        self.udf_config = udf_config
+        self.use_legacy_sql = use_legacy_sql
+        self.maximum_billing_tier = maximum_billing_tier
+        self.maximum_bytes_billed = maximum_bytes_billed
+        self.create_disposition = create_disposition
+        self.schema_update_options = schema_update_options
+        self.query_params = query_params
+        self.labels = labels
+        self.priority = priority
+        self.time_partitioning = time_partitioning
+        self.api_resource_configs = api_resource_configs
+        self.cluster_fields = cluster_fields
+        self.encryption_configuration = encryption_configuration
+
+    def execute(self, context):
+        one = isinstance(self.sql, str)
+        jobs = [self._run(sql, context) for sql in ([self.sql] if one else self.sql)]
+        context["ti"].xcom_push(key="job_id", value=jobs[0] if one else jobs)
+
+    def _run(self, sql, context):
+        query = {{
+            "query": sql,
+            "priority": self.priority,
+            "useLegacySql": self.use_legacy_sql,
+            "queryParameters": self.query_params,
+            "userDefinedFunctionResources": self.udf_config,
+            "maximumBillingTier": self.maximum_billing_tier,
+            "maximumBytesBilled": self.maximum_bytes_billed,
+            "timePartitioning": self.time_partitioning,
+            "schemaUpdateOptions": list(self.schema_update_options or ()),
+            "clustering": self.cluster_fields and {{"fields": self.cluster_fields}},
+            "destinationEncryptionConfiguration": self.encryption_configuration,
+        }}
+        if self.destination_dataset_table:
+            query["destinationTable"] = self._table()
+            query["allowLargeResults"] = self.allow_large_results
+            query["flattenResults"] = self.flatten_results
+            query["writeDisposition"] = self.write_disposition
+            query["createDisposition"] = self.create_disposition
+        given = {{key: value for key, value in query.items() if value not in (None, {{}}, [])}}
+        more = self.api_resource_configs or {{}}
+        self.configuration = {{**more, "query": {{**more.get("query", {{}}), **given}}}}
+        if self.labels:
+            self.configuration["labels"] = self.labels
+        self.job_id = None
+        return super().execute(context)
+
+    def _table(self):
+        project, _, name = self.destination_dataset_table.rpartition(":")
+        *more, dataset, table = name.split(".")
+        project = ":".join(filter(None, [project, *more]))
+        project = project or {hook}(gcp_conn_id=self.gcp_conn_id).project_id
+        return {{"projectId": project, "datasetId": dataset, "tableId": table}}
+'''
+_CLASS = StandIn(
+    path=_NEW,
+    code=CODE,
+    needs={"hook": ("airflow.providers.google.cloud.hooks.bigquery", "BigQueryHook")},
+)
+
+
+def with_query_class(text: str, path: str, target: Target) -> Folded | None:
+    """The text with the class, where its calls need it and it can have it; else None."""
+    if "BigQueryOperator" not in text or target.resolve(OLD).path != _NEW:
+        return None
+    source = Source(text, path)
+    made = [one for one in constructions(source) if one.path == OLD]
+    bindings = [b for b in source.bindings if b.path == OLD and b.name != "*"]
+    heirs = [c for c, _ in source.classes if OLD in map(source.path_of, c.bases)]
+    if not (made or heirs) or any(map(_delegates, made)):
+        return None
+    if not heirs and mapped_whole(target, source, OLD):
+        return None
+    operations = stand_in(source, bindings, _CLASS, made)
+    if not operations:
+        return None
+    new = written(source, operations)
+    line = heirs[0].lineno if heirs else made[0].node.lineno
+    message = "BigQueryOperator is a class of the file's, which makes its job on the target"
+    edit = Edit(rule=ID, line=line, message=message)
+    return Folded(text=new, lines=_lines(text, new), edits=(edit,))
+
+
+def _delegates(made: Construction) -> bool:
+    """Whether a call acts for somebody else, which Google's hooks do no more."""
+    given = (k.value for k in made.node.keywords if k.arg == "delegate_to")
+    return any(not isinstance(v, ast.Constant | ast.Name) or bool(_value(v)) for v in given)
+
+
+def _value(node: ast.expr) -> object:
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _lines(old: str, new: str) -> Sequence[int]:
+    """Where each line of the new text stood in the old one."""
+    matcher = difflib.SequenceMatcher(None, old.split("\n"), new.split("\n"), autojunk=False)
+    found: list[int] = []
+    for _, first, last, start, stop in matcher.get_opcodes():
+        found += [min(first + n, max(first, last - 1)) + 1 for n in range(stop - start)]
+    return [min(line, old.count("\n") + 1) for line in found]
+
+
+def without_heirs(own: OwnClasses, target: Target) -> OwnClasses:
+    """The repository's classes, where one that inherits BigQueryOperator takes what that takes:
+    the file that defines it has the class."""
+    if not own or target.resolve(OLD).path != _NEW:
+        return own
+    return {name: tuple(map(_plain, found)) for name, found in own.items()}
+
+
+def _plain(own: OwnClass) -> OwnClass:
+    if own.base != OLD or not own.inherits:
+        return own
+    return replace(own, base=_PLAIN, takes=(*own.takes, *_TAKES))

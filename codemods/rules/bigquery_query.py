@@ -1,0 +1,55 @@
+"""BigQueryOperator is a class of the file's where its calls have no exact form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from codemods.base import Example, Rule
+from codemods.changes import Change
+from codemods.query_class import CODE, ID
+from codemods.rules._text import lines
+from codemods.source import Source
+from codemods.target import Target
+
+
+def _find(_: Source, __: Target) -> Iterator[Change]:
+    """``codemods.query_class`` comes before any rule, which then see the class."""
+    return iter(())
+
+
+_OLD = "from airflow.contrib.operators.bigquery_operator import BigQueryOperator"
+_CALL = "BigQueryOperator(task_id='t', sql='select 1', destination_dataset_table=TABLE)"
+_NEW = (
+    "from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook",
+    "from airflow.providers.google.cloud.operators import bigquery",
+)
+_CLASS = CODE.format(
+    name="BigQueryOperator", base="bigquery.BigQueryInsertJobOperator", hook="BigQueryHook"
+)
+_HEIR = ("class Mine(BigQueryOperator):", "    def where(self):")
+_READS = "        return self.destination_dataset_table"
+
+RULE = Rule(
+    id=ID,
+    title="Let a class of the file's make BigQuery's jobs",
+    why="BigQueryInsertJobOperator, which took BigQueryOperator's place, wants the parts of the "
+    "destination's name in a job's configuration, the project always. Where a name is known only "
+    "when the task runs, leaves the project to the connection, or a class inherits from the "
+    "operator, a subclass in the file takes 1.10's arguments.",
+    examples=(
+        Example(
+            before=lines(_OLD, "", _CALL),
+            after=lines(*_NEW, "", "", _CLASS, "", _CALL),
+        ),
+        Example(
+            before=lines(_OLD, "", "", *_HEIR, _READS),
+            after=lines(*_NEW, "", "", _CLASS, "", *_HEIR, _READS),
+            target="2.5.1",
+        ),
+    ),
+    keeps=(
+        lines(*_NEW, "", "", _CLASS, "", _CALL),
+        lines("# airflow", "from company import BigQueryOperator", "", _CALL),
+    ),
+    find=_find,
+)

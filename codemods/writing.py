@@ -1,0 +1,18 @@
+"""The text of a reading after operations on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codemods.changes import Operation, expression_splices
+from codemods.imports import Plan
+from codemods.source import Source
+
+
+def written(source: Source, operations: Sequence[Operation]) -> str:
+    """The new text. libcst's ``ParserSyntaxError`` and ``SyntaxError`` where that is no Python."""
+    splices = expression_splices(source, operations) + Plan(source, operations).splices()
+    text = source.text
+    for start, end, new in sorted(splices, key=lambda s: (s[0], s[1]), reverse=True):
+        text = text[:start] + new + text[end:]
+    return text

@@ -1,0 +1,114 @@
+"""What a callable takes by place bears no name that the target's context has."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from codemods.base import Example, Note, Rule
+from codemods.changes import Change, Compose, EditCall, Step
+from codemods.rules._text import lines
+from codemods.source import Source
+from codemods.target import Target
+from codemods.values import known, quoted
+
+ID = "reserved-names"
+_OPERATORS = ("PythonOperator", "PythonSensor", "ShortCircuitOperator")
+# Source: get_template_context of airflow/models/taskinstance.py, 2.0.2 and 2.2.2.
+_CONTEXT = {
+    *("conf", "dag", "dag_run", "ds", "ds_nodash", "execution_date", "inlets", "macros"),
+    *("next_ds", "next_ds_nodash", "next_execution_date", "outlets", "params", "prev_ds"),
+    *("prev_ds_nodash", "prev_execution_date", "prev_execution_date_success", "run_id", "task"),
+    *("prev_start_date_success", "task_instance", "task_instance_key_str", "test_mode", "ti"),
+    *("tomorrow_ds", "tomorrow_ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz", "var"),
+    *("yesterday_ds", "yesterday_ds_nodash"),
+}
+_SINCE_2_2 = {"conn", "data_interval_end", "data_interval_start", "logical_date"}
+
+
+def _find(source: Source, target: Target) -> Iterator[Change]:
+    if not target.has("apache-airflow>=2.0") or "op_args" not in source.text:
+        return
+    reserved = _CONTEXT | (_SINCE_2_2 if target.has("apache-airflow>=2.2") else set())
+    functions = {f.name: f for f in source.tree.body if isinstance(f, ast.FunctionDef)}
+    for call in source.calls:
+        if not (call.path.startswith("airflow.") and call.path.endswith(_OPERATORS)):
+            continue
+        given, called = call.keyword("op_args"), call.keyword("python_callable")
+        function = getattr(called.value, "id", "") if called is not None else ""
+        if given is None or function not in functions:
+            continue
+        arguments = functions[function].args
+        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+        value = known(given.value, source)
+        items = value.elts if isinstance(value, ast.List | ast.Tuple) else None
+        taken = names[: len(items) if items is not None else 1]  # one at least
+        clash = sorted(reserved.intersection(taken))
+        if not clash:
+            continue
+        message = f"{function} takes {', '.join(clash)} by place, which the target refuses: the "
+        message += "context has that name"
+        whole = items is not None and value is given.value and len(items) <= len(names)
+        starred = any(isinstance(item, ast.Starred) for item in items or ())
+        if whole and items and not starred and call.keyword("op_kwargs") is None:
+            named = zip(names, items, strict=False)
+            parts = [part for n, i in named for part in (f"{quoted(n)}: ", i, ", ")]
+            yield Step(
+                rule=ID,
+                line=given.value.lineno,
+                message=message,
+                operations=(
+                    EditCall(node=call.node, rename={"op_args": "op_kwargs"}),
+                    Compose(node=given.value, parts=("{", *parts[:-1], "}")),
+                ),
+            )
+        else:
+            fix = f"Give what {function} takes by name, in op_kwargs"
+            yield Note.at(given.value, rule=ID, message=message, fix=fix)
+
+
+_HEAD = (
+    "from airflow.operators.python import PythonOperator",
+    "",
+    "",
+    "def run(task, day):",
+    "    print(task, day)",
+    "",
+    "",
+)
+
+RULE = Rule(
+    id=ID,
+    title="Give by name what the context has a name for",
+    why="2.x hands every callable what it asks for of the context. Where op_args fill a parameter "
+    "of such a name, as task, conf or ds, it raises ValueError when the task runs.",
+    examples=(
+        Example(
+            before=lines(
+                *_HEAD,
+                "PythonOperator(task_id='a', python_callable=run, op_args=['load', '{{ ds }}'])",
+                "PythonOperator(task_id='b', python_callable=run, op_args=ARGS)",
+            ),
+            after=lines(
+                *_HEAD,
+                "PythonOperator(task_id='a', python_callable=run, "
+                "op_kwargs={\"task\": 'load', \"day\": '{{ ds }}'})",
+                "PythonOperator(task_id='b', python_callable=run, op_args=ARGS)",
+            ),
+            notes=("in op_kwargs",),
+        ),
+    ),
+    keeps=(
+        lines(
+            "from airflow.operators.python import PythonOperator",
+            "",
+            "",
+            "def run(name, ds=None, **context):",
+            "    print(name, ds)",
+            "",
+            "",
+            "PythonOperator(task_id='a', python_callable=run, op_args=['x'])",
+        ),
+    ),
+    find=_find,
+)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from codemods.constructors import DROP, Addition, HandRow, Signature, baseline
+from codemods.constructors import DROP, Addition, Constructors, HandRow, Signature, baseline
 from codemods.hops import Resolution
 from codemods.instances import TASK
 from codemods.source import Source
@@ -37,6 +39,7 @@ _ELSEWHERE = (
         {"resources", "is_delete_operator_pod"},
     ),
 )
+_DONE_ANYWAY = "None is what the target does anyway"
 # In the code of an addition: the code of that argument, in a shape of values.py.
 GIVEN = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
@@ -74,60 +77,223 @@ def map_arguments(
     target: Target, source: Source, resolution: Resolution, node: ast.Call, first: int = 0
 ) -> Mapped:
     """Map the arguments of a call of ``resolution.start`` to the class at its end."""
-    mapped = Mapped()
     table = target.constructors
-    new = table.signature(resolution.path)
-    old = baseline().signature(resolution.start)
+    new, old = table.signature(resolution.path), baseline().signature(resolution.start)
     chain = [resolution.start, *(hop.new for hop in resolution.hops if hop.new)]
-    lineage = tuple(dict.fromkeys(p for c in reversed(chain) for p in table.lineage(c)))
-    if old is not None:
-        lineage = tuple(dict.fromkeys([*lineage, *old.lineage]))
-    at = {k.arg: k for k in node.keywords if k.arg}
-    given = set(at)
-    renames = {o: n for p in reversed(lineage) for o, n in table.renames(p).items()}
-    for keyword in node.keywords:
-        if keyword.arg is not None:
-            _map_one(target, source, mapped, keyword, new, old, lineage, renames, given)
-    stars = any(k.arg is None for k in node.keywords)
-    if new is not None and old is not None:
-        for name in source.default_arguments[0] & old.accepts - given - new.accepts:
-            row = target.constructors.by_hand(lineage, name, new.accepts)
-            if row is not None and row.new in new.accepts:
-                mapped.by_default[name] = row
-    if new is not None and not stars:
-        have = given | set(mapped.rename.values()) | source.default_arguments[0]
-        for path in chain[:-1]:
-            for addition in table.additions(path):
-                _add(mapped, addition, new, at, have, source)
-    _map_positional(mapped, node, first, old, new, lineage, target, renames)
-    return mapped
+    lineage = [path for start in reversed(chain) for path in table.lineage(start)]
+    mapping = _Mapping(
+        table=table,
+        source=source,
+        new=new,
+        old=old,
+        lineage=tuple(dict.fromkeys([*lineage, *(old.lineage if old is not None else ())])),
+        at={k.arg: k for k in node.keywords if k.arg},
+    )
+    for name, keyword in mapping.at.items():
+        mapping.keyword(name, keyword.value)
+    if new is not None:
+        mapping.defaults()
+        if all(k.arg for k in node.keywords):
+            mapping.additions(chain[:-1])
+        mapping.positional(node.args, first)
+    return mapping.mapped
 
 
-def _add(
-    mapped: Mapped,
-    addition: Addition,
-    new: Signature,
-    at: dict[str, ast.keyword],
-    have: set[str],
-    source: Source,
-) -> None:
-    rows = [*mapped.into.values(), *mapped.by_default.values()]
-    places = {(row.new, row.keys) for row in rows}
-    if addition.name not in new.accepts or addition.name in have:
-        return
-    read = {
-        name: read_argument(source, at, name, shape) for name, shape in GIVEN.findall(addition.code)
-    }
-    if None in read.values():
-        if (addition.name, addition.keys[:-1]) in {(name, keys[:-1]) for name, keys in places}:
-            mapped.lacking.append(addition)
-        return
-    gathered = not addition.keys and any(new == addition.name for new, _ in places)
-    if (addition.name, addition.keys) not in places and not gathered:
-        mapped.add.append(addition)
-        for name in [name for name in read if name in mapped.unsure]:
-            mapped.drop[name] = f"it goes into {addition.name}"
-            del mapped.unsure[name]
+@dataclass(kw_only=True)
+class _Mapping:
+    """One call of the class that ``old`` describes, on its way to what ``new`` takes."""
+
+    table: Constructors
+    source: Source
+    new: Signature | None
+    old: Signature | None
+    lineage: tuple[str, ...]  # of the target's class, then what was on the way
+    at: dict[str, ast.keyword]
+    mapped: Mapped = field(default_factory=Mapped)
+
+    @cached_property
+    def accepts(self) -> frozenset[str]:
+        return self.new.accepts if self.new is not None else frozenset()
+
+    @cached_property
+    def warned(self) -> frozenset[str]:
+        """What the target's class takes with a warning."""
+        new = self.new
+        return new.warned | frozenset(new.renamed) if new is not None else frozenset()
+
+    @cached_property
+    def renames(self) -> dict[str, str]:
+        """Every other name that an argument has got, by any release."""
+        return {o: n for p in reversed(self.lineage) for o, n in self.table.renames(p).items()}
+
+    def row(self, name: str) -> HandRow | None:
+        return self.table.by_hand(self.lineage, name, self.accepts)
+
+    def keyword(self, name: str, value: ast.expr) -> None:
+        """An argument that is given by its name."""
+        if is_elsewhere(self.lineage[0], name):
+            return
+        row = self.row(name)
+        if row is None or not self._by_row(name, value, row):
+            self._by_signature(name, value, row)
+
+    def _by_row(self, name: str, value: ast.expr, row: HandRow) -> bool:
+        """Whether the table by hand settles what becomes of an argument."""
+        mapped, none = self.mapped, _is_none(value)
+        taken, warned = name in self.accepts, name in self.warned
+        if row.new == name and not row.shape:
+            return True  # taken, though the constructor does not name it
+        if row.of == TASK and taken and not warned:
+            return True  # what is said of all tasks does not hold for a class that takes it
+        if row.only and not row.new and taken:
+            written = self.source.segment(known(value, self.source))
+            if (row.always or warned) and row.only in written:
+                mapped.warned[name] = row.advice
+            return True
+        if row.always and not none:
+            mapped.unsure[name] = row.advice
+            return True
+        if row.new == DROP:
+            if row.only and not taken and text_of(value) != row.only:
+                mapped.unsure[name] = row.advice
+            elif not (row.only and taken):
+                mapped.drop[name] = (not row.only and row.advice) or "it has no effect"
+            return True
+        if row.new not in self.accepts:
+            return False
+        if row.keys and none:
+            mapped.drop[name] = _DONE_ANYWAY
+            return True
+        code = SHAPES[row.shape][0](value, self.source) if row.shape and not none else None
+        if row.shape and not none and code is None:
+            if not taken or warned:
+                mapped.unsure[name] = place_of(row, value, self.source)
+            return True
+        if row.keys:
+            if row.new in self.at:
+                mapped.unsure[name] = place_of(row, value, self.source)
+            elif not taken or row.of not in self.table.lineage(self.lineage[0]):
+                mapped.into[name] = row
+            return True
+        if not taken or row.shape or row.new != name:
+            if code is not None and code != self.source.segment(value):
+                mapped.shape[name] = row.shape
+            self._rename(name, row.new)
+        return row.new != name
+
+    def _by_signature(self, name: str, value: ast.expr, row: HandRow | None) -> None:
+        """What becomes of an argument by what the constructors say."""
+        new, old, mapped, none = self.new, self.old, self.mapped, _is_none(value)
+        if new is None:
+            return
+        taken = name in new.accepts
+        some_values = row is not None and row.new == name  # the table knows which of them warn
+        to = self.renames.get(name)
+        while to is not None and to not in new.accepts and self.renames.get(to) not in (None, name):
+            to = self.renames[to]
+        if to is not None and to in new.accepts and (not taken or name in new.renamed):
+            self._rename(name, to)
+        elif name in new.warned and not none and not some_values:
+            mapped.warned[name] = (row.advice if row is not None else "") or (
+                "look the argument up in the provider's documentation: another one took its place"
+            )
+        elif taken or new.anything:
+            return
+        elif row is not None and row.advice and not none:
+            mapped.unsure[name] = row.advice
+        elif none:
+            mapped.drop[name] = _DONE_ANYWAY
+        elif old is not None and name not in old.accepts and not old.anything:
+            if TASK in old.lineage:
+                mapped.drop[name] = "1.10 ignored it as well, with a warning"
+        else:
+            mapped.unsure[name] = takes(new)
+
+    def _rename(self, name: str, to: str) -> None:
+        mapped = self.mapped
+        if to == name:
+            return
+        if to in self.at or to in mapped.rename.values():
+            mapped.drop[name] = f"{to} is given as well"
+            mapped.merged[name] = to
+        else:
+            mapped.rename[name] = to
+
+    def defaults(self) -> None:
+        """What 1.10's class took out of ``default_args``, and the target's calls otherwise."""
+        if self.old is None:
+            return
+        lost = self.source.default_arguments[0] & self.old.accepts - self.accepts
+        for name in sorted(lost - self.at.keys()):
+            row = self.row(name)
+            if row is not None and row.new in self.accepts:
+                self.mapped.by_default[name] = row
+
+    def additions(self, chain: Iterable[str]) -> None:
+        """What a call lacks that was the default of a class on the way."""
+        have = {*self.at, *self.mapped.rename.values(), *self.source.default_arguments[0]}
+        for path in chain:
+            for addition in self.table.additions(path):
+                if addition.name in self.accepts - have:
+                    self._add(addition)
+
+    def _add(self, addition: Addition) -> None:
+        mapped = self.mapped
+        rows = [*mapped.into.values(), *mapped.by_default.values()]
+        places = {(row.new, row.keys) for row in rows}
+        asked = GIVEN.findall(addition.code)
+        read = {name: read_argument(self.source, self.at, name, shape) for name, shape in asked}
+        if None in read.values():
+            if (addition.name, addition.keys[:-1]) in {(name, keys[:-1]) for name, keys in places}:
+                mapped.lacking.append(addition)
+            return
+        gathered = not addition.keys and any(new == addition.name for new, _ in places)
+        if (addition.name, addition.keys) not in places and not gathered:
+            mapped.add.append(addition)
+            for name in [name for name in read if name in mapped.unsure]:
+                mapped.drop[name] = f"it goes into {addition.name}"
+                del mapped.unsure[name]
+
+    def positional(self, args: Sequence[ast.expr], first: int) -> None:
+        """What is given by its place, from ``first`` on."""
+        old, new, mapped, given = self.old, self.new, self.mapped, args[first:]
+        if old is None or new is None or any(isinstance(a, ast.Starred) for a in args):
+            return
+        if len(given) > len(old.positional):
+            return
+        keywords: dict[int, str] = {}
+        dropped: set[int] = set()
+        for place, name in enumerate(old.positional[: len(given)]):
+            row = self.row(name)
+            plain = row is not None and row.new in new.accepts and not row.keys and not row.shape
+            if is_elsewhere(self.lineage[0], name):
+                return
+            if row is not None and row.new == name and name not in new.accepts:
+                continue  # taken, though the constructor does not name it
+            if row is not None and row.always and not (row.only or _is_none(given[place])):
+                mapped.unsure_positional[first + place] = name
+                mapped.unsure[name] = row.advice
+                continue
+            kept = name in new.accepts and name not in new.renamed
+            to = name if kept else self.renames.get(name, name)
+            if row is not None and plain:
+                to = row.new
+            if row is not None and row.new == DROP and name not in new.accepts:
+                dropped.add(first + place)
+            elif to not in new.accepts:
+                if _is_none(given[place]):
+                    dropped.add(first + place)
+                    continue
+                if not new.anything:
+                    told = row is not None and row.new != DROP
+                    advice = row.advice or place_of(row) if row is not None and told else ""
+                    mapped.unsure_positional[first + place] = name
+                    mapped.unsure[name] = advice or takes(new)
+                return
+            elif keywords or dropped or new.positional[place : place + 1] != (to,):
+                keywords[first + place] = to
+        mapped.positional |= keywords
+        mapped.drop_positional |= dropped
 
 
 def read_argument(source: Source, at: dict[str, ast.keyword], name: str, shape: str) -> str | None:
@@ -138,100 +304,8 @@ def read_argument(source: Source, at: dict[str, ast.keyword], name: str, shape: 
     return SHAPES[shape][0](value, source) if shape else source.segment(value)
 
 
-def _map_one(
-    target: Target,
-    source: Source,
-    mapped: Mapped,
-    keyword: ast.keyword,
-    new: Signature | None,
-    old: Signature | None,
-    lineage: tuple[str, ...],
-    renames: dict[str, str],
-    given: set[str],
-) -> None:
-    name, value = str(keyword.arg), keyword.value
-    if is_elsewhere(lineage[0], name):
-        return
-    none = _is_none(value)
-    accepts = new.accepts if new is not None else frozenset()
-    row = target.constructors.by_hand(lineage, name, accepts)
-    if row is not None and row.new == name and not row.shape:
-        return  # taken, though the constructor does not name it
-    inherited = row is not None and row.of == TASK
-    if inherited and name in accepts and name not in _warned(new):
-        return  # what is said of all tasks does not hold for a class that takes it
-    if row is not None and row.only and not row.new and name in accepts:
-        warns = row.always or name in _warned(new)
-        if warns and row.only in source.segment(known(value, source)):
-            mapped.warned[name] = row.advice
-        return
-    if row is not None and row.always and not none:
-        mapped.unsure[name] = row.advice
-        return
-    if row is not None and row.new == DROP and row.only and name in accepts:
-        return
-    if row is not None and row.new == DROP and row.only and text_of(value) != row.only:
-        mapped.unsure[name] = row.advice
-        return
-    if row is not None and row.new == DROP:
-        mapped.drop[name] = (not row.only and row.advice) or "it has no effect"
-        return
-    if row is not None and row.new in accepts:
-        if row.keys and none:
-            mapped.drop[name] = "None is what the target does anyway"
-            return
-        if row.shape and not none and SHAPES[row.shape][0](value, source) is None:
-            if name not in accepts or name in _warned(new):
-                mapped.unsure[name] = place_of(row, value, source)
-            return
-        if row.keys and row.new in given:
-            mapped.unsure[name] = place_of(row, value, source)
-        elif row.keys and (
-            name not in accepts or row.of not in target.constructors.lineage(lineage[0])
-        ):
-            mapped.into[name] = row
-        elif not row.keys and (name not in accepts or row.shape or row.new != name):
-            code = SHAPES[row.shape][0](value, source) if row.shape and not none else None
-            if code is not None and code != source.segment(value):
-                mapped.shape[name] = row.shape
-            _rename(mapped, name, row.new, given)
-        if row.keys or row.new != name:
-            return
-    if new is None:
-        return
-    to = renames.get(name)
-    while to is not None and to not in accepts and renames.get(to) not in (None, name):
-        to = renames[to]
-    if to is not None and to in accepts and (name not in accepts or name in new.renamed):
-        _rename(mapped, name, to, given)
-    elif name in new.warned and not none and not _said(row, name):
-        mapped.warned[name] = (row.advice if row is not None else "") or (
-            "look the argument up in the provider's documentation: another one took its place"
-        )
-    elif name in accepts or new.anything:
-        return
-    elif row is not None and row.advice and not none:
-        mapped.unsure[name] = row.advice
-    elif none:
-        mapped.drop[name] = "None is what the target does anyway"
-    elif old is not None and name not in old.accepts and not old.anything:
-        if TASK in old.lineage:
-            mapped.drop[name] = "1.10 ignored it as well, with a warning"
-    else:
-        mapped.unsure[name] = takes(new)
-
-
 def _is_none(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and value.value is None
-
-
-def _said(row: HandRow | None, name: str) -> bool:
-    """Whether the table knows that the warning is about some values only."""
-    return row is not None and row.new == name
-
-
-def _warned(new: Signature | None) -> frozenset[str]:
-    return new.warned | frozenset(new.renamed) if new is not None else frozenset()
 
 
 def place_of(row: HandRow, value: ast.expr | None = None, source: Source | None = None) -> str:
@@ -251,64 +325,7 @@ def place_of(row: HandRow, value: ast.expr | None = None, source: Source | None 
 
 
 def takes(new: Signature) -> str:
+    """What to give instead, where nothing tells what an argument became."""
     base = {"task_id", "owner", "retries"}
     names = sorted(n for n in new.required - base) or sorted(new.positional)
     return f"the constructor takes {', '.join(names)}" if names else "drop it or find its successor"
-
-
-def _rename(mapped: Mapped, name: str, to: str, given: set[str]) -> None:
-    if to == name:
-        return
-    if to in given or to in mapped.rename.values():
-        mapped.drop[name] = f"{to} is given as well"
-        mapped.merged[name] = to
-    else:
-        mapped.rename[name] = to
-
-
-def _map_positional(
-    mapped: Mapped,
-    node: ast.Call,
-    first: int,
-    old: Signature | None,
-    new: Signature | None,
-    lineage: tuple[str, ...],
-    target: Target,
-    renames: dict[str, str],
-) -> None:
-    if old is None or new is None or any(isinstance(a, ast.Starred) for a in node.args):
-        return
-    given = node.args[first:]
-    if len(given) > len(old.positional):
-        return
-    keywords: dict[int, str] = {}
-    dropped: set[int] = set()
-    for place, name in enumerate(old.positional[: len(given)]):
-        row = target.constructors.by_hand(lineage, name, new.accepts)
-        plain = row is not None and row.new in new.accepts and not row.keys and not row.shape
-        if is_elsewhere(lineage[0], name):
-            return
-        if row is not None and row.new == name and name not in new.accepts:
-            continue  # taken, though the constructor does not name it
-        if row is not None and row.always and not (row.only or _is_none(given[place])):
-            mapped.unsure_positional[first + place] = name
-            mapped.unsure[name] = row.advice
-            continue
-        to = name if name in new.accepts and name not in new.renamed else renames.get(name, name)
-        if row is not None and plain:
-            to = row.new
-        if row is not None and row.new == DROP and name not in new.accepts:
-            dropped.add(first + place)
-        elif to not in new.accepts:
-            if _is_none(given[place]):
-                dropped.add(first + place)
-                continue
-            if not new.anything:
-                advice = row.advice or place_of(row) if row is not None and row.new != DROP else ""
-                mapped.unsure_positional[first + place] = name
-                mapped.unsure[name] = advice or takes(new)
-            return
-        elif keywords or dropped or new.positional[place : place + 1] != (to,):
-            keywords[first + place] = to
-    mapped.positional |= keywords
-    mapped.drop_positional |= dropped

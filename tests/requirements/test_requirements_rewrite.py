@@ -45,6 +45,7 @@ def rewrite(text: str, *needs: str, airflow: str = "2.11.0", **files: str) -> Re
         f"{HEAD}apache-airflow-providers-slack==9.1.0  # chat\n",
         f'{HEAD}dataclasses ; python_version < "3.7"\n',
         f"{HEAD}company-library @ https://example.com/company_library-1.0.tar.gz\n",
+        f"{HEAD}enum34 @ https://example.com/enum34-1.1.10.tar.gz\n",
         "-c /usr/local/airflow/dags/constraints.txt\nrequests\n",
         f"{HEAD}nonsense here\n",
     ],

@@ -28,6 +28,8 @@ from tools.mining import Timeline, asked
 _HOOKS = re.compile(r"airflow\.(?:contrib\.)?hooks\.")
 _MODELS = (
     "airflow.models.dag.DAG",
+    "airflow.models.dag.DagModel",
+    "airflow.models.dagbag.DagBag",
     "airflow.models.dagrun.DagRun",
     "airflow.models.taskinstance.TaskInstance",
     "airflow.models.variable.Variable",
@@ -35,6 +37,9 @@ _MODELS = (
     "airflow.models.xcom.XCom",
     "airflow.models.xcom.BaseXCom",
     "airflow.models.baseoperator.BaseOperator",
+    "airflow.models.skipmixin.SkipMixin",
+    "airflow.api.client.json_client.Client",
+    "airflow.api.client.local_client.Client",
 )
 
 

@@ -23,6 +23,8 @@ ID = "hook-methods"
 _BACKENDS = {"airflow.models.XCom", "airflow.models.xcom.XCom"}
 _XCOM = "airflow.models.xcom.BaseXCom"
 _CONNECTIONS = "airflow.hooks.base.BaseHook"
+# Methods of every task that no mixin has as well.
+_OF_TASKS = {"get_extra_links", "get_flat_relative_ids"}
 # Source: operators/slack.py of 1.10.15 and of apache-airflow-providers-slack 8.0.0.
 _SLACK = "airflow.operators.slack_operator.SlackAPIOperator"
 _ASKS = "apache-airflow-providers-slack>=8.0"
@@ -50,7 +52,7 @@ def _class(source: Source, func: ast.Attribute) -> str | None:
     if not path.startswith("airflow.") or known.overrides(func.value, func.attr):
         return None
     signature = baseline().signature(path)
-    if signature is None or TASK in signature.lineage:
+    if signature is None or (TASK in signature.lineage and func.attr not in _OF_TASKS):
         return None  # what operators inherit by mixins is not in the table
     return path if any(baseline_methods().knows(p) for p in signature.lineage) else None
 

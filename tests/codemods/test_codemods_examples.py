@@ -24,7 +24,9 @@ def test_example(rule: Rule, example: Example, targets: dict[str, dict[str, str]
     assert migration.text == example.after
     if example.after is not None:
         ast.parse(example.after)
-        assert rule.id in {e.rule for e in migration.edits}
+        grades = {e.safe for e in migration.edits if e.rule == rule.id}
+        assert grades
+        assert example.unsafe == (False in grades)
     notes = [n for n in migration.notes if n.rule == rule.id]
     assert len(notes) == len(example.notes)
     for note, part in zip(notes, example.notes, strict=True):

@@ -18,6 +18,7 @@ from codemods.changes import (
     Replace,
     Step,
 )
+from codemods.hops import core_modules
 from codemods.instances import DATE, instances
 from codemods.rules._text import lines
 from codemods.scopes import Binding, Use
@@ -45,6 +46,7 @@ _GONE = {
 _MAKERS = ("pendulum.Pendulum", "pendulum.create", "pendulum.datetime")
 # What is asked of the class in 1 is a function of the module in all.
 _FUNCTIONS = {"instance", "now", "parse", "today", "tomorrow", "yesterday"}
+_OLD_MODULE = re.compile(r"_(hook|operator|sensor)s?$")
 _FIELD = re.compile(r"{[^{}]*}")
 _SPACE = "the target's Pendulum writes a date with a space where 1.10's wrote a T"
 
@@ -137,7 +139,7 @@ def _zones(source: Source) -> Iterator[Change]:
 
 def _texts(source: Source) -> Iterator[Change]:
     """``str(execution_date)`` and the like: Pendulum 3 writes a space where 1 and 2 wrote a T."""
-    if "execution_date" not in source.text:
+    if "execution_date" not in source.text or any(_of_2(b.path) for b in source.bindings):
         return
     known = instances(source)
     for call in source.plain_calls:
@@ -158,6 +160,13 @@ def _texts(source: Source) -> Iterator[Change]:
             given = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
             if text_of(node.left) is not None:
                 yield from (_written(source, v) for v in given if known.path(v) == DATE)
+
+
+def _of_2(path: str) -> bool:
+    """Whether only a file that was written for 2.x imports this."""
+    module = path.rpartition(".")[0]
+    fresh = module in core_modules() and not _OLD_MODULE.search(module)
+    return fresh or module.startswith(("airflow.decorators", "airflow.providers"))
 
 
 def _iso(value: ast.expr) -> str:
@@ -247,7 +256,7 @@ RULE = Rule(
         ),
         Example(
             before=lines(
-                "from airflow.operators.python import PythonOperator",
+                "from airflow.models import Variable",
                 "",
                 "",
                 "def load(**kwargs):",
@@ -256,7 +265,7 @@ RULE = Rule(
                 "    return f'{nxt}', '{}/x'.format(nxt.subtract(days=1))",
             ),
             after=lines(
-                "from airflow.operators.python import PythonOperator",
+                "from airflow.models import Variable",
                 "",
                 "",
                 "def load(**kwargs):",
@@ -268,6 +277,14 @@ RULE = Rule(
         ),
     ),
     keeps=(
+        lines(
+            "from airflow.decorators import task",
+            "",
+            "",
+            "@task",
+            "def load(**kwargs):",
+            "    return f'{kwargs[\"execution_date\"]}'",
+        ),
         lines("# airflow", "import pendulum", "", "pendulum.datetime(2020, 1, 1), pendulum.now()"),
         lines("# airflow", "from .pendulum import Pendulum", "", "Pendulum(1)"),
         lines("# airflow", "from mylib import pendulum", "", "pendulum.create(1)"),

@@ -320,11 +320,31 @@ def _find(source: Source, _: Target) -> Iterator[Change]:
     changes = [c for p in plugin_classes(source.tree) for c in _Plugin(source, p).find()]
     changes += _registered_elsewhere(source, changes)
     yield from changes
+    if any(isinstance(change, Note) for change in changes):
+        yield from _plain_links(source)
     steps = [change for change in changes if isinstance(change, Step)]
     rebound = {op.binding for s in steps for op in s.operations if isinstance(op, Rebind)}
     for binding in source.bindings:
         if binding.path in _EXPOSE and not binding.dotted and binding not in rebound:
             yield from _exposed(source, binding)
+
+
+def _plain_links(source: Source) -> Iterator[Step]:
+    """Links that no menu item can be made of here, as what they are: a name, a category, a url."""
+    for binding in source.bindings:
+        calls = [c.node for c in source.calls if c.path in _LINKS and binding in c.use.bindings]
+        if (
+            binding.path in _LINKS
+            and len(calls) == len(binding.uses) > 0
+            and all(not call.args and all(k.arg for k in call.keywords) for call in calls)
+        ):
+            new = NewImport(module="types", name="SimpleNamespace", asname=binding.name)
+            yield Step(
+                rule=ID,
+                line=binding.alias.lineno,
+                message="A link of Flask-Admin's is a plain object with the same attributes",
+                operations=(Rebind(binding=binding, imports=(new,)),),
+            )
 
 
 def _registered_elsewhere(source: Source, changes: Sequence[Change]) -> Iterator[Step]:
@@ -396,6 +416,33 @@ RULE = Rule(
     "nothing in plugins/ needs moves into the DAG folder, and .airflowignore names it, so that "
     "nothing is imported twice.",
     examples=(
+        Example(
+            before=lines(
+                "from airflow.plugins_manager import AirflowPlugin",
+                "from flask_admin.base import MenuLink",
+                "",
+                "docs = MenuLink(category='Company', name='Docs', url='https://docs.example.com')",
+                "",
+                "",
+                "class CompanyPlugin(AirflowPlugin):",
+                "    name = 'company'",
+                "    menu_links = [docs]",
+                "    appbuilder_menu_items = [{'name': m.name, 'href': m.url} for m in menu_links]",
+            ),
+            after=lines(
+                "from airflow.plugins_manager import AirflowPlugin",
+                "from types import SimpleNamespace as MenuLink",
+                "",
+                "docs = MenuLink(category='Company', name='Docs', url='https://docs.example.com')",
+                "",
+                "",
+                "class CompanyPlugin(AirflowPlugin):",
+                "    name = 'company'",
+                "    menu_links = [docs]",
+                "    appbuilder_menu_items = [{'name': m.name, 'href': m.url} for m in menu_links]",
+            ),
+            notes=("2.x ignores menu_links",),
+        ),
         Example(
             before=lines(
                 *_IMPORTS,

@@ -166,6 +166,14 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                 operations=(Rebind(binding=binding, imports=(home,)),),
             )
             continue
+        if source.unused(binding) and _lost(binding.path, target) is not None:
+            yield Step(
+                rule=ID,
+                line=binding.alias.lineno,
+                message=f"{start} does not exist on the target, and nothing here uses it",
+                operations=(Rebind(binding=binding, imports=()),),
+            )
+            continue
         said = set()
         for line, column, path in _paths(binding, start):
             lost = _lost(path, target)
@@ -234,6 +242,10 @@ RULE = Rule(
     why="The target's constraints pin later releases than those of 1.10 did: some of their modules "
     "and names are gone, and an import of them fails.",
     examples=(
+        Example(
+            before=lines("# airflow", "from flask_admin.base import MenuLink", "import os"),
+            after=lines("# airflow", "import os"),
+        ),
         Example(
             before=lines(
                 "from airflow import DAG",

@@ -835,7 +835,7 @@ def test_what_cannot_be_written_is_told_and_the_rest_is_done(newest: dict[str, s
 
 def test_what_is_the_same_of_two_names_of_a_line_is_told_once(newest: dict[str, str]) -> None:
     line = "from flask_admin.model import BaseModelView, typefmt\n"
-    (note,) = migrate_source(f"# airflow\n{line}", pins=newest).notes
+    (note,) = migrate_source(f"# airflow\n{line}BaseModelView, typefmt\n", pins=newest).notes
     assert note.rule == "third-party"
     assert note.column == line.index("BaseModelView")
 

@@ -48,6 +48,37 @@ class {{name}}({{base}}):
         super().__init__(conn_id={kind}_conn_id, **kwargs)
         self.{kind}_conn_id = {kind}_conn_id
 '''
+_SNOWFLAKE = '''\
+class {name}({base}):
+    """Takes snowflake_conn_id and what a session is set up with."""
+
+    def __init__(
+        self,
+        *,
+        snowflake_conn_id="snowflake_default",
+        warehouse=None,
+        database=None,
+        role=None,
+        schema=None,
+        authenticator=None,
+        session_parameters=None,
+        autocommit=True,
+        **kwargs,
+    ):
+        session = {{
+            "warehouse": warehouse,
+            "database": database,
+            "role": role,
+            "schema": schema,
+            "authenticator": authenticator,
+            "session_parameters": session_parameters,
+        }}
+        given = {{key: value for key, value in session.items() if value}}
+        if given:
+            kwargs["hook_params"] = {{**given, **(kwargs.get("hook_params") or {{}})}}
+        super().__init__(conn_id=snowflake_conn_id, autocommit=autocommit, **kwargs)
+        self.snowflake_conn_id = snowflake_conn_id
+'''
 _TABLE = '''\
 class {name}({base}):
     """Takes the parts of the table by name."""
@@ -100,7 +131,8 @@ class {name}({base}):
 
 def _codes() -> Mapping[str, str]:
     codes = {
-        f"{_PROVIDERS}google.cloud.operators.bigquery.BigQueryCreateEmptyTableOperator": _TABLE
+        f"{_PROVIDERS}google.cloud.operators.bigquery.BigQueryCreateEmptyTableOperator": _TABLE,
+        f"{_PROVIDERS}snowflake.operators.snowflake.SnowflakeOperator": _SNOWFLAKE,
     }
     for path, (kind, database) in _SQL.items():
         code = _WITH_DATABASE if database else _PLAIN

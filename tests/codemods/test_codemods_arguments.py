@@ -1089,3 +1089,18 @@ def test_a_query_class_of_another_file_keeps_its_arguments(newest: dict[str, str
     made = migrate_source(text, pins=newest, own=own)
     assert made.text == text.replace("xcom_push", "do_xcom_push")
     assert made.notes == ()
+
+
+@pytest.mark.parametrize("version", ["2.5.1", "2.10.3"])
+def test_a_subclass_of_snowflakes_operator_keeps_its_arguments(
+    version: str, targets: dict[str, dict[str, str]]
+) -> None:
+    made = migrate_source(
+        "from airflow.contrib.operators.snowflake_operator import SnowflakeOperator\n\n\n"
+        "class Mine(SnowflakeOperator):\n    pass\n\n\n"
+        "Mine(task_id='t', sql='insert', warehouse='w')\n",
+        pins=targets[version],
+    )
+    assert made.notes == ()
+    assert "class SnowflakeOperator(sql.SQLExecuteQueryOperator):" in (made.text or "")
+    assert "Mine(task_id='t', sql='insert', warehouse='w'" in (made.text or "")

@@ -91,7 +91,8 @@ def _may_rename(moves: Moves, binding: Binding, module: str, name: str) -> bool:
     source = moves.source
     siblings = binding.scope.imports[binding.name]
     ends = {moves.end(b.path).path for b in siblings}
-    if len(ends) > 1 or not binding.uses or binding.name in source.words:
+    missed = not binding.uses and not source.unused(binding)  # elsewhere, by its name
+    if len(ends) > 1 or missed or binding.name in source.words:
         return False
     if any(b.tower is not None or b.alias.asname for b in siblings if b is not binding):
         return False  # another branch binds the old name as well, and goes on to

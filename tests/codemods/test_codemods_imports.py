@@ -485,7 +485,7 @@ CASES = {
         text(
             "import os; from airflow.exceptions import AirflowException; from"
             " airflow.providers.google.cloud.hooks.kubernetes_engine import (",
-            "    GKEHook as GKEClusterHook,",
+            "    GKEHook,",
             "    OPERATIONAL_POLL_INTERVAL,",
             ")",
         ),

@@ -360,7 +360,7 @@ def _registered_elsewhere(source: Source, changes: Sequence[Change]) -> Iterator
     views = [c for c, _ in source.classes if _is_view(source, c) and id(c) not in gone]
     theirs = {
         id(node)
-        for cls in views
+        for cls in (*views, *_builders_views(source))
         for part in (*cls.bases, *(d for n in cls.body for d in getattr(n, "decorator_list", [])))
         for node in ast.walk(part)
     }
@@ -382,12 +382,18 @@ def _registered_elsewhere(source: Source, changes: Sequence[Change]) -> Iterator
             )
 
 
+def _builders_views(source: Source) -> Iterator[ast.ClassDef]:
+    """The views of a text that are Flask-AppBuilder's already."""
+    for cls, _ in source.classes:
+        if any(source.path_of(base) in _APPBUILDERS for base in cls.bases):
+            yield cls
+
+
 def _exposed(source: Source, binding: Binding) -> Iterator[Step]:
     """Flask-Admin's ``expose`` on the pages of views that are Flask-AppBuilder's already."""
     pages = {
         use
-        for cls, _ in source.classes
-        if any(source.path_of(base) in _APPBUILDERS for base in cls.bases)
+        for cls in _builders_views(source)
         for node in ast.walk(cls)
         for use in binding.uses
         if use.node is node
@@ -416,6 +422,42 @@ RULE = Rule(
     "nothing in plugins/ needs moves into the DAG folder, and .airflowignore names it, so that "
     "nothing is imported twice.",
     examples=(
+        Example(
+            before=lines(
+                "from airflow.models import DagModel",
+                "from flask_admin import BaseView as Page, expose",
+                "from flask_appbuilder import BaseView",
+                "",
+                "",
+                "class Mine(BaseView):",
+                "    @expose('/')",
+                "    def list(self):",
+                "        return self.render_template('mine.html')",
+                "",
+                "",
+                "class Names(Page):",
+                "    @expose('/')",
+                "    def list(self):",
+                "        return self.render('names.html', model=DagModel)",
+            ),
+            after=lines(
+                "from airflow.models import DagModel",
+                "from flask_appbuilder import BaseView as Page, expose",
+                "from flask_appbuilder import BaseView",
+                "",
+                "",
+                "class Mine(BaseView):",
+                "    @expose('/')",
+                "    def list(self):",
+                "        return self.render_template('mine.html')",
+                "",
+                "",
+                "class Names(Page):",
+                "    @expose('/')",
+                "    def list(self):",
+                "        return self.render_template('names.html', model=DagModel)",
+            ),
+        ),
         Example(
             before=lines(
                 "from airflow.plugins_manager import AirflowPlugin",

@@ -223,6 +223,7 @@ def _rewritten(source: Source, asked: _Asked) -> Migration:
             else:
                 fix = "Check that nothing relies on it, then apply it with --unsafe"
                 notes.append(_told(change, fix))
+    steps.sort(key=lambda step: step.rule)  # what two rules put at one place has an order
     new, why = _written(source, steps)
     if why:
         stuck = [step for step in steps if _written(source, [step])[1]]

@@ -165,7 +165,7 @@ def _texts(source: Source) -> Iterator[Change]:
 def _of_2(path: str) -> bool:
     """Whether only a file that was written for 2.x imports this."""
     module = path.rpartition(".")[0]
-    fresh = module in core_modules() and not _OLD_MODULE.search(module)
+    fresh = any(m in core_modules() and not _OLD_MODULE.search(m) for m in (path, module))
     return fresh or module.startswith(("airflow.decorators", "airflow.providers"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from locks import read_lock
 
@@ -38,7 +38,21 @@ def check(texts: list[str], order: list[str], version: str, unsafe: bool) -> Non
         assert again.text is None, f"{text}\n---- became\n{first.text}\n---- became\n{again.text}"
 
 
-@given(MIXTURES, st.permutations(sorted(NAMED)), st.sampled_from(sorted(PYTHONS)), st.booleans())
+TWO_CLASSES = [
+    "from airflow.providers.docker.operators.docker import DockerOperator\n\n"
+    "DockerOperator(task_id='t', image='i', volumes=[read('D')])\n",
+    "from airflow.operators.dagrun_operator import TriggerDagRunOperator\n\n"
+    "TriggerDagRunOperator(task_id='t', trigger_dag_id='d', python_callable=CHOOSE)\n",
+]
+
+
+@example(texts=TWO_CLASSES, order=sorted(NAMED, reverse=True), version="2.10.3", unsafe=False)
+@given(
+    texts=MIXTURES,
+    order=st.permutations(sorted(NAMED)),
+    version=st.sampled_from(sorted(PYTHONS)),
+    unsafe=st.booleans(),
+)
 @settings(max_examples=25, derandomize=True, **LEAN)
 def test_rules_get_along(texts: list[str], order: list[str], version: str, unsafe: bool) -> None:
     check(texts, order, version, unsafe)

@@ -66,17 +66,21 @@ backports, of classes that a provider dropped (MLEngine, Search Ads), weigh more
 A warning counts when it mentions Airflow or is of one
 of its classes.
 
-Of 51 repositories on GitHub that nobody had looked at before, 93 files are good on 1.10.15. Before
-and after what they taught was mended:
+Files of public repositories on GitHub that are good on 1.10.15, in two collections: 93 of 51
+repositories, and 158 of 67, which were picked for variety. Before is what migrate made of them when
+nobody had looked at them, after is with what they taught mended:
 
-| target | clean, before | silent, before | clean | not clean: named | silent |
-|---|---|---|---|---|---|
-| 2.5.1 | 88 (94.6 %) | 1 | 91 (97.8 %) | 2 | 0 |
-| 2.10.3 | 86 (92.5 %) | 0 | 88 (94.6 %) | 5 | 0 |
-| 2.11.0 | 84 (90.3 %) | 2 | 87 (93.5 %) | 6 | 0 |
+| target | 93 files: clean, before | after | 158 files: clean, before | after | named | silent |
+|---|---|---|---|---|---|---|
+| 2.5.1 | 88 (94.6 %) | 91 (97.8 %) | 138 (87.3 %) | 142 (89.9 %) | 18 | 0 |
+| 2.10.3 | 86 (92.5 %) | 89 (95.7 %) | 129 (81.6 %) | 140 (88.6 %) | 22 | 0 |
+| 2.11.0 | 84 (90.3 %) | 89 (95.7 %) | 130 (82.3 %) | 139 (88.0 %) | 23 | 0 |
 
-Those named use SubDagOperator, Slack's token, the machine learning engine, Dataflow without Beam,
-and subclasses of Dataproc's and BigQuery's old operators.
+Those named on 2.11.0: SubDagOperator (8 files; it warns as long as there is 2.x), the machine
+learning engine (4), users made by scripts (2), Dataflow without Beam (2), a Slack token that comes
+from another file (2), and five of other kinds. Six files more do not count: what they need the
+measuring lacks (a module that migrate moved below dags/, which Airflow has on its path, a variable
+of the shell), or migrate takes them away.
 
 """
 

@@ -9,18 +9,11 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from codemods.changes import (
-    WIDTH,
-    AddImport,
-    EditCall,
-    NewImport,
-    Operation,
-    Rebind,
-    Replace,
-    vanished,
-)
+from codemods.changes import AddImport, EditCall, NewImport, Operation, Rebind, Replace
+from codemods.expressions import WIDTH
 from codemods.scopes import Binding
 from codemods.source import Source
+from codemods.splices import vanished
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _DIRECTIVES = ("noqa", "pylint", "type:", "isort", "pragma")

@@ -1,6 +1,6 @@
 """One reading of a text: its scopes, the Airflow names it binds, and where each is used.
 
-The standard ``ast`` sees (fast, exact positions); LibCST writes (``codemods.changes``). Rules ask
+The standard ``ast`` sees (fast, exact positions); LibCST writes (``codemods.writing``). Rules ask
 here what a name means, never how it is spelt.
 """
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codemods.changes import Operation, expression_splices
+from codemods.changes import Operation
 from codemods.imports import Plan
 from codemods.source import Source
+from codemods.splices import expression_splices
 
 
 def written(source: Source, operations: Sequence[Operation]) -> str:

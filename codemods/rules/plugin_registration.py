@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from codemods.base import Example, Note, Rule
 from codemods.changes import (
     Change,
-    Compose,
     DropStatement,
     Insert,
     NewImport,
@@ -17,6 +16,19 @@ from codemods.changes import (
     Rebind,
     Replace,
     Step,
+)
+from codemods.flask_admin import (
+    EXPOSE,
+    LINKS,
+    VIEWS,
+    as_builders,
+    builders_views,
+    has_links,
+    is_view,
+    menu_item,
+    pages,
+    registered_link,
+    registered_view,
 )
 from codemods.plugin_modules import PluginClass, is_empty, plugin_classes
 from codemods.rules._text import lines
@@ -30,14 +42,6 @@ ID = "plugin-registration"
 _IGNORED = ("operators", "sensors")
 # What it looks at only to warn, and the attribute that does the same (as above).
 _REPLACED = {"admin_views": "appbuilder_views", "menu_links": "appbuilder_menu_items"}
-_LINKS = ("flask_admin.base.MenuLink", "flask_admin.menu.MenuLink")
-# flask_admin/menu.py, MenuLink.__init__, Flask-Admin 1.5.4 (the pin of 1.10.15).
-_LINK = ("name", "url", "endpoint", "category")
-_VIEWS = ("flask_admin.BaseView", "flask_admin.base.BaseView")
-_EXPOSE = ("flask_admin.expose", "flask_admin.base.expose")
-_APPBUILDERS = ("flask_appbuilder.BaseView", "flask_appbuilder.baseviews.BaseView")
-# What Flask-Admin asks of its views (BaseView, 1.5.4) and Flask-AppBuilder does not.
-_ADMINS = {"create_blueprint", "inaccessible_callback", "is_accessible", "is_visible"}
 
 
 class _Plugin:
@@ -63,7 +67,7 @@ class _Plugin:
             value = left.get(old)
             if value is None:
                 continue
-            if new in left and (old != "menu_links" or self._has_links(value, left[new])):
+            if new in left and (old != "menu_links" or has_links(self.source, value, left[new])):
                 steps.append(self._drop(old, f"2.x reads {new} instead of {{}}"))
                 steps += self._left_over(value)
                 continue
@@ -127,7 +131,7 @@ class _Plugin:
             call = made[0].value
             of = self.source.segment(call.func) if isinstance(call, ast.Call) else ""
             cls = next((n for n, s in self.source.classes if n.name == of), None)
-            if cls is not None and self._mentions(of) == 2 and _is_view(self.source, cls):
+            if cls is not None and self._mentions(of) == 2 and is_view(self.source, cls):
                 yield self._gone(cls, f"{of} was a view of Flask-Admin's")
 
     def _mentions(self, name: str) -> int:
@@ -174,14 +178,10 @@ class _Plugin:
         if target is None:
             return None
         operations: list[Operation] = [Replace(node=target, code=new)]
+        convert = registered_link if old == "menu_links" else registered_view
         for element in value.elts:
             call = self.source.value_of(element, ast.Call)
-            if not isinstance(call, ast.Call):
-                return None
-            link = self._link(call) if old == "menu_links" else None
-            made = self._view(call) if old != "menu_links" else None
-            if link is not None:
-                made = [Replace(node=call, code=link)]
+            made = convert(self.source, call) if isinstance(call, ast.Call) else None
             if made is None:
                 return None
             operations += made
@@ -199,7 +199,7 @@ class _Plugin:
         more = ""
         for element in links.elts:
             call = self.source.value_of(element, ast.Call)
-            code = self._link(call) if isinstance(call, ast.Call) else None
+            code = menu_item(self.source, call) if isinstance(call, ast.Call) else None
             if call is None or code is None:
                 return None
             if call is not element:
@@ -208,110 +208,6 @@ class _Plugin:
             more += f", {code}"
         operations.append(Insert(at=self.source.span(items.elts[-1])[1], code=more))
         return tuple(operations)
-
-    def _items(self, call: ast.Call, names: tuple[str, ...]) -> dict[str, str] | None:
-        """The arguments of a call by name, as code; None when one has another name."""
-        given = dict(zip(names, map(self.source.segment, call.args), strict=False))
-        for keyword in call.keywords:
-            if keyword.arg is None or keyword.arg not in names:
-                return None
-            given[keyword.arg] = self.source.segment(keyword.value)
-        return None if len(call.args) > len(names) else given
-
-    def _link(self, call: ast.Call) -> str | None:
-        """The menu item that says what a link does, as code."""
-        if self.source.path_of(call.func) not in _LINKS:
-            return None
-        given = self._items(call, _LINK)
-        if given is None or "url" not in given or "endpoint" in given or "name" not in given:
-            return None
-        parts = [f'"name": {given["name"]}']
-        if "category" in given:
-            parts.append(f'"category": {given["category"]}')
-        parts.append(f'"href": {given["url"]}')
-        return "{" + ", ".join(parts) + "}"
-
-    def _has_links(self, links: ast.expr, items: ast.expr) -> bool:
-        """Whether the menu items name each address that the links of 1.10's other interface do."""
-        hrefs = {
-            ast.unparse(value)
-            for item in getattr(items, "elts", [])
-            if isinstance(made := self.source.value_of(item, ast.Dict), ast.Dict)
-            for key, value in zip(made.keys, made.values, strict=True)
-            if isinstance(key, ast.Constant) and key.value == "href"
-        }
-        for link in getattr(links, "elts", [None]):
-            call = self.source.value_of(link, ast.Call) if link is not None else None
-            given = self._items(call, _LINK) if isinstance(call, ast.Call) else None
-            url = (given or {}).get("url")
-            if url is None or ast.unparse(ast.parse(url, mode="eval")) not in hrefs:
-                return False
-        return True
-
-    def _view(self, call: ast.Call) -> list[Operation] | None:
-        """``v = View(category=…, name=…)`` and its class, which has one page at "/"."""
-        if not isinstance(call.func, ast.Name):
-            return None
-        name = call.func.id
-        cls = next((n for n, s in self.source.classes if n.name == name), None)
-        given = self._items(call, ("name", "category"))
-        if cls is None or given is None or "name" not in given or not _is_view(self.source, cls):
-            return None
-        uses = [c for c in self.source.plain_calls if getattr(c.func, "id", "") == name]
-        if not _pages(self.source, cls) or len(uses) != 1:
-            return None
-        parts = [f'"name": {given["name"]}']
-        if "category" in given:
-            parts.append(f'"category": {given["category"]}')
-        parts.append(f'"view": {name}()')
-        operations: list[Operation] = [Replace(node=call, code="{" + ", ".join(parts) + "}")]
-        return [*operations, *_appbuilder(self.source, cls)]
-
-
-def _is_view(source: Source, cls: ast.ClassDef) -> bool:
-    return any(source.path_of(base) in _VIEWS for base in cls.bases)
-
-
-def _pages(source: Source, cls: ast.ClassDef) -> list[ast.FunctionDef] | None:
-    """The methods of a view that stand for "/"; None where it has what is Flask-Admin's."""
-    methods = [n for n in cls.body if not isinstance(n, ast.Pass) and not _docstring(n)]
-    pages = []
-    for method in methods:
-        if not isinstance(method, ast.FunctionDef) or method.name in _ADMINS:
-            return None
-        for call in method.decorator_list:
-            if not isinstance(call, ast.Call) or source.path_of(call.func) not in _EXPOSE:
-                continue
-            at = call.args[0] if call.args else None
-            if at is None or (isinstance(at, ast.Constant) and at.value == "/"):
-                pages.append(method)
-    return pages
-
-
-def _appbuilder(source: Source, cls: ast.ClassDef) -> Iterator[Operation]:
-    """What makes a view of Flask-Admin's one of Flask-AppBuilder's."""
-    for binding in source.bindings:
-        if binding.path in (*_VIEWS, *_EXPOSE) and not binding.dotted:
-            name = binding.path.rpartition(".")[2]
-            new = NewImport(module="flask_appbuilder", name=name, asname=binding.alias.asname or "")
-            yield Rebind(binding=binding, imports=(new,))
-    page = next(reversed(_pages(source, cls) or []), None)
-    # default_view of flask_appbuilder.BaseView is "list": the page keeps its name only then,
-    # or when the class gets a line that says so.
-    if page is not None and page.name != "list":
-        first = next((n for n in cls.body if not _docstring(n)), page)
-        begin = source.span(first)[0]
-        if isinstance(first, ast.FunctionDef):
-            begin = source.span(first.decorator_list[0])[0] - 1
-        column = begin - source.text.rfind("\n", 0, begin) - 1
-        yield Insert(at=begin, code=f'default_view = "{page.name}"\n\n' + " " * column)
-    for node in ast.walk(cls):
-        if isinstance(node, ast.Attribute) and node.attr == "render":
-            yield Compose.attribute(node, "render_template")
-
-
-def _docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _find(source: Source, _: Target) -> Iterator[Change]:
@@ -325,16 +221,16 @@ def _find(source: Source, _: Target) -> Iterator[Change]:
     steps = [change for change in changes if isinstance(change, Step)]
     rebound = {op.binding for s in steps for op in s.operations if isinstance(op, Rebind)}
     for binding in source.bindings:
-        if binding.path in _EXPOSE and not binding.dotted and binding not in rebound:
+        if binding.path in EXPOSE and not binding.dotted and binding not in rebound:
             yield from _exposed(source, binding)
 
 
 def _plain_links(source: Source) -> Iterator[Step]:
     """Links that no menu item can be made of here, as what they are: a name, a category, a url."""
     for binding in source.bindings:
-        calls = [c.node for c in source.calls if c.path in _LINKS and binding in c.use.bindings]
+        calls = [c.node for c in source.calls if c.path in LINKS and binding in c.use.bindings]
         if (
-            binding.path in _LINKS
+            binding.path in LINKS
             and len(calls) == len(binding.uses) > 0
             and all(not call.args and all(k.arg for k in call.keywords) for call in calls)
         ):
@@ -357,19 +253,19 @@ def _registered_elsewhere(source: Source, changes: Sequence[Change]) -> Iterator
         for o in c.operations
         if isinstance(o, DropStatement)
     }
-    views = [c for c, _ in source.classes if _is_view(source, c) and id(c) not in gone]
+    views = [c for c, _ in source.classes if is_view(source, c) and id(c) not in gone]
     theirs = {
         id(node)
-        for cls in (*views, *_builders_views(source))
+        for cls in (*views, *builders_views(source))
         for part in (*cls.bases, *(d for n in cls.body for d in getattr(n, "decorator_list", [])))
         for node in ast.walk(part)
     }
-    bindings = [b for b in source.bindings if b.path in (*_VIEWS, *_EXPOSE)]
+    bindings = [b for b in source.bindings if b.path in (*VIEWS, *EXPOSE)]
     made = {ast.unparse(call.func) for call in source.plain_calls}
     if (
         views
         and not made & {cls.name for cls in views}
-        and all(_pages(source, cls) is not None and len(cls.bases) == 1 for cls in views)
+        and all(pages(source, cls) is not None and len(cls.bases) == 1 for cls in views)
         and not any(binding.dotted or binding.tower for binding in bindings)
         and all(id(use.node) in theirs for binding in bindings for use in binding.uses)
     ):
@@ -378,22 +274,15 @@ def _registered_elsewhere(source: Source, changes: Sequence[Change]) -> Iterator
                 rule=ID,
                 line=cls.lineno,
                 message=f"2.x has Flask-AppBuilder's views alone: {cls.name} is one",
-                operations=tuple(_appbuilder(source, cls)),
+                operations=tuple(as_builders(source, cls)),
             )
-
-
-def _builders_views(source: Source) -> Iterator[ast.ClassDef]:
-    """The views of a text that are Flask-AppBuilder's already."""
-    for cls, _ in source.classes:
-        if any(source.path_of(base) in _APPBUILDERS for base in cls.bases):
-            yield cls
 
 
 def _exposed(source: Source, binding: Binding) -> Iterator[Step]:
     """Flask-Admin's ``expose`` on the pages of views that are Flask-AppBuilder's already."""
     pages = {
         use
-        for cls in _builders_views(source)
+        for cls in builders_views(source)
         for node in ast.walk(cls)
         for use in binding.uses
         if use.node is node

@@ -9,8 +9,9 @@ from codemods.argument_code import gathered, shaped
 from codemods.argument_map import Mapped, map_arguments, takes
 from codemods.base import Example, Note, Rule
 from codemods.calls import Construction, constructions
-from codemods.changes import Change, EditCall, Step, edit_call
+from codemods.changes import Change, EditCall, Step
 from codemods.constructors import Signature
+from codemods.expressions import edit_call
 from codemods.hops import Resolution
 from codemods.replaced_bases import kept_base, kept_for
 from codemods.rules._text import lines

@@ -1026,3 +1026,24 @@ def test_a_page_keeps_its_docstring(targets: dict[str, dict[str, str]]) -> None:
     )
     new = migrate_source(page, pins=targets["2.11.0"]).text or ""
     assert '    """What is left."""\n    default_view = "quota"\n' in new
+
+
+def test_a_page_may_stand_below_a_method_that_is_none(newest: dict[str, str]) -> None:
+    page = text(
+        "from airflow.plugins_manager import AirflowPlugin",
+        "from flask_admin import BaseView, expose",
+        "",
+        "class Quota(BaseView):",
+        "    def used(self):",
+        "        return 1",
+        "",
+        "    @expose('/')",
+        "    def quota(self):",
+        "        return self.render('quota.html', used=self.used())",
+        "",
+        "class QuotaPlugin(AirflowPlugin):",
+        "    name = 'quota'",
+        "    admin_views = [Quota(category='A', name='Quota')]",
+    )
+    new = migrate_source(page, pins=newest).text or ""
+    assert '(BaseView):\n    default_view = "quota"\n\n    def used(self):\n' in new

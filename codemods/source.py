@@ -10,9 +10,9 @@ import ast
 import builtins
 import re
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from codemods.defaults import DefaultKey, default_args
 from codemods.reader import Facts, read
@@ -21,6 +21,8 @@ from codemods.scopes import Binding, Call, Use
 if TYPE_CHECKING:
     from codemods.base import OwnClasses, OwnDicts
     from codemods.changes import Change
+
+_Node = TypeVar("_Node", bound=ast.AST)
 
 
 class Source(Facts):
@@ -45,6 +47,17 @@ class Source(Facts):
     def nodes(self) -> tuple[ast.AST, ...]:
         """Every node of the tree, outer ones first: rules look through them again and again."""
         return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def _by_kind(self) -> Mapping[type[ast.AST], list[ast.AST]]:
+        found: dict[type[ast.AST], list[ast.AST]] = {}
+        for node in self.nodes:
+            found.setdefault(type(node), []).append(node)
+        return found
+
+    def every(self, kind: type[_Node]) -> Sequence[_Node]:
+        """The nodes of one kind, outer ones first."""
+        return cast(Sequence[_Node], self._by_kind.get(kind, ()))
 
     # -- positions ---------------------------------------------------------------------------
 

@@ -234,10 +234,8 @@ def _dataset(pieces: list[tuple[str, bool]], code: str, source: Source) -> bool:
     if all(literal and not _TEMPLATE.fullmatch(text) for text, literal in pieces):
         return True
     return any(
-        isinstance(node, ast.keyword)
-        and node.arg == "dataset_id"
-        and source.segment(node.value) == code
-        for node in source.nodes
+        node.arg == "dataset_id" and source.segment(node.value) == code
+        for node in source.every(ast.keyword)
     )
 
 

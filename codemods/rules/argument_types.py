@@ -118,8 +118,8 @@ def _parts(value: ast.expr) -> list[ast.expr]:
 
 def _each(source: Source, value: ast.expr) -> Iterator[ast.expr]:
     """The value, or those of the list in sight whose items its name stands for in a loop."""
-    for loop in source.nodes if isinstance(value, ast.Name) else ():
-        if isinstance(loop, ast.For) and ast.unparse(loop.target) == ast.unparse(value):
+    for loop in source.every(ast.For) if isinstance(value, ast.Name) else ():
+        if ast.unparse(loop.target) == ast.unparse(value):
             yield from getattr(known(loop.iter, source), "elts", ())
     yield value
 

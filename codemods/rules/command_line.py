@@ -23,14 +23,11 @@ def _find(source: Source, _: Target) -> Iterator[Change]:
         return
     shell = _shell(source)
     passed = {
-        id(node.value)
-        for node in source.nodes
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        id(node.value) for node in source.every(ast.Expr) if isinstance(node.value, ast.Constant)
     }
     passed |= {
         id(part)
-        for node in source.nodes
-        if isinstance(node, ast.JoinedStr)
+        for node in source.every(ast.JoinedStr)
         for part in ast.walk(node)
         if part is not node
     }

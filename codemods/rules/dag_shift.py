@@ -24,22 +24,19 @@ def _dag_names(source: Source) -> set[str]:
         return path is not None and path.startswith("airflow.") and path.endswith(".DAG")
 
     found = {name for name, values in source.assigned.items() if any(map(is_dag, values))}
-    for node in source.nodes:
-        if isinstance(node, ast.With):
-            found |= {
-                item.optional_vars.id
-                for item in node.items
-                if isinstance(item.optional_vars, ast.Name) and is_dag(item.context_expr)
-            }
+    found |= {
+        item.optional_vars.id
+        for node in source.every(ast.With)
+        for item in node.items
+        if isinstance(item.optional_vars, ast.Name) and is_dag(item.context_expr)
+    }
     return found
 
 
 def _within(source: Source, dags: set[str]) -> dict[int, str]:
     """The DAG whose ``with`` a call stands under, and a statement right under: by their ``id``."""
     found: dict[int, str] = {}
-    for node in source.nodes:  # outer ones first: the inner one counts
-        if not isinstance(node, ast.With):
-            continue
+    for node in source.every(ast.With):  # outer ones first: the inner one counts
         for item in node.items:
             name = item.optional_vars or item.context_expr
             if isinstance(name, ast.Name) and name.id in dags:
@@ -80,10 +77,9 @@ def _find(source: Source, _: Target) -> Iterator[Change]:
 
 def _comparisons(source: Source) -> Iterator[Note]:
     """``a > b`` as a statement: 1.10 compared the tasks' names, 2.x takes it for lineage."""
-    for node in source.nodes:
+    for node in source.every(ast.Expr):
         if (
-            isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Compare)
+            isinstance(node.value, ast.Compare)
             and all(isinstance(op, ast.Gt | ast.Lt) for op in node.value.ops)
             and any(_is_task(source, o) for o in (node.value.left, *node.value.comparators))
         ):

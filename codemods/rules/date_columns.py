@@ -53,8 +53,8 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             compared |= {id(side) for side in (node.left, *node.comparators)}
         elif isinstance(node, ast.Attribute) and node.attr in _COMPARING:
             compared.add(id(node.value))
-    for node in source.nodes:
-        if id(node) in dates and id(node) not in compared and isinstance(node, ast.Attribute):
+    for node in source.every(ast.Attribute):
+        if id(node) in dates and id(node) not in compared:
             yield _note(node, dates[id(node)])
     for call in source.plain_calls:
         if isinstance(call.func, ast.Attribute) and call.func.attr in _CHANGING:

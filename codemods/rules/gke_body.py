@@ -51,9 +51,9 @@ def _pooled(source: Source, body: ast.expr) -> Step | None:
         for key, value in zip(body.keys, body.values, strict=True)
         if isinstance(key, ast.Constant)
     }
-    said = sum(isinstance(n, ast.Constant) and n.value == _COUNT for n in source.nodes)
+    said = sum(n.value == _COUNT for n in source.every(ast.Constant))
     here = sum(isinstance(n, ast.Constant) and n.value == _COUNT for n in ast.walk(body))
-    displays = sum(isinstance(n, ast.Dict) and _named(n, _COUNT) for n in source.nodes)
+    displays = sum(_named(n, _COUNT) for n in source.every(ast.Dict))
     if len(items) < len(body.keys) or items.keys() & _OTHERS or here > 1 or said > displays:
         return None
     count, config = items[_COUNT], items.get(_CONFIG)

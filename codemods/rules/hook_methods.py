@@ -206,7 +206,7 @@ def _call(
 
 def _first_of(source: Source, node: ast.Call) -> ast.Subscript | None:
     """``node[0]``."""
-    for one in ast.walk(source.tree):
+    for one in source.every(ast.Subscript):
         match one:
             case ast.Subscript(value=value, slice=ast.Constant(value=0)) if value is node:
                 return one

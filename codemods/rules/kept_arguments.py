@@ -79,8 +79,8 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     if not wanted & {*_ASKED.findall(source.text), *source.words}:
         return
     known = instances(source)
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Attribute) and node.attr in wanted:
+    for node in source.every(ast.Attribute):
+        if node.attr in wanted:
             path = known.path(node.value)
             if node.attr in _kept(path) and not known.overrides(node.value, node.attr):
                 yield from _change(source, target, path, node)

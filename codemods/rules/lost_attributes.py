@@ -35,12 +35,8 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             yield from _overridden(source, target, cls, statement)
     calls: dict[ast.AST, ast.Call] = {call.func: call for call in source.plain_calls}
     known = instances(source)
-    for node in source.nodes:
-        if (
-            not isinstance(node, ast.Attribute)
-            or node.attr not in wanted
-            or not isinstance(node.ctx, ast.Load)
-        ):
+    for node in source.every(ast.Attribute):
+        if node.attr not in wanted or not isinstance(node.ctx, ast.Load):
             continue
         path = known.path(node.value)
         lost = _lost(source, target, path, node.attr)

@@ -25,8 +25,8 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     if not any(f".{name}" in source.text for name in _NAMES):
         return
     calls = {id(call.func): call for call in source.plain_calls}
-    for node in source.nodes:
-        if not isinstance(node, ast.Attribute) or node.attr not in _NAMES:
+    for node in source.every(ast.Attribute):
+        if node.attr not in _NAMES:
             continue
         known = instances(source)
         # DagRun.id_for_date

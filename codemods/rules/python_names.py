@@ -257,10 +257,9 @@ class _Names:
 
     def _prints(self) -> Iterator[Change]:
         """``print >>log, x`` parses in Python 3, and fails when it runs."""
-        for node in self.source.nodes if "print" in self.source.names else ():
+        for node in self.source.every(ast.BinOp) if "print" in self.source.names else ():
             if (
-                isinstance(node, ast.BinOp)
-                and isinstance(node.op, ast.RShift)
+                isinstance(node.op, ast.RShift)
                 and isinstance(node.left, ast.Name)
                 and node.left.id == "print"
             ):

@@ -83,8 +83,8 @@ def _inherits(source: Source, target: Target, path: str, cls: ast.ClassDef) -> I
 
 def _patched(source: Source, target: Target) -> Iterator[Note]:
     """An attribute set on a class that another one, perhaps of many more tasks, replaced."""
-    for node in source.nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+    for node in source.every(ast.Attribute):
+        if isinstance(node.ctx, ast.Store):
             path = (source.path_of(node) or "").rpartition(".")[0]
             wanted = target.resolve(path) if path.startswith("airflow.") else None
             if wanted is None or wanted.removed is not None or not wanted.replaced:

@@ -144,11 +144,8 @@ def _changed(source: Source, earlier: _Task, task: _Task) -> bool:
     names = earlier.names | task.names | {task.place.dag}
     start, stop = earlier.call.lineno, task.call.lineno
     return any(
-        isinstance(n, ast.Name)
-        and isinstance(n.ctx, ast.Store)
-        and n.id in names
-        and start <= n.lineno <= stop
-        for n in source.nodes
+        isinstance(n.ctx, ast.Store) and n.id in names and start <= n.lineno <= stop
+        for n in source.every(ast.Name)
     )
 
 

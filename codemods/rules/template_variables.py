@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import cast
 
 from codemods.base import Example, Rule
 from codemods.changes import Change, Operation, RenameArgument, Replace, Respell, Step
@@ -94,10 +93,10 @@ class _Templates:
             ):
                 inside.add(id(node.func.value))
                 yield node.func.value, True
-        for node in self.source.nodes:
-            text = node.value if isinstance(node, ast.Constant) else None
+        for node in self.source.every(ast.Constant):
+            text = node.value
             if isinstance(text, str) and id(node) not in inside and mentions(text):
-                yield cast(ast.Constant, node), False
+                yield node, False
 
     def _string(self, node: ast.expr, doubled: bool, own: set[str]) -> Iterator[Change]:
         raw = self.source.segment(node)
@@ -145,9 +144,7 @@ class _Templates:
         ]
         yield from (value for value in values if isinstance(value, ast.Lambda))
         given = {value.id for value in values if isinstance(value, ast.Name)}
-        for node in self.source.nodes:
-            if not isinstance(node, ast.FunctionDef):
-                continue
+        for node in self.source.every(ast.FunctionDef):
             takes = {a.arg for a in node.args.args}
             method = node.name in _METHODS and "context" in takes
             if (

@@ -83,9 +83,8 @@ def unpacked(source: Source) -> dict[int, tuple[Holder, list[Construction], set[
 def only_theirs(source: Source, node: Holder, calls: list[Construction], names: set[str]) -> bool:
     """Whether nothing but these calls uses the dict, and what puts more into it."""
     nodes = source.nodes
-    uses = sum(
-        isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load) for n in nodes
-    )
+    loads = (n for n in source.every(ast.Name) if isinstance(n.ctx, ast.Load))
+    uses = sum(n.id in names for n in loads)
     filled = [f for name in names for f in fillings(nodes, name)]
     put = {id(place) for f in filled for place, _, _ in f.items}
     keys = [k for name in names for n in nodes if (k := key_of(n, name)) is not None]

@@ -61,8 +61,7 @@ def _find(source: Source, target: Target) -> Iterator[Note]:
 
 def _pushed(source: Source) -> Iterator[tuple[ast.expr, Mapping[str, ast.expr]]]:
     """Values that are pushed, and what the names around them stand for."""
-    functions = [n for n in source.nodes if isinstance(n, ast.FunctionDef)]
-    for function in functions:
+    for function in source.every(ast.FunctionDef):
         names = _named(function)
         for call in ast.walk(function):
             if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "xcom_push":

@@ -5,6 +5,7 @@ Only names in real Jinja expressions count, and only those that the template doe
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -43,7 +44,8 @@ class Variable:
 
 
 # Gone: get_template_context of airflow/models/taskinstance.py, 1.10.15 against 2.0.2. Warns:
-# _DEPRECATION_REPLACEMENTS of airflow/utils/context.py, the same from 2.2.2 to 2.11.0.
+# _DEPRECATION_REPLACEMENTS of airflow/utils/context.py, the same from 2.2.2 to 2.10.3; 2.11.0 has
+# conf as well.
 _GONE, _WARNS = "apache-airflow>=2.0", "apache-airflow>=2.2"
 VARIABLES = {
     v.name: v
@@ -120,6 +122,12 @@ VARIABLES = {
                 ("prev_ds_nodash", " | ds_nodash", '.strftime("%Y%m%d")'),
             )
         ),
+        Variable(
+            name="conf",
+            since="apache-airflow>=2.11",
+            advice="Take conf from airflow.configuration; give templates what they need of it "
+            "under another name, in user_defined_macros",
+        ),
     )
 }
 # What Pendulum 3 writes with a space where 1 and 2 wrote a T, as ``isoformat`` does in all.
@@ -163,9 +171,41 @@ def gone(name: str, target: Target) -> Variable | None:
 
 def message(variable: Variable) -> str:
     """What there is to say about a variable."""
-    verbs = {_GONE: "is gone in Airflow 2", _WARNS: "warns since Airflow 2.2"}
-    other = f"is something else since Airflow {variable.since.rpartition('=')[2]}"
-    return f"{variable.name} {verbs.get(variable.since, other)}"
+    release = variable.since.rpartition("=")[2]
+    if variable.since == _GONE:
+        return f"{variable.name} is gone in Airflow 2"
+    verb = "warns" if variable.name in VARIABLES else "is something else"
+    return f"{variable.name} {verb} since Airflow {release}"
+
+
+def own_macros(tree: ast.Module) -> set[str]:
+    """Names that ``user_defined_macros`` give to templates and the target's context does not have:
+    what it has comes before them, on 1.10 as well (``render`` before ``globals`` in Jinja)."""
+    values: dict[str, list[ast.expr]] = {}
+    given: list[ast.expr] = []
+    keys: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                name = ast.unparse(target)
+                values.setdefault(name, []).append(node.value)
+                given += [node.value] if "user_defined_macros" in name else []
+        elif isinstance(node, ast.Call):
+            given += [k.value for k in node.keywords if k.arg == "user_defined_macros"]
+            keys |= {k.arg for k in node.keywords if k.arg and ast.unparse(node.func) == "dict"}
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    keys.add(key.value)
+                    given += [value] if key.value == "user_defined_macros" else []
+    found: set[str] = set()
+    for one in given:
+        known = [one, *values.get(one.id, [])] if isinstance(one, ast.Name) else [one]
+        dicts = [value for value in known if isinstance(value, ast.Dict)]
+        # Where they are put together in another way, any key of the file may be one of them.
+        found |= {str(k.value) for d in dicts for k in d.keys if isinstance(k, ast.Constant)}
+        found |= keys if not dicts or any(None in d.keys for d in dicts) else set()
+    return {name for name in found if name in VARIABLES and VARIABLES[name].since == _GONE}
 
 
 class _Any(dict[str, Any]):
@@ -195,12 +235,14 @@ def places(text: str, target: Target, own: Collection[str] = ()) -> list[Found]:
         tokens = list(_environment().lex(text))
     except TemplateError:
         return []
-    if "".join(value for _, _, value in tokens) != text:
-        return []
     found: list[Found] = []
     at, inside = 0, False
     spans: list[tuple[int, str, str]] = []
     for _, kind, value in tokens:
+        while not text.startswith(value, at):  # a minus at a bracket takes the space beside it away
+            if not text[at : at + 1].isspace():
+                return []
+            at += 1
         inside = (inside or kind.endswith("_begin")) and not kind.endswith("_end")
         if inside and kind != "whitespace":
             spans.append((at, kind, value))
@@ -229,7 +271,7 @@ def places(text: str, target: Target, own: Collection[str] = ()) -> list[Found]:
 
 
 def _ends(spans: list[tuple[int, str, str]], index: int) -> bool:
-    return spans[index][1] in {"variable_begin", "block_begin"} or spans[index][2] == "|"
+    return spans[index][1].endswith("_begin") or spans[index][2] == "|"
 
 
 def _text(before: str, after: list[str], alone: bool) -> bool:

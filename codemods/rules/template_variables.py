@@ -21,6 +21,7 @@ from codemods.templates import (
     mentions,
     message,
     note,
+    own_macros,
     places,
     replaced,
 )
@@ -36,6 +37,7 @@ _METHODS = {
     "execute_complete",
     "get_redirect_url",
 }
+_NAMES = re.compile(rf"\b(?:{'|'.join(VARIABLES)})\b")
 _GIVEN = re.compile(r"python_callable|on_\w+_callback|sla_miss_callback")
 
 
@@ -49,10 +51,10 @@ class _Templates:
     def find(self) -> Iterator[Change]:
         text = self.source.text
         if mentions(text) and not self._renders_itself():
-            own = self._own_names()
+            own = own_macros(self.source.tree) if "user_defined_macros" in text else set()
             for node, doubled in self._strings():
                 yield from self._string(node, doubled, own)
-        for function in self._callables() if any(name in text for name in VARIABLES) else ():
+        for function in self._callables() if _NAMES.search(text) else ():
             yield from self._function(function)
 
     # -- strings -----------------------------------------------------------------------------
@@ -63,18 +65,6 @@ class _Templates:
             "jinja2" in (b.path.partition(".")[0], b.alias.name.partition(".")[0])
             for b in self.source.bindings
         )
-
-    def _own_names(self) -> set[str]:
-        """Names that ``user_defined_macros`` and the like give to templates."""
-        if "user_defined_macros" not in self.source.text:
-            return set()
-        keys = {
-            key.value
-            for node in self.source.dicts
-            for key in node.keys
-            if isinstance(key, ast.Constant) and isinstance(key.value, str)
-        }
-        return keys & set(VARIABLES)
 
     def _strings(self) -> Iterator[tuple[ast.expr, bool]]:
         """String literals that may be templates, and whether their braces are doubled."""
@@ -266,7 +256,7 @@ RULE = Rule(
     id=ID,
     title="Name in templates what the target's context has",
     why="END_DATE, end_date, latest_date and tables are gone since 2.0, and so are attributes of "
-    "dag, task and ti: Jinja renders nothing for them. Others warn since 2.2. A date is written "
+    "dag, task and ti: a template with one of them fails. Others warn since 2.2. A date is written "
     "with a space since 2.8, where ts still has the T. The same holds for template files that "
     "operators load and for callables that get the context.",
     examples=(

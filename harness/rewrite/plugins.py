@@ -21,23 +21,10 @@ from codemods.plugin_modules import SERVED, find_plugin_modules, registered, ren
 from harness import diffs
 from harness.files import drop_emptied, write_atomically
 from harness.model import Config, Repo, Rewrite, RewriteEdit
+from harness.rewrite.unasked import modules_of
 
 RULE = "plugin-registration"
 _SERVED = re.compile(rb"airflow(?:\.|\s+import\b)")
-
-# Import names that differ from the name of their distribution, of what MWAA's images hold.
-# Source: the wheels of the target's locks, top_level.txt and RECORD.
-_IMPORT_NAMES = {
-    "attrs": "attr",
-    "google-api-core": "google",
-    "grpcio": "grpc",
-    "markdown": "markdown",
-    "pyjwt": "jwt",
-    "python-dateutil": "dateutil",
-    "python-slugify": "slugify",
-    "pyyaml": "yaml",
-    "slack-sdk": "slack_sdk",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +180,7 @@ def _make_room(root: Path, path: str) -> None:
 
 def _taken(copy: Repo, pins: Mapping[str, str]) -> set[str]:
     """Top-level names that come before the plugins folder on ``sys.path``."""
-    names = {_IMPORT_NAMES.get(name, name.replace("-", "_")) for name in map(_canonical, pins)}
+    names = {module for name in pins for module in modules_of(_canonical(name))}
     start = "" if copy.dags == "." else f"{copy.dags}/"
     own = f"{copy.plugins}/"
     twins = _twins(copy, {})

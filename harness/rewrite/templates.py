@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from codemods.parsing import parsed
 from harness.diffs import line_origins, unified_diff
 from harness.files import write_atomically
 from harness.model import Repo, Rewrite, RewriteEdit, RewriteNote
@@ -48,12 +49,14 @@ SHELL = frozenset({".bash", ".ksh", ".sh"})
 LARGEST = 1 << 20  # beyond this it is data
 
 # A name with such an ending in a string of a source, whatever is put in its front at run time.
-_NAMED = re.compile(r"[\w./{}%()-]*\.[A-Za-z0-9]{2,6}\b")
-# What gives variables to templates, and how: keys of a dict, names of arguments.
-_GIVEN = (
-    (b"user_defined_macros", re.compile(rb"""['"]([A-Za-z_]\w*)['"]\s*:""")),
-    (b"jinja2", re.compile(rb"""\b([A-Za-z_]\w*)=|['"]([A-Za-z_]\w*)['"]\s*:""")),
-)
+_NAMED = re.compile(r"[\w./{}%()-]*\.[A-Za-z0-9]{2,10}\b")
+# What an operator of one's own, or an argument of PythonOperator, takes for files of templates.
+_OWN_ENDINGS = re.compile(rb"""\btemplates?_exts?\b[^=\n]*=\s*[(\[]([^)\]]*)""")
+_ENDING = re.compile(rb"""['"](?:\.\w+)*(\.\w+)['"]""")
+# A template that another one has in it.
+_WITHIN = re.compile(rb"""\{%[-+]?\s*(?:include|extends|import|from)\b([^%]*)%""")
+# What gives variables to templates in Jinja itself: keys of a dict, names of arguments.
+_GIVEN = re.compile(rb"""\b([A-Za-z_]\w*)=|['"]([A-Za-z_]\w*)['"]\s*:""")
 
 
 def rewrite_templates(
@@ -67,10 +70,10 @@ def rewrite_templates(
     """Rewrite the template files of ``copy`` that its Python ``sources`` name, and the paths of
     Airflow's classes in its configuration; with the distributions that those need.
     """
-    said = _Said(sources)
+    said = _Said(copy, sources)
     for path in copy.files:
         place = copy.root / path
-        template = PurePosixPath(path).suffix.lower() in EXTENSIONS
+        template = PurePosixPath(path).suffix.lower() in said.endings
         if not (template or _configures(path)) or place.stat().st_size > LARGEST:
             continue
         data = place.read_bytes()
@@ -134,29 +137,50 @@ def _configures(path: str) -> bool:
 class _Said:
     """What the sources say of template files and their variables, read when it is asked for."""
 
-    def __init__(self, sources: Mapping[str, bytes]) -> None:
+    def __init__(self, copy: Repo, sources: Mapping[str, bytes]) -> None:
+        self._copy = copy
         self._sources = sources
 
     @cached_property
+    def endings(self) -> frozenset[str]:
+        """Those of Airflow's operators, and of operators of one's own."""
+        own = {
+            ending.decode().lower()
+            for data in self._sources.values()
+            if b"template" in data
+            for endings in _OWN_ENDINGS.findall(data)
+            for ending in _ENDING.findall(endings)
+        }
+        return EXTENSIONS | own - {".py"}
+
+    @cached_property
     def names(self) -> set[str]:
-        """What looks like the name of a file."""
+        """What looks like the name of a file, in the sources and where a template has another."""
         found: set[str] = set()
         for data in self._sources.values():
             found |= set(_NAMED.findall(data.decode("utf-8", errors="replace")))
+        for path in self._copy.files:
+            place = self._copy.root / path
+            if (
+                PurePosixPath(path).suffix.lower() in self.endings
+                and place.stat().st_size <= LARGEST
+            ):
+                for named in _WITHIN.findall(place.read_bytes()):
+                    found |= set(_NAMED.findall(named.decode("utf-8", errors="replace")))
         return found
 
     @cached_property
     def variables(self) -> set[str]:
         """What a source that renders by itself, or has macros of its own, may give to templates."""
-        return {
-            name.decode()
-            for data in self._sources.values()
-            for word, given in _GIVEN
-            if word in data
-            for groups in given.finditer(data)
-            for name in groups.groups()
-            if name
-        }
+        found: set[str] = set()
+        for data in self._sources.values():
+            if b"jinja2" in data:
+                found |= {n.decode() for names in _GIVEN.findall(data) for n in names if n}
+            if b"user_defined_macros" in data and (tree := parsed(data)) is not None:
+                from codemods.templates import own_macros
+
+                found |= own_macros(tree)
+        return found
 
 
 def _is_named(path: str, names: set[str]) -> bool:

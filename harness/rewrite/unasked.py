@@ -36,6 +36,11 @@ def _table() -> Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]:
     return found
 
 
+def modules_of(name: str) -> tuple[str, ...]:
+    """The top-level modules of a distribution."""
+    return _table().get(name, ((name.replace("-", "_"),), ()))[0]
+
+
 def unasked(
     repo: Repo, sources: Mapping[str, bytes], required: Iterable[str], target: Target
 ) -> Iterator[tuple[str, RewriteNote]]:

@@ -31,6 +31,16 @@ def target(newest: dict[str, str]) -> Target:
             "{{ f(execution_date, end_date=execution_date) }}",
             "{{ f(logical_date, end_date=logical_date) }}",
         ),
+        (
+            "a\n  {%- if x -%}\n {{ END_DATE }}\n {%- endif %}",
+            "a\n  {%- if x -%}\n {{ ds }}\n {%- endif %}",
+        ),
+        (
+            "a \r\n{#- x -#} {{- END_DATE -}} \n{%- raw -%} b {%- endraw -%} c",
+            "a \r\n{#- x -#} {{- ds -}} \n{%- raw -%} b {%- endraw -%} c",
+        ),
+        ("{{ execution_date }} {% raw %}{{{% endraw %}", "{{ ts }} {% raw %}{{{% endraw %}"),
+        ("{{ execution_date }} {# x #}", "{{ ts }} {# x #}"),
         ("{{ tables.orders }}", "{{ params.tables.orders }}"),
         (
             "{{ yesterday_ds_nodash }}",
@@ -86,6 +96,7 @@ def test_other_names_stay(text: str, target: Target) -> None:
         ("{{ execution_date.day_of_week }}", "Write (execution_date.isoweekday() % 7)"),
         ("{{ next_execution_date }}", "Use `data_interval_end.isoformat()`"),
         ("{{ ti.log_filepath }}", "Use ti.log_url"),
+        ("{{ conf.get('webserver', 'base_url') }}", "Take conf from airflow.configuration"),
         ("{{ ti.previous_execution_date_success }}", 'Use ti.get_previous_execution_date(state="'),
     ],
 )
@@ -163,3 +174,49 @@ CALLABLE = (
 def test_callables(before: str, after: str | None, newest: dict[str, str]) -> None:
     migration = migrate_source(CALLABLE.format(before), pins=newest)
     assert migration.text == (None if after is None else CALLABLE.format(after))
+
+
+@pytest.mark.parametrize(
+    ("macros", "stays"),
+    [
+        ("{'end_date': 1}", True),
+        ("dict(end_date=1)", True),
+        ("OWN", True),
+        ("{**OTHER}", True),
+        ("made()", True),
+        ("{'f': {'end_date': 1}}", False),
+        ("{'f': len}", False),
+        ("{'f': len, 'ds': 1}", False),
+    ],
+)
+def test_what_the_user_gives_counts_where_the_target_has_nothing(
+    macros: str, stays: bool, newest: dict[str, str]
+) -> None:
+    """Airflow's own variables come before the user's, and params are not variables."""
+    other = "{'end_date': 2}" if macros in ("{**OTHER}", "made()") else "{'x': 2}"
+    text = (
+        "from airflow import DAG\n\nOWN = {'end_date': 1, 'execution_date': 1}\n"
+        f"dag = DAG('d', schedule=None, user_defined_macros={macros}, params=%s)\n"
+        "cmd = '{{ end_date }} {{ execution_date }}'\n"
+    ) % other
+    text = text if macros == "OWN" else text.replace("OWN = {'end_date': 1, ", "OWN = {")
+    new = migrate_source(text, pins=newest).text
+    assert new == text.replace(
+        "{{ end_date }} {{ execution_date }}",
+        f"{{{{ {'end_date' if stays else 'ds'} }}}} {{{{ ts }}}}",
+    )
+
+
+def test_params_of_a_file_with_macros_are_no_variables(newest: dict[str, str]) -> None:
+    text = (
+        "from airflow import DAG\n\n"
+        "dag = DAG('d', schedule=None, user_defined_macros={'f': len}, params={'end_date': 2})\n"
+        "cmd = '{{ end_date }}'\n"
+    )
+    assert "'{{ ds }}'" in str(migrate_source(text, pins=newest).text)
+
+
+def test_conf_warns_from_2_11_on(targets: dict[str, dict[str, str]]) -> None:
+    older = Target(targets["2.10.3"])
+    assert rewrite_template("{{ conf.get('core', 'x') }}", older).notes == ()
+    assert rewrite_template("{{ dag_run.conf.x }}", Target(targets["2.11.0"])).notes == ()

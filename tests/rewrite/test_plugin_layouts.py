@@ -145,6 +145,8 @@ def test_a_module_that_dags_import_is_not_run_again_as_a_plugin(tmp_path: Path) 
         ("plugins/json.py", "json_plugin"),
         ("plugins/airflow/load.py", "airflow_plugin.load"),
         ("plugins/redis/load.py", "redis_plugin.load"),
+        ("plugins/slack.py", "slack_plugin"),
+        ("plugins/yaml/load.py", "yaml_plugin.load"),
         ("plugins/my-plugin.py", "my_plugin"),
         ("plugins/my-plugin/1load.py", "my_plugin.plugin_1load"),
         ("plugins/__init__.py", "own_plugin"),

@@ -373,6 +373,31 @@ def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:
     assert [(n.rule, n.line) for n in day.notes] == [("template-variables", 2)]
 
 
+def test_endings_of_own_operators_and_what_templates_include(tmp_path: Path) -> None:
+    """What an operator of one's own loads is a template, whatever its ending, and so is a part that
+    only another template names."""
+    dags = tmp_path / "repo" / "dags"
+    dags.mkdir(parents=True)
+    (dags / "dag.py").write_text(
+        "from airflow.models import DAG, BaseOperator\n"
+        "class Mail(BaseOperator):\n    template_ext = ('.mail', '.x.template')\n"
+        "Mail(task_id='t', body='a.mail', more='b.x.template')\n"
+    )
+    (dags / "a.mail").write_text("{% include 'part.inc.sql' %} {{ END_DATE }}")
+    (dags / "b.x.template").write_text('{%- extends "base.tmpl" -%} {{ END_DATE }}')
+    parts = ("part.inc.sql", "base.tmpl", "other.tmpl", "c.mailing")
+    for name in parts:
+        (dags / name).write_text("{{ END_DATE }}")
+    copy, config = copied(tmp_path / "repo", tmp_path)
+
+    rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+
+    assert (copy.root / "dags" / "a.mail").read_text() == "{% include 'part.inc.sql' %} {{ ds }}"
+    assert (copy.root / "dags" / "b.x.template").read_text().endswith("{{ ds }}")
+    changed = [n for n in parts if (copy.root / "dags" / n).read_text() == "{{ ds }}"]
+    assert changed == ["part.inc.sql", "base.tmpl"]
+
+
 def test_commands_of_airflow_in_shell_scripts_are_rewritten(tmp_path: Path) -> None:
     dags = tmp_path / "repo" / "dags"
     dags.mkdir(parents=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from codemods.constructors import DROP, Addition, Constructors, HandRow, Signature, baseline
+from codemods.core_classes import TASK
 from codemods.hops import Resolution
-from codemods.instances import TASK
 from codemods.source import Source
 from codemods.target import Target
 from codemods.values import SHAPES, WRAPPERS, known, sketch, text_of

@@ -3,182 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from codemods.calls import constructions
 from codemods.constructors import baseline
+from codemods.core_classes import GIVEN, gives
 from codemods.heritage import heritage, kin, signature_of
 from codemods.source import Source
 
-TASK = "airflow.models.baseoperator.BaseOperator"
-DAG = "airflow.models.dag.DAG"
-DAG_BAG = "airflow.models.dagbag.DagBag"
-MODEL = "airflow.models.dag.DagModel"
-RUN = "airflow.models.dagrun.DagRun"
-INSTANCE = "airflow.models.taskinstance.TaskInstance"
-CONNECTION = "airflow.models.connection.Connection"
-POOL = "airflow.models.pool.Pool"
-DATE = "pendulum.Pendulum"
 _CONTEXT = "context"
-_BIGQUERY = "airflow.contrib.hooks.bigquery_hook"
-HOOK = "airflow.hooks.base_hook.BaseHook"
-# What 1.10 gives to callables, templates and execute().
-GIVEN = {
-    "dag": DAG,
-    "task": TASK,
-    "ti": INSTANCE,
-    "task_instance": INSTANCE,
-    "dag_run": RUN,
-    **dict.fromkeys(("execution_date", "next_execution_date", "prev_execution_date"), DATE),
-}
 _CALLBACKS = {"on_failure_callback", "on_success_callback", "on_retry_callback"}
 _WITH_CONTEXT = {"execute", "poke", "pre_execute", "post_execute"}
-# Operator → its hook: what ``get_hook()``, ``get_db_hook()`` or ``hook`` give.
-_HOOKS_OF = (
-    (
-        "contrib.operators.aws_athena_operator",
-        "AWSAthenaOperator",
-        "contrib.hooks.aws_athena_hook.AWSAthenaHook",
-    ),
-    (
-        "contrib.operators.bigquery_check_operator",
-        "BigQueryCheckOperator",
-        "contrib.hooks.bigquery_hook.BigQueryHook",
-    ),
-    (
-        "contrib.operators.bigquery_check_operator",
-        "BigQueryIntervalCheckOperator",
-        "contrib.hooks.bigquery_hook.BigQueryHook",
-    ),
-    (
-        "contrib.operators.bigquery_check_operator",
-        "BigQueryValueCheckOperator",
-        "contrib.hooks.bigquery_hook.BigQueryHook",
-    ),
-    (
-        "contrib.operators.databricks_operator",
-        "DatabricksRunNowOperator",
-        "contrib.hooks.databricks_hook.DatabricksHook",
-    ),
-    (
-        "contrib.operators.databricks_operator",
-        "DatabricksSubmitRunOperator",
-        "contrib.hooks.databricks_hook.DatabricksHook",
-    ),
-    (
-        "contrib.operators.dataproc_operator",
-        "DataProcJobBaseOperator",
-        "contrib.hooks.gcp_dataproc_hook.DataProcHook",
-    ),
-    (
-        "contrib.operators.dataproc_operator",
-        "DataprocOperationBaseOperator",
-        "contrib.hooks.gcp_dataproc_hook.DataProcHook",
-    ),
-    (
-        "contrib.operators.jenkins_job_trigger_operator",
-        "JenkinsJobTriggerOperator",
-        "contrib.hooks.jenkins_hook.JenkinsHook",
-    ),
-    ("contrib.operators.qubole_operator", "QuboleOperator", "contrib.hooks.qubole_hook.QuboleHook"),
-    (
-        "contrib.operators.sagemaker_base_operator",
-        "SageMakerBaseOperator",
-        "contrib.hooks.sagemaker_hook.SageMakerHook",
-    ),
-    (
-        "contrib.operators.slack_webhook_operator",
-        "SlackWebhookOperator",
-        "contrib.hooks.slack_webhook_hook.SlackWebhookHook",
-    ),
-    (
-        "contrib.operators.snowflake_operator",
-        "SnowflakeOperator",
-        "contrib.hooks.snowflake_hook.SnowflakeHook",
-    ),
-    ("contrib.operators.sqoop_operator", "SqoopOperator", "contrib.hooks.sqoop_hook.SqoopHook"),
-    (
-        "contrib.sensors.aws_athena_sensor",
-        "AthenaSensor",
-        "contrib.hooks.aws_athena_hook.AWSAthenaHook",
-    ),
-    (
-        "contrib.sensors.aws_glue_catalog_partition_sensor",
-        "AwsGlueCatalogPartitionSensor",
-        "contrib.hooks.aws_glue_catalog_hook.AwsGlueCatalogHook",
-    ),
-    ("contrib.sensors.sftp_sensor", "SFTPSensor", "contrib.hooks.sftp_hook.SFTPHook"),
-    ("operators.docker_operator", "DockerOperator", "hooks.docker_hook.DockerHook"),
-    ("operators.druid_check_operator", "DruidCheckOperator", "hooks.druid_hook.DruidDbApiHook"),
-    ("operators.hive_operator", "HiveOperator", "hooks.hive_hooks.HiveCliHook"),
-    ("operators.jdbc_operator", "JdbcOperator", "hooks.jdbc_hook.JdbcHook"),
-    ("operators.pig_operator", "PigOperator", "hooks.pig_hook.PigCliHook"),
-    ("operators.postgres_operator", "PostgresOperator", "hooks.postgres_hook.PostgresHook"),
-    ("operators.presto_check_operator", "PrestoCheckOperator", "hooks.presto_hook.PrestoHook"),
-    (
-        "operators.presto_check_operator",
-        "PrestoIntervalCheckOperator",
-        "hooks.presto_hook.PrestoHook",
-    ),
-    ("operators.presto_check_operator", "PrestoValueCheckOperator", "hooks.presto_hook.PrestoHook"),
-    ("sensors.hive_partition_sensor", "HivePartitionSensor", "hooks.hive_hooks.HiveMetastoreHook"),
-    ("sensors.http_sensor", "HttpSensor", "hooks.http_hook.HttpHook"),
-)
-_HOOK_NAMES = ("get_hook", "get_db_hook", "hook")
-# Class → attribute or method → the class of what it gives; ``*`` before several of them.
-# Source: airflow/models, operators and contrib of 1.10.15.
-_GIVES: Mapping[str, Mapping[str, str]] = {
-    DATE: dict.fromkeys(
-        ("add", "at", "copy", "end_of", "in_timezone", "in_tz", "on", "start_of", "subtract"), DATE
-    ),
-    DAG: {
-        "create_dagrun": RUN,
-        "get_dagrun": RUN,
-        "get_task": TASK,
-        "get_task_instances": f"*{INSTANCE}",
-        "parent_dag": DAG,
-        "roots": f"*{TASK}",
-        "sub_dag": DAG,
-        "subdags": f"*{DAG}",
-        "task_dict": f"*{TASK}",
-        "tasks": f"*{TASK}",
-        "topological_sort": f"*{TASK}",
-    },
-    DAG_BAG: {"dags": f"*{DAG}", "get_dag": DAG},
-    MODEL: {"get_current": MODEL, "get_dagmodel": MODEL, "get_dag": DAG},
-    RUN: {
-        "dag": DAG,
-        "find": f"*{RUN}",
-        "get_dag": DAG,
-        "get_latest_runs": f"*{RUN}",
-        "get_previous_dagrun": RUN,
-        "get_previous_scheduled_dagrun": RUN,
-        "get_task_instance": INSTANCE,
-        "get_task_instances": f"*{INSTANCE}",
-    },
-    INSTANCE: {
-        "get_dagrun": RUN,
-        "get_template_context": _CONTEXT,
-        "previous_ti": INSTANCE,
-        "task": TASK,
-    },
-    TASK: {
-        "dag": DAG,
-        "downstream_list": f"*{TASK}",
-        "get_task_instances": f"*{INSTANCE}",
-        "upstream_list": f"*{TASK}",
-    },
-    POOL: {"get_pool": POOL, "get_default_pool": POOL},
-    HOOK: {"get_connection": CONNECTION, "get_connections": f"*{CONNECTION}"},
-    f"{_BIGQUERY}.BigQueryHook": {"get_conn": f"{_BIGQUERY}.BigQueryConnection"},
-    f"{_BIGQUERY}.BigQueryConnection": {"cursor": f"{_BIGQUERY}.BigQueryCursor"},
-    **{
-        f"airflow.{module}.{name}": dict.fromkeys(_HOOK_NAMES, f"airflow.{hook}")
-        for module, name, hook in _HOOKS_OF
-    },
-}
 _ONE = {"first", "get", "one", "one_or_none", "scalar", "pop"}  # of what a query or list holds
 _SAME = {
     *("all", "copy", "distinct", "filter", "filter_by", "join", "limit", "offset", "options"),
@@ -516,8 +353,8 @@ class Instances:
                 if method is None and (own, node.attr) in self.attributes:
                     return self._agreed(self.attributes[own, node.attr], depth)
             path = owner.path
-        rows = (_GIVES.get(p, {}) for p in self.lineage(path))
-        return next((_kind(row[node.attr]) for row in rows if node.attr in row), None)
+        given = (gives().get(f"{p}.{node.attr}") for p in self.lineage(path))
+        return _kind(next(filter(None, given), ""))
 
     def _returned(
         self, function: ast.FunctionDef | ast.AsyncFunctionDef, depth: int

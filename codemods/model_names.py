@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from codemods.instances import (
-    CONNECTION,
-    DAG,
-    DAG_BAG,
-    DATE,
-    INSTANCE,
-    MODEL,
-    POOL,
-    RUN,
-    TASK,
-)
+from codemods.core_classes import CONNECTION, DAG, DAG_BAG, DATE, INSTANCE, MODEL, POOL, RUN, TASK
 
 _JOB = "airflow.jobs.base_job.BaseJob"
 _LOGGED = "airflow.utils.log.logging_mixin.LoggingMixin"

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, TemplateError, meta
 
 from codemods.base import Edit, Migration, Note
-from codemods.instances import DATE, GIVEN
+from codemods.core_classes import DATE, GIVEN
 from codemods.model_names import ROWS
 from codemods.target import Target
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from codemods.calls import Construction, constructions
 from codemods.constructors import baseline
-from codemods.instances import DAG
+from codemods.core_classes import DAG
 from codemods.source import Source
 from codemods.target import Target
 

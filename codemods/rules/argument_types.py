@@ -9,7 +9,7 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import constructions
 from codemods.changes import Change, Step
 from codemods.constructors import baseline
-from codemods.instances import DAG, TASK
+from codemods.core_classes import DAG, TASK
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target

@@ -9,8 +9,8 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import constructions
 from codemods.changes import Change, EditCall, EditDict, Operation, Replace, Step
 from codemods.constructors import baseline
+from codemods.core_classes import TASK
 from codemods.defaults import DefaultKey
-from codemods.instances import TASK
 from codemods.rules._text import lines
 from codemods.settling import renamed_key, settle
 from codemods.source import Source

@@ -11,7 +11,8 @@ from codemods.argument_map import is_elsewhere
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Compose, EditCall, Operation, Step
 from codemods.constructors import DROP, Constructor, baseline
-from codemods.instances import TASK, instances
+from codemods.core_classes import TASK
+from codemods.instances import instances
 from codemods.methods import baseline_methods, method_names
 from codemods.model_names import ROWS
 from codemods.rules._text import lines, sentence

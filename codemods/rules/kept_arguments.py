@@ -10,8 +10,9 @@ from functools import lru_cache
 from codemods.argument_map import is_elsewhere, map_arguments
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Step
+from codemods.core_classes import HOOK, TASK
 from codemods.heritage import signature_of
-from codemods.instances import HOOK, TASK, Instances, instances
+from codemods.instances import Instances, instances
 from codemods.methods import baseline_methods
 from codemods.model_names import ROWS
 from codemods.rules._text import lines, sentence

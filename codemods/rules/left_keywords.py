@@ -11,8 +11,8 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import handing, init_of, key_of, takes
 from codemods.changes import Change, Step
 from codemods.constructors import baseline
+from codemods.core_classes import TASK
 from codemods.heritage import own_at
-from codemods.instances import TASK
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target

@@ -11,8 +11,9 @@ from codemods.attributes import Lost, names_by_class
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Compose, Step
 from codemods.constructors import baseline
+from codemods.core_classes import TASK
 from codemods.heritage import bases, heritage, kin, own_at, signature_of
-from codemods.instances import TASK, instances
+from codemods.instances import instances
 from codemods.methods import baseline_methods
 from codemods.model_names import ROWS
 from codemods.rules._text import lines

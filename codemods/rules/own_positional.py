@@ -9,8 +9,8 @@ from codemods.base import Example, Rule
 from codemods.calls import init_of, positional_of
 from codemods.changes import Change, EditCall, Step
 from codemods.constructors import baseline
+from codemods.core_classes import TASK
 from codemods.heritage import heritage, own_at
-from codemods.instances import TASK
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target

@@ -18,8 +18,9 @@ from codemods.changes import (
     Replace,
     Step,
 )
+from codemods.core_classes import DATE
 from codemods.hops import core_modules
-from codemods.instances import DATE, instances
+from codemods.instances import instances
 from codemods.rules._text import lines
 from codemods.scopes import Binding, Use
 from codemods.source import Source

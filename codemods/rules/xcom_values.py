@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 from codemods.base import Example, Note, Rule
+from codemods.core_classes import DATE, TASK
 from codemods.heritage import heritage, signature_of
-from codemods.instances import DATE, TASK, instances
+from codemods.instances import instances
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target

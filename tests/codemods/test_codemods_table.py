@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from codemods import migrate_bytes
 from codemods.constructors import Constructors, baseline
+from codemods.core_classes import DATE, gives
 from codemods.hops import CORE, Hop, Hops, all_hops, distribution_of
 from codemods.source import Source
 
@@ -296,3 +297,26 @@ def test_what_a_class_gives_to_its_base_is_not_asked_for(version: str) -> None:
     assert signature is not None
     assert "method" not in signature.required | signature.accepts
     assert "text" in signature.accepts
+
+
+@pytest.mark.slow
+def test_what_classes_give_is_given_by_1_10_15() -> None:
+    """Each row of gives.txt names an attribute of a class of the wheel, and gives a class."""
+    from tools.inventory import BASELINE
+    from tools.mine_attributes import given, line_of
+    from tools.mine_wheels import World, fetch, local_wheels
+
+    fetch({CORE: BASELINE}, _cache())
+    world = World({CORE: BASELINE}, local_wheels(_cache()))
+    outside = {"context", DATE}
+    wrong = []
+    for name, what in gives().items():
+        path, _, attribute = name.rpartition(".")
+        classes = {path, what.removeprefix("*")} - outside
+        homes = {p: world.find(*p.rpartition(".")[::2]) for p in classes}
+        home = homes.get(path)
+        if None in homes.values() or (
+            home is not None and attribute not in given(line_of(world, home)[0])
+        ):
+            wrong.append(name)
+    assert wrong == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from packaging.markers import Marker
@@ -195,6 +195,20 @@ def constraints_after(
         official = parse(f'--constraint "{target.constraints_url}"')
         moved[0] = replace(moved[0], lines=(*moved[0].lines, *official))
     return applied_constraints(moved, target=target, constraints=constraints, tree=tree)
+
+
+def contradictions(applied: Sequence[Applied]) -> Iterator[tuple[str, RewriteNote]]:
+    """(path, note) of each line of the repository's own constraint files that another file which
+    binds with it excludes: pip finds nothing for what both name."""
+    for one in applied:
+        others = [other for other in applied if other.label != one.label]
+        for line in parse(one.text or "") if one.location == one.label else ():
+            for other in others:
+                pin = other.pins.get(line.name)
+                if pin and not SpecifierSet(line.specifier).contains(pin, prereleases=True):
+                    message = f"{line.text}: {line.name} is pinned to {pin} by {other.label}."
+                    yield one.location, _note(PIN, line.number, message)
+                    break
 
 
 def _known(suggested: Mapping[str, str], applied: Iterable[Applied]) -> dict[str, str]:
@@ -399,7 +413,8 @@ def _pin(line: Line, pin: str, label: str) -> _Step:
     pinned = f"{line.name} is pinned to {pin} by {label}"
     exact = re.fullmatch(r"===?(?P<version>[^,*]+)", line.specifier)
     if exact is None or line.hashes or line.marker:
-        return _Step(notes=(_note(PIN, line.number, f"{line.text}: {pinned}."),))
+        asked = line.text.partition(" --hash")[0].rstrip(" \\")
+        return _Step(notes=(_note(PIN, line.number, f"{asked}: {pinned}."),))
     row = line.text.replace(_spelled(line), f"=={pin}", 1)
     safe = _major(exact["version"]) == _major(pin)
     message = f"{line.text} becomes {pin}, the version of the constraints."

@@ -17,6 +17,7 @@ from packaging.version import Version
 
 from codemods.parsing import absolute_imports, parsed
 from codemods.rules.third_party import SUCCEEDED
+from harness.archives import python_members
 from harness.checks.modules import EXTRA_OF, PYTHON_2_MODULES, distribution_for, provider_for
 from harness.model import Repo, Target
 
@@ -173,3 +174,6 @@ def own_modules(repo: Repo) -> Iterator[str]:
             for folder in folders:
                 if path.is_relative_to(folder):
                     yield path.relative_to(folder).parts[0].removesuffix(".py")
+        elif path.suffix == ".zip" and any(map(path.is_relative_to, folders)):
+            for name, _ in python_members(repo.root / path):
+                yield PurePosixPath(name).parts[0].removesuffix(".py")

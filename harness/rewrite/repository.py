@@ -41,6 +41,7 @@ from harness.requirements.parse import parse
 from harness.requirements.rewrite import (
     RequirementsRewrite,
     constraints_after,
+    contradictions,
     rewrite_requirements,
 )
 from harness.requirements.sources import disk_tree, gather
@@ -152,6 +153,10 @@ def _rewrite_requirements(
             if not there:
                 entry = replace(entry, diff=file_diff("", name, before, after))
             found.append(entry)
+    against: dict[str, list[RewriteNote]] = {}
+    for name, note in contradictions(applied):
+        against.setdefault(name, []).append(note)
+    found += [Rewrite(path=name, notes=tuple(notes)) for name, notes in against.items()]
     return replace(rewritten, repo=repo, rewrites=(*rewritten.rewrites, *found))
 
 

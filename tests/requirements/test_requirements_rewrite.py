@@ -313,3 +313,9 @@ def test_twice_is_once(rows: list[str], newline: str, ends: bool, needs: set[str
     comments = [line.comment for line in parse(text) if line.kind == "comment"]
     kept = [line.comment for line in parse(once.text)]
     assert all(comment in kept for comment in comments)
+
+
+def test_a_note_leaves_the_hashes_of_its_line_out() -> None:
+    """They are long, and nothing is wrong with them."""
+    done = rewrite(f"{HEAD}pandas==0.25.3 \\\n    --hash=sha256:{'a' * 64}\n")
+    assert done.notes[0].message.startswith("pandas==0.25.3: pandas is pinned to ")

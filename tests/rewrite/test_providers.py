@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.model import Repo
-from harness.rewrite.providers import needed
+from harness.rewrite.providers import needed, own_modules
 from harness.rewrite.unasked import unasked
 from harness.targets import default_bridge, get_target, lock_pins
 
@@ -78,6 +80,15 @@ def test_the_image_of_each_target_counts() -> None:
 
 def test_modules_of_the_repository_are_its_own() -> None:
     assert needs("import pandas", pandas="") == set()
+
+
+def test_modules_of_an_archive_are_the_repositorys_own(tmp_path: Path) -> None:
+    (tmp_path / "dags").mkdir()
+    with zipfile.ZipFile(tmp_path / "dags" / "packed.zip", "w") as archive:
+        archive.writestr("lib/__init__.py", "")
+        archive.writestr("helper.py", "")
+    repo = replace(made("")[0], root=tmp_path, files=("dags/packed.zip",))
+    assert set(own_modules(repo)) == {"lib", "helper"}
 
 
 @pytest.mark.parametrize("path", ["dags/tests/d.py", "dags/test_d.py", "dags/conftest.py"])

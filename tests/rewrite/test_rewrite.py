@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -344,6 +345,24 @@ def test_the_constraint_file_of_the_repository_decides(
     rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
     after = (copy.root / "dags" / "dag.py").read_text()
     assert f"from airflow.providers.http.operators.http import {expected}\n" in after
+
+
+def test_two_constraint_files_that_contradict_each_other_are_named(tmp_path: Path) -> None:
+    """pip takes both; what they have in common must agree."""
+    repo = tmp_path / "repo"
+    (repo / "dags").mkdir(parents=True)
+    (repo / "dags" / "dag.py").write_text("from airflow import DAG\n")
+    (repo / "own.txt").write_text("# ours\nsix==1.15.0\nrequests>=2\nour-lib==1\n")
+    url = "https://raw.githubusercontent.com/apache/airflow/constraints-{}.txt"
+    (repo / "requirements.txt").write_text(
+        f'-c own.txt\n--constraint "{url.format("1.10.15/constraints-3.7")}"\nsix\n'
+    )
+    copy, config = copied(repo, tmp_path)
+    constraints = replace(CONSTRAINTS, text="six==1.17.0\nrequests==2.32.3\n")
+    done = rewrite(copy, target=TARGET, constraints=constraints, config=config)
+    notes = [n for entry in done.rewrites if entry.path == "own.txt" for n in entry.notes]
+    assert [(n.rule, n.line) for n in notes] == [("requirements-pin", 2)]
+    assert "six==1.15.0: six is pinned to 1.17.0 by the reconst" in notes[0].message
 
 
 def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:

@@ -142,14 +142,15 @@ def rewrite_requirements(
     file. ``constrained`` means that another file has the constraint line: this one gets none.
     ``beside`` are the distributions that the files it includes ask for.
     """
-    lines = [_readable(line) for line in parse(text)]
+    said = parse(text)
+    lines = [_readable(line) for line in said]
     asked = {line.name.replace(_BACKPORT, _PROVIDER) for line in lines} | {*beside}
     applied = tuple(applied)
     pins = _known({**outside_pins(target), **constraints.pins}, applied)
     bound = {name: (pin, one.label) for one in reversed(applied) for name, pin in one.pins.items()}
     steps = [
         _told(line, before, _line(line, target, pins, bound, asked))
-        for line, before in zip(lines, parse(text), strict=True)
+        for line, before in zip(lines, said, strict=True)
     ]
     newline = "\r\n" if "\r\n" in text.partition("\n")[0] + "\n" else "\n"
     body = "".join(

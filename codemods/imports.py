@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,12 @@ from codemods.splices import vanished
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _DIRECTIVES = ("noqa", "pylint", "type:", "isort", "pragma")
+
+
+def _is_pythons(path: str) -> bool:
+    """Whether a dotted path is one of the standard library's, ``__future__`` left out."""
+    head = path.partition(".")[0]
+    return head in sys.stdlib_module_names and head != "__future__"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +235,22 @@ class Plan:
         if op.new.name and not op.new.asname and op.near.tower is None:
             mates = (b.statement for b in self.source.bindings if self._mates(b, op))
             found = next((s for s in mates if self._reaches(s, near)), None)
-        return found or near
+        return found or self._among_pythons(op) or near
+
+    def _among_pythons(self, op: AddImport) -> ast.stmt | None:
+        """The last import above ``near`` of Python's own library, where the new one is that too."""
+        near, blocks = op.near.statement, self.source.blocks
+        above = [
+            b.statement
+            for b in self.source.bindings
+            if _is_pythons(b.path)
+            and b.statement.lineno < near.lineno
+            and b.tower is op.near.tower is None
+            and blocks[b.statement] == blocks[near]
+            and b.statement not in self.source.unsplittable
+            and not any(one.statement is b.statement for one in self.rebound)
+        ]
+        return above[-1] if above and _is_pythons(op.new.module) else None
 
     def _mates(self, binding: Binding, op: AddImport) -> bool:
         """Whether a binding's statement stays as it is, and could import ``op.new`` too."""

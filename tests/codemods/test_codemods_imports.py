@@ -916,11 +916,15 @@ def test_the_star_of_airflow_models_fails_on_2_5(targets: dict[str, dict[str, st
         ),
         (
             "from datetime import (datetime,\n)\nfrom airflow import DAG\n",
-            "import (datetime,\n)\nfrom airflow import DAG\nfrom datetime import timedelta\n",
+            "import (datetime,\n)\nfrom datetime import timedelta\nfrom airflow import DAG\n",
         ),
         (
             "from datetime import *\nfrom airflow import DAG\n",
-            "DAG\nfrom datetime import timedelta\n",
+            "import *\nfrom datetime import timedelta\nfrom airflow",
+        ),
+        (
+            "import os\nimport re, sys\nfrom airflow import DAG\nfrom datetime import *\n",
+            "import re, sys\nfrom datetime import timedelta\nfrom airflow",
         ),
         (
             "from datetime import datetime  # noqa\nfrom airflow import DAG\n",
@@ -932,7 +936,7 @@ def test_the_star_of_airflow_models_fails_on_2_5(targets: dict[str, dict[str, st
         ),
     ],
 )
-def test_a_new_import_joins_one_from_the_same_module(
+def test_a_new_import_joins_one_from_the_same_module_or_stands_with_pythons_own(
     imports: str, expected: str, newest: dict[str, str]
 ) -> None:
     before = imports + "\ndag = DAG('d', start_date=datetime(2020, 1, 1))\n"

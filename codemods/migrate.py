@@ -147,7 +147,10 @@ def _migrate(text: str, asked: _Asked) -> Migration:
         less = folded(text, asked.path)
         source = Source(less.text if less else text, asked.path)
     except SyntaxError as error:
-        return Migration(error=old.what_is_wrong(text, error))
+        wrong = old.what_is_wrong(text, error)
+        if old.translates(text):
+            wrong += "; `mwaa-harness migrate --python2` translates it"
+        return Migration(error=wrong)
     except (RecursionError, MemoryError):
         return Migration(error="line 1: it is nested more deeply than Python's parser goes")
     except ValueError as error:  # null bytes

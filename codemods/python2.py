@@ -117,11 +117,23 @@ def convert(text: str) -> tuple[str, tuple[Edit, ...]]:
     if parsed(text) is not None and not _PRINT_TO.search(text):
         return text, ()
     ended = text if text.endswith("\n") else text + "\n"
-    new = _renamed(_translated(_spaces(ended)))
-    ast.parse(new)
+    try:
+        new = _renamed(_translated(ended))
+        ast.parse(new)
+    except SyntaxError:  # tabs that stand for spaces, perhaps
+        new = _renamed(_translated(_spaces(ended)))
+        ast.parse(new)
     if ended != text:
         new = new.removesuffix("\n")
     return new, tuple(_edits(text, new))
+
+
+def translates(text: str) -> bool:
+    """Whether ``convert`` makes Python 3 of a text that is none."""
+    try:
+        return convert(text)[0] != text
+    except (SyntaxError, ValueError, RecursionError):
+        return False
 
 
 @lru_cache(maxsize=1)

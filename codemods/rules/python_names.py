@@ -100,7 +100,8 @@ class _Names:
                 yield self._note(binding.alias.lineno, binding.alias.col_offset, row)
 
     def _says(self, row: Gone) -> str:
-        what = "module" if "." not in row.old else "name"
+        what = "builtin" if row.old in {*CALLED, *BUILTINS} else "module"
+        what = "name" if "." in row.old else what
         major, minor = self.python
         return f"Python {major}.{minor} of the target has no {what} {row.old}"
 
@@ -183,7 +184,7 @@ class _Names:
             if head == path or not head or head == "str":
                 code = f"{alias or path}.{name}" if head == path else row.new
             elif head == "collections.abc" and path == "collections":
-                # ``import collections`` alone has collections.abc: the interpreter loads it.
+                # Airflow has loaded collections.abc long before.
                 code = f"{self.source.segment(use.root)}.abc.{name}"
             else:
                 code = row.new

@@ -41,6 +41,7 @@ def test_what_is_wrong_is_said_with_its_line(code: str, says: str, newest: dict[
     assert migration.text is None
     line, _, said = (migration.error or "").partition(": ")
     assert says in said
+    assert said.endswith("; `mwaa-harness migrate --python2` translates it")
     assert line in {f"line {3 + n}" for n in range(code.count("\n") + 1)}
 
 
@@ -53,6 +54,19 @@ def test_python2_makes_it_python_3(code: str, says: str, newest: dict[str, str])
     ast.parse(migration.text)
     assert {e.rule for e in migration.edits} >= {"python2-source"}
     assert migrate_source(migration.text, pins=newest, python2=True).text is None
+
+
+def test_tabs_stay_where_they_are_all_there_is(newest: dict[str, str]) -> None:
+    text = "import airflow\nif 1:\n\tprint 'x'\n\tif 2:\n\t\tx = 1\n"
+    done = migrate_source(text, pins=newest, python2=True)
+    assert done.text == text.replace("print 'x'", "print('x')")
+    assert [edit.line for edit in done.edits] == [3]
+
+
+def test_what_is_no_python_at_all_gets_no_advice(newest: dict[str, str]) -> None:
+    error = migrate_source("import airflow\nx = = 1\n", pins=newest).error or ""
+    assert error.startswith("line 2: ")
+    assert "--python2" not in error
 
 
 LOST = [

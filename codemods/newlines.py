@@ -16,11 +16,22 @@ def unified(text: str) -> tuple[str, tuple[str, ...]]:
     return _ENDS.sub("\n", text), tuple(_ENDS.findall(text))
 
 
+def rows_of(text: str) -> list[str]:
+    """The lines of a text with their ends, as Python counts them: a form feed ends none, though
+    ``str.splitlines`` says so."""
+    return re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
+
+
+def usual(ends: tuple[str, ...]) -> str:
+    """How most lines end."""
+    return Counter(ends).most_common(1)[0][0] if ends else "\n"
+
+
 def restored(text: str, before: str, ends: tuple[str, ...]) -> str:
     """``text`` with the ends that the lines of ``before`` had; a line that is new ends as most."""
     if not ends:
         return text
-    common = Counter(ends).most_common(1)[0][0]
+    common = usual(ends)
     if len(set(ends)) == 1:
         return text.replace("\n", common)
     old, new = before.split("\n"), text.split("\n")

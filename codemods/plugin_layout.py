@@ -17,6 +17,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from codemods.newlines import restored, rows_of, unified, usual
 from codemods.plugin_modules import Module, absolute, module_of, read_module
 
 IGNORE_FILE = ".airflowignore"
@@ -338,7 +339,7 @@ def _is_relative(tree: ast.Module) -> bool:
 
 def _absolute_imports(text: str, module: Module) -> str:
     """The text with its relative imports spelt out."""
-    rows = text.splitlines(keepends=True)
+    rows = rows_of(text)
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = absolute(node, module.name, is_package=module.path.endswith("__init__.py"))
@@ -360,7 +361,8 @@ def _take_out(text: str, module: Module, home: str) -> tuple[str, str | None]:
     top = [p.node for p in module.plugins if p.node in module.tree.body]
     if len(top) != len(module.plugins) or not home:
         return text, None
-    rows = text.splitlines(keepends=True)
+    plain, ends = unified(text)
+    rows = rows_of(plain)
     taken: list[str] = []
     needed: dict[str, None] = {}
     cut: list[tuple[int, int]] = []
@@ -382,7 +384,8 @@ def _take_out(text: str, module: Module, home: str) -> tuple[str, str | None]:
     left = _without_import(left, "AirflowPlugin", still)
     imports = _imports_for(needed, module, home)
     doc = f'"""The plugin of {home}, in a file of its own: Airflow runs this one, once."""\n\n'
-    return left, doc + "".join(imports) + "\n\n" + "\n\n".join(taken)
+    made = doc + "".join(imports) + "\n\n" + "\n\n".join(taken)
+    return restored(left, plain, ends), made.replace("\n", usual(ends))
 
 
 def text_without(rows: Sequence[str], cut: Sequence[tuple[int, int]]) -> str:
@@ -423,7 +426,7 @@ def _without_import(text: str, name: str, still: Collection[str]) -> str:
     """The text without the import of a name that nothing in it uses any more."""
     if name in still:
         return text
-    rows = text.splitlines(keepends=True)
+    rows = rows_of(text)
     for node in ast.parse(text).body:
         if isinstance(node, ast.ImportFrom) and node.module == "airflow.plugins_manager":
             kept = [alias for alias in node.names if alias.name != name]

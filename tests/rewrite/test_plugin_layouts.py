@@ -121,6 +121,23 @@ def test_a_package_whose_plugin_keeps_a_part_is_split(tmp_path: Path) -> None:
     assert "from pack.ops import Load" in found["dags/dag.py"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_ends_no_line_does_not_shift_the_plugin(tmp_path: Path, end: str) -> None:
+    """A form feed between classes, and what else ``str.splitlines`` takes for the end of a line."""
+    code = '\x0c\nX = "a\x0cb\u2028c"\n\n\ndef week(ds):\n    return ds\n'
+    text = BASE + OPERATOR + code + plugin(more="    macros = [week]\n") + "\x0c\nLAST = 1\n"
+    repo = made(tmp_path, {"plugins/ours.py": ""})
+    (repo / "plugins" / "ours.py").write_bytes(text.replace("\n", end).encode())
+    migrate(repo, target="2.11.0", output=tmp_path / "out", offline=True)
+    plugins = tmp_path / "out" / "plugins"
+    rest, taken = ((plugins / n).read_bytes().decode() for n in ("ours.py", "ours_plugin.py"))
+    assert rest == (OPERATOR + code + "\x0c\nLAST = 1\n").replace("\n", end)
+    assert taken.endswith(
+        "from ours import week\n\n\nclass Own(AirflowPlugin):\n    name = 'own'\n"
+        "    macros = [week]\n".replace("\n", end)
+    )
+
+
 def test_a_module_that_dags_import_is_not_run_again_as_a_plugin(tmp_path: Path) -> None:
     """The plugin takes along what its body reads, a name that it binds itself too, and remarks."""
     rest = OPERATOR + "\n\ndef week(ds):\n    return ds\n\n\nexecutors = []\n"

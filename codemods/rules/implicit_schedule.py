@@ -12,13 +12,14 @@ from codemods.source import Source
 from codemods.target import Target
 
 ID = "implicit-schedule"
+_TIMEDELTA = {"datetime.timedelta", "airflow.utils.dates.timedelta"}
 
 
-def _timedelta(source: Source, target: Target) -> tuple[str, NewImport | None]:
+def _timedelta(source: Source) -> tuple[str, NewImport | None]:
     """How the text can write ``timedelta``, and the import that it lacks for it."""
     for binding in source.bindings:
         if binding.scope is source.module and binding.tower is None:
-            if target.resolve(binding.path).path == "datetime.timedelta":
+            if binding.path in _TIMEDELTA:
                 return binding.name, None
             if binding.path == "datetime" and binding.name not in source.module.others:
                 return f"{binding.name}.timedelta", None
@@ -53,7 +54,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                 "as soon as there is a schedule",
             )
             continue
-        code, new = _timedelta(source, target)
+        code, new = _timedelta(source)
         add = () if new is None else (AddImport(near=made.use.bindings[0], new=new),)
         yield Step(
             rule=ID,
@@ -91,7 +92,7 @@ RULE = Rule(
             ),
             after=lines(
                 "from airflow import DAG",
-                "from datetime import timedelta",
+                "from airflow.utils.dates import timedelta",
                 "",
                 "dag = DAG('d', start_date=START, dagrun_timeout=timedelta(hours=1), "
                 "schedule=timedelta(days=1))",

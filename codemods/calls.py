@@ -12,6 +12,7 @@ from codemods.constructors import baseline
 from codemods.heritage import heritage, own_at
 from codemods.scopes import Use
 from codemods.source import Source
+from codemods.values import known
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,6 +42,19 @@ def leaves_out(source: Source, made: Construction, *names: str) -> bool:
     given = {k.arg for k in made.node.keywords} | made.own | source.default_arguments[0]
     starred = any(isinstance(a, ast.Starred) for a in made.node.args)
     return not starred and given.isdisjoint({None, *names})
+
+
+def by_place(
+    source: Source, function: ast.FunctionDef | ast.Lambda, op_args: ast.expr
+) -> tuple[list[str], int | None]:
+    """The parameters of a callable that may be filled by place, and how many ``op_args`` fill; None
+    where that cannot be read."""
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    value = known(op_args, source)
+    if not isinstance(value, ast.List | ast.Tuple):
+        return names, None
+    starred = any(isinstance(item, ast.Starred) for item in value.elts)
+    return names, None if starred else len(value.elts)
 
 
 Holder = ast.Dict | ast.Call

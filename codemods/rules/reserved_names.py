@@ -6,11 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
+from codemods.calls import by_place
 from codemods.changes import Change, Compose, EditCall, Step
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import known, quoted
+from codemods.values import quoted
 
 ID = "reserved-names"
 _OPERATORS = ("PythonOperator", "PythonSensor", "ShortCircuitOperator")
@@ -38,19 +39,14 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         function = getattr(called.value, "id", "") if called is not None else ""
         if given is None or function not in functions:
             continue
-        arguments = functions[function].args
-        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
-        value = known(given.value, source)
-        items = value.elts if isinstance(value, ast.List | ast.Tuple) else None
-        taken = names[: len(items) if items is not None else 1]  # one at least
-        clash = sorted(reserved.intersection(taken))
+        names, count = by_place(source, functions[function], given.value)
+        clash = sorted(reserved.intersection(names[: 1 if count is None else count]))
         if not clash:
             continue
         message = f"{function} takes {', '.join(clash)} by place, which the target refuses: the "
         message += "context has that name"
-        whole = items is not None and value is given.value and len(items) <= len(names)
-        starred = any(isinstance(item, ast.Starred) for item in items or ())
-        if whole and items and not starred and call.keyword("op_kwargs") is None:
+        items = given.value.elts if isinstance(given.value, ast.List | ast.Tuple) else ()
+        if items and count in range(len(names) + 1) and call.keyword("op_kwargs") is None:
             named = zip(names, items, strict=False)
             parts = [part for n, i in named for part in (f"{quoted(n)}: ", i, ", ")]
             yield Step(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from codemods.base import Example, Rule
+from codemods.calls import by_place
 from codemods.changes import Change, Operation, RenameArgument, Replace, Respell, Step
 from codemods.rules._text import lines
 from codemods.source import Source
@@ -173,9 +174,16 @@ class _Templates:
 
     @cached_property
     def _given_otherwise(self) -> set[str]:
-        """Names that ``op_kwargs`` and the like give."""
+        """Names that ``op_kwargs`` and the like give, and parameters that ``op_args`` fill."""
         found: set[str] = set()
+        functions = {f.name: f for f in self.source.every(ast.FunctionDef)}
         for call in self.source.plain_calls:
+            keywords = {k.arg: k.value for k in call.keywords}
+            called = keywords.get("python_callable")
+            function = functions.get(called.id) if isinstance(called, ast.Name) else called
+            if "op_args" in keywords and isinstance(function, ast.FunctionDef | ast.Lambda):
+                names, count = by_place(self.source, function, keywords["op_args"])
+                found.update(names[:count])
             for keyword in call.keywords:
                 if keyword.arg in ("op_kwargs", "templates_dict", "params"):
                     value = self.source.value_of(keyword.value, ast.Dict)
@@ -364,6 +372,16 @@ RULE = Rule(
             "",
             "",
             "PythonOperator(task_id='p', python_callable=load, op_kwargs={'end_date': 1})",
+        ),
+        lines(
+            "from airflow.operators.python import PythonOperator",
+            "",
+            "",
+            "def load(table, end_date):",
+            "    return table, end_date",
+            "",
+            "",
+            "PythonOperator(task_id='p', python_callable=load, op_args=['t', '{{ ds }}'])",
         ),
         lines("# airflow", "def plan(execution_date):", "    return execution_date"),
     ),

@@ -385,7 +385,8 @@ def _dags_folder(
 
 
 def _nested_dags_folder(root: Path, files: Sequence[str]) -> str | None:
-    """The one folder named dags that holds DAG files, when no DAG is made outside of such."""
+    """The one folder named dags that holds DAG files, when no DAG is made outside of such; what
+    stands below a folder named plugins is for others to call."""
     nested: set[str] = set()
     for name in files:
         if not name.endswith(".py"):
@@ -396,7 +397,7 @@ def _nested_dags_folder(root: Path, files: Sequence[str]) -> str | None:
         if "dags" in folders:
             if _might_hold_dag(root / name, SECOND):
                 nested.add("/".join(folders[: folders.index("dags") + 1]))
-        elif re.search(rb"\bDAG\(|@dag\b", _content(root / name)):
+        elif "plugins" not in folders and re.search(rb"\bDAG\(|@dag\b", _content(root / name)):
             return None
     if len(nested) > 1:
         raise SeveralFolders(

@@ -220,3 +220,29 @@ def test_conf_warns_from_2_11_on(targets: dict[str, dict[str, str]]) -> None:
     older = Target(targets["2.10.3"])
     assert rewrite_template("{{ conf.get('core', 'x') }}", older).notes == ()
     assert rewrite_template("{{ dag_run.conf.x }}", Target(targets["2.11.0"])).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "taken", "new"),
+    [
+        (
+            "op_args=[1, 2]",
+            "table, execution_date",
+            'op_kwargs={"table": 1, "execution_date": 2}',
+        ),
+        ("op_args=ARGS", "table, execution_date", "op_args=ARGS"),
+        ("op_args=[1]", "table, execution_date", ""),
+    ],
+)
+def test_what_is_given_by_place_is_no_context(
+    arguments: str, taken: str, new: str, newest: dict[str, str]
+) -> None:
+    """A parameter that op_args fill, or may fill, keeps its name whatever else is rewritten."""
+    text = (
+        "from airflow.operators.python import PythonOperator\n\n\n"
+        f"def load({taken}, **context):\n    print(execution_date)\n\n\n"
+        f"PythonOperator(task_id='p', python_callable=load, {arguments})\n"
+    )
+    after = text.replace("execution_date", "logical_date") if not new else text
+    done = migrate_source(text, pins=newest).text or text
+    assert done == after.replace(arguments, new or arguments)

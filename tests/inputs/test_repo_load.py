@@ -102,7 +102,7 @@ def test_the_one_nested_dags_folder_is_found_with_its_neighbours(tmp_path: Path)
         "airflow/dags/a.py",
         "tests/dags/t.py",
         "setup.py",
-        **{"airflow/plugins/p.py": "", "requirements.txt": ""},
+        **{"airflow/plugins/p.py": DAG + "DAG('p')\n", "requirements.txt": ""},
     )
     repo = load(tmp_path)
     assert (repo.dags, repo.plugins) == ("airflow/dags", "airflow/plugins")

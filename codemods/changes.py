@@ -103,7 +103,7 @@ class RenameArgument:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Insert:
-    """Put code at an index of the text, which no other operation touches."""
+    """Put code at an index of the text; what another operation writes around it has it as well."""
 
     at: int
     code: str

@@ -48,13 +48,16 @@ def _islands(source: Source, operations: Iterable[Operation]) -> list[_Island]:
             span = source.span(op.node)
         elif isinstance(op, Respell):
             span = (op.start, op.end)
+        elif isinstance(op, Insert):
+            span = (op.at, op.at)
         else:
             continue
         spans.setdefault(span, _Island(*span, [])).operations.append(op)
     top: list[_Island] = []
     stack: list[_Island] = []
-    for island in sorted(spans.values(), key=lambda i: (i.start, -i.end)):
-        while stack and stack[-1].end < island.end:
+    # What is inserted stands before what begins there and behind what ends there.
+    for island in sorted(spans.values(), key=lambda i: (i.start, i.start < i.end, -i.end)):
+        while stack and (stack[-1].end < island.end or stack[-1].end == island.start):
             stack.pop()
         (stack[-1].inner if stack else top).append(island)
         stack.append(island)
@@ -86,6 +89,8 @@ def _within_quotes(source: Source, island: _Island, code: str) -> str:
 
 def _write(source: Source, island: _Island) -> str:
     line = _line(source, island)
+    if island.start == island.end:  # what is told first stands last
+        return "".join(op.code for op in reversed(island.operations) if isinstance(op, Insert))
     replaced = [op for op in island.operations if isinstance(op, Replace)]
     if replaced:
         return broken(replaced[-1].code, line)
@@ -152,8 +157,6 @@ def expression_splices(
         elif isinstance(op, RenameArgument):
             start = source.offset(op.node.lineno, op.node.col_offset)
             splices.append((start, start + len(op.node.arg), op.name))
-        elif isinstance(op, Insert):
-            splices.append((op.at, op.at, op.code))
     gone = [source.span(op.node) for op in operations if isinstance(op, DropStatement | Recode)]
     return [
         (start, end, new)

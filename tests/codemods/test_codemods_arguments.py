@@ -1104,3 +1104,29 @@ def test_a_subclass_of_snowflakes_operator_keeps_its_arguments(
     assert made.notes == ()
     assert "class SnowflakeOperator(sql.SQLExecuteQueryOperator):" in (made.text or "")
     assert "Mine(task_id='t', sql='insert', warehouse='w'" in (made.text or "")
+
+
+def test_a_date_as_text_within_a_call_that_changes(newest: dict[str, str]) -> None:
+    """What is inserted belongs to the call around it, which is written anew."""
+    source = (
+        "from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator\n\n\n"
+        "def alert(context):\n"
+        "    text = 'failed at {}'.format(context['execution_date'])\n"
+        "    return SlackWebhookOperator(\n"
+        "        task_id='alert',\n"
+        "        http_conn_id='slack',\n"
+        "        message='{} {}'.format(text, context['execution_date']),\n"
+        "    ).execute(context)\n"
+    )
+    migration = migrate_source(source, pins=newest)
+    assert migration.error is None
+    assert migration.text == (
+        "from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator\n\n\n"
+        "def alert(context):\n"
+        "    text = 'failed at {}'.format(context['execution_date'].isoformat())\n"
+        "    return SlackWebhookOperator(\n"
+        "        task_id='alert',\n"
+        "        slack_webhook_conn_id='slack',\n"
+        "        message='{} {}'.format(text, context['execution_date'].isoformat()),\n"
+        "    ).execute(context)\n"
+    )

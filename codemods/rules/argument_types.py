@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from codemods.base import Example, Note, Rule
 from codemods.calls import constructions
@@ -181,6 +181,8 @@ def _code(source: Source, kind: str, value: ast.expr, given: object) -> str:
     match kind:
         case "bool" if isinstance(value, ast.Constant):
             return str(bool(given))
+        case "bool" if not any(isinstance(part, ast.Starred) for part in _items(value)):
+            return str(bool(_items(value)))
         case "int" if isinstance(given, str) and given.strip().isdecimal():
             return given.strip()
         case "int" if isinstance(given, float) and given.is_integer():
@@ -194,6 +196,11 @@ def _code(source: Source, kind: str, value: ast.expr, given: object) -> str:
         case "list" if isinstance(value, ast.Dict):
             return _lineage(source, value)
     return ""
+
+
+def _items(value: ast.expr) -> Sequence[ast.expr | None]:
+    """What a literal of several values holds."""
+    return getattr(value, "elts", None) or getattr(value, "keys", ())
 
 
 def _lineage(source: Source, value: ast.Dict) -> str:
@@ -292,7 +299,15 @@ RULE = Rule(
                 "from airflow import DAG",
                 "",
                 "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
-                "args = {'email_on_failure': ['me@example.com']}",
+                "args = {'email_on_failure': ['me@example.com'], 'email_on_retry': [*WHO]}",
+            ),
+            after=lines(
+                "import os",
+                "",
+                "from airflow import DAG",
+                "",
+                "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
+                "args = {'email_on_failure': True, 'email_on_retry': [*WHO]}",
             ),
             notes=("Write timedelta(seconds=...)", "Put int(...) around it", "True or False"),
         ),

@@ -38,7 +38,10 @@ _METHODS = {
     "execute_complete",
     "get_redirect_url",
 }
+_HOLDERS = {"context", "ctx"}
 _NAMES = re.compile(rf"\b(?:{'|'.join(VARIABLES)})\b")
+# Keys that nothing but Airflow's context has.
+_TELLING = {"dag_run", "task_instance", "ti"}
 _GIVEN = re.compile(r"python_callable|on_\w+_callback|sla_miss_callback")
 
 
@@ -127,27 +130,37 @@ class _Templates:
 
     def _callables(self) -> Iterator[ast.FunctionDef | ast.Lambda]:
         """Functions that Airflow calls with the context."""
-        values = [
-            keyword.value
-            for call in self.source.plain_calls
-            for keyword in call.keywords
-            if keyword.arg and _GIVEN.fullmatch(keyword.arg)
-        ]
-        yield from (value for value in values if isinstance(value, ast.Lambda))
-        given = {value.id for value in values if isinstance(value, ast.Name)}
+        yield from (value for value in self._given() if isinstance(value, ast.Lambda))
         for node in self.source.every(ast.FunctionDef):
             takes = {a.arg for a in node.args.args}
             method = node.name in _METHODS and "context" in takes
             if (
                 method
-                or node.name in given
+                or node.name in self._handed
                 or (node.args.kwarg and node.args.kwarg.arg == "context")
+                or self._asks_for_context(node, takes & _HOLDERS)
             ):
                 yield node
 
+    def _given(self) -> Iterator[ast.expr]:
+        for call in self.source.plain_calls:
+            for keyword in call.keywords:
+                if keyword.arg and _GIVEN.fullmatch(keyword.arg):
+                    yield keyword.value
+
+    @cached_property
+    def _handed(self) -> set[str]:
+        """The functions that the file itself gives to Airflow."""
+        return {value.id for value in self._given() if isinstance(value, ast.Name)}
+
+    def _asks_for_context(self, node: ast.FunctionDef, holders: set[str]) -> bool:
+        """Whether a parameter is asked for what only a context has: a callback of other files'."""
+        keys = (self._key(inner, holders) for inner in ast.walk(node)) if holders else ()
+        return any(found is not None and found[1].value in _TELLING for found in keys)
+
     def _function(self, node: ast.FunctionDef | ast.Lambda) -> Iterator[Change]:
         holders = {node.args.kwarg.arg} if node.args.kwarg else set()
-        holders |= {a.arg for a in node.args.args if a.arg in ("context", "ctx")}
+        holders |= {a.arg for a in node.args.args} & _HOLDERS
         given = self._given_otherwise
         for inner in ast.walk(node):
             holder, key = self._key(inner, holders) or ("", None)
@@ -213,7 +226,8 @@ class _Templates:
     def _argument(
         self, node: ast.FunctionDef | ast.Lambda, argument: ast.arg, variable: Variable
     ) -> Iterator[Change]:
-        """``def f(execution_date, **kwargs)``: renamed when nobody but Airflow calls it."""
+        """``def f(execution_date, **kwargs)``: renamed when nobody but Airflow calls it, and the
+        file shows what else it is given."""
         names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
         taken = {n.id for n in names} | {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)}
         called = any(
@@ -224,8 +238,9 @@ class _Templates:
         nested = any(
             isinstance(n, ast.FunctionDef | ast.Lambda) and n is not node for n in ast.walk(node)
         )
+        elsewhere = isinstance(node, ast.FunctionDef) and node.name not in self._handed
         new = variable.new
-        if not new.isidentifier() or new in taken or called or nested:
+        if not new.isidentifier() or new in taken or called or nested or elsewhere:
             context = node.args.kwarg.arg if node.args.kwarg else "context"
             yield note(variable, argument.lineno, argument.col_offset, python=context)
             return
@@ -343,6 +358,22 @@ RULE = Rule(
                 "PythonOperator(task_id='p', python_callable=load)",
             ),
         ),
+        Example(
+            before=lines(
+                "from airflow.models import Variable",
+                "",
+                "",
+                "def tell(context):",
+                "    return context['ti'].task_id, context.get('execution_date')",
+            ),
+            after=lines(
+                "from airflow.models import Variable",
+                "",
+                "",
+                "def tell(context):",
+                "    return context['ti'].task_id, context.get('logical_date')",
+            ),
+        ),
     ),
     keeps=(
         lines(_BASH, "", "BashOperator(task_id='b', bash_command='echo end_date {{ ds }}')"),
@@ -384,6 +415,7 @@ RULE = Rule(
             "PythonOperator(task_id='p', python_callable=load, op_args=['t', '{{ ds }}'])",
         ),
         lines("# airflow", "def plan(execution_date):", "    return execution_date"),
+        lines("# airflow", "def page(context):", "    return context['end_date']"),
     ),
     find=_find,
 )

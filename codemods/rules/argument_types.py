@@ -200,7 +200,9 @@ def _code(source: Source, kind: str, value: ast.expr, given: object) -> str:
 
 def _items(value: ast.expr) -> Sequence[ast.expr | None]:
     """What a literal of several values holds."""
-    return getattr(value, "elts", None) or getattr(value, "keys", ())
+    if isinstance(value, ast.Dict):
+        return value.keys
+    return value.elts if isinstance(value, ast.List | ast.Tuple | ast.Set) else ()
 
 
 def _lineage(source: Source, value: ast.Dict) -> str:

@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -46,7 +46,7 @@ from harness.requirements.rewrite import (
 )
 from harness.requirements.sources import disk_tree, gather
 from harness.rewrite.plugins import lay_out, read_plugins
-from harness.rewrite.providers import needed
+from harness.rewrite.providers import imports, needed
 from harness.rewrite.templates import LARGEST, rewrite_templates
 from harness.rewrite.unasked import unasked
 from harness.rewrite.worker import Job, Migrated, Settings, migrate_all
@@ -91,7 +91,7 @@ def rewrite(
     )
     reasons = needed(
         sources.repo,
-        {job.name: job.data for job in _sources(sources.repo, config)},
+        {job.name: job.data for job in (_imported if beside else _sources)(sources.repo, config)},
         target=target,
         pins=pins,
         brought={**lock_pins(bridge), **bridge.preinstalled},
@@ -166,7 +166,7 @@ def _with_unasked(rewritten: Rewritten, config: Config, target: Target) -> Rewri
     path = repo.requirements or NEW_REQUIREMENTS
     files, _ = gather(requirements_text(repo), disk_tree(repo, path=path))
     required = {line.name for f in files if not f.constraints for line in f.lines} - {""}
-    sources = {job.name: job.data for job in _sources(repo, config)}
+    sources = {job.name: job.data for job in _imported(repo, config)}
     found: dict[str, list[RewriteNote]] = {}
     for name, note in unasked(repo, sources, required, target):
         found.setdefault(name, []).append(note)
@@ -274,6 +274,25 @@ def _beside(copy: Repo, sources: Iterable[Job]) -> Iterator[Job]:
     for path in copy.files:
         if path.endswith(".py") and path not in known:
             yield Job(path=path, member="", data=(copy.root / path).read_bytes())
+
+
+def _imported(copy: Repo, config: Config) -> Iterator[Job]:
+    """The sources, and those beside them that these import by name, or one of these does."""
+    found = list(_sources(copy, config))
+    beside = list(_beside(copy, found))
+    near = found
+    while near:
+        names = {n for job in near for _, n in imports(job.data)}
+        near = [job for job in beside if any(_is_meant(job.path, name) for name in names)]
+        beside = [job for job in beside if job not in near]
+        found += near
+    return iter(found)
+
+
+def _is_meant(path: str, name: str) -> bool:
+    """Whether a dotted name is a module of the repository's top, or what it holds."""
+    module = ".".join(PurePosixPath(path).with_suffix("").parts).removesuffix(".__init__")
+    return f"{name}.".startswith(f"{module}.")
 
 
 def _migrate_all(

@@ -753,3 +753,23 @@ def test_a_repository_of_operators_alone_is_migrated(tmp_path: Path) -> None:
     (tmp_path / "repo/plugins/mine.py").write_text("import os\n")
     with pytest.raises(UsageError, match="no DAG file in it"):
         migrate_repository(tmp_path / "repo", target="2.11.0", offline=True)
+
+
+def test_what_dags_import_from_beside_them_is_looked_at_for_modules(tmp_path: Path) -> None:
+    files = {
+        "dags/d.py": "from airflow import DAG\nfrom jobs.spark import run\n",
+        "jobs/__init__.py": "",
+        "jobs/spark.py": "import fastjobs\nfrom jobs.more import x\n",
+        "jobs/more.py": "import slowjobs, kubernetes\n",
+        "jobs/alone.py": "import lostjobs, pymongo\n",
+        "scripts/spark.py": "import lostjobs\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    done = migrate_repository(tmp_path, target="2.11.0")
+    said = {(e.path, n.message.partition(" ")[0]) for e in done.rewrites for n in e.notes}
+    assert said == {("jobs/spark.py", "fastjobs"), ("jobs/more.py", "slowjobs")}
+    (required,) = (e for e in done.rewrites if e.path == "requirements.txt")
+    assert "kubernetes==" in (required.diff or "")
+    assert "pymongo" not in (required.diff or "")

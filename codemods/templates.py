@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -338,10 +338,3 @@ def note(variable: Variable, line: int, column: int, *, python: str = "") -> Not
     if variable.unsafe and not python:
         fix += "; --unsafe writes it"
     return Note(rule=ID, line=line, column=column, message=message(variable), fix=fix)
-
-
-def replaced(text: str, found: Iterator[Found] | list[Found]) -> str:
-    """The text with the new code in its places."""
-    for place in sorted(found, key=lambda f: f.start, reverse=True):
-        text = text[: place.start] + place.code + text[place.end :]
-    return text

@@ -5,7 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
+from typing import cast
+
+import libcst as cst
 
 from codemods.base import Example, Rule
 from codemods.calls import by_place
@@ -24,11 +28,12 @@ from codemods.templates import (
     note,
     own_macros,
     places,
-    replaced,
 )
 
-# In an f-string and before .format() every brace of Jinja stands twice.
-_DOUBLED = re.compile(r"\{\{\{\{.*?\}\}\}\}", re.DOTALL)
+# How Python reads a literal before Jinja does: in an f-string and before .format() every brace of
+# Jinja's stands twice, left of % every percent sign.
+_PLAIN, _FORMATTED, _BRACES, _PERCENT = "plain", "formatted", "braces", "percent"
+_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 # Methods of operators and hooks of a DAG that are given the context.
 _METHODS = {
     "execute",
@@ -56,8 +61,8 @@ class _Templates:
         text = self.source.text
         if mentions(text) and not self._renders_itself():
             own = own_macros(self.source.tree) if "user_defined_macros" in text else set()
-            for node, doubled in self._strings():
-                yield from self._string(node, doubled, own)
+            for node, how in self._strings():
+                yield from self._string(node, how, own)
         for function in self._callables() if _NAMES.search(text) else ():
             yield from self._function(function)
 
@@ -70,15 +75,16 @@ class _Templates:
             for b in self.source.bindings
         )
 
-    def _strings(self) -> Iterator[tuple[ast.expr, bool]]:
-        """String literals that may be templates, and whether their braces are doubled."""
+    def _strings(self) -> Iterator[tuple[ast.expr, str]]:
+        """String literals that may be templates, and how Python reads them before Jinja does."""
         inside: set[int] = set()
+        filled: set[int] = set()
         for node in self.source.nodes:
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
                 inside.add(id(node.value))  # a docstring
             elif isinstance(node, ast.JoinedStr):
                 inside |= {id(n) for n in ast.walk(node) if n is not node}
-                yield node, True
+                yield node, _FORMATTED
             elif (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
@@ -86,37 +92,44 @@ class _Templates:
                 and isinstance(node.func.value, ast.Constant)
             ):
                 inside.add(id(node.func.value))
-                yield node.func.value, True
-        for node in self.source.every(ast.Constant):
-            text = node.value
-            if isinstance(text, str) and id(node) not in inside and mentions(text):
-                yield node, False
+                yield node.func.value, _BRACES
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+                filled.add(id(node.left))
+        for node in self.source.nodes:
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and id(node) not in inside:
+                if id(node) in filled and "{%%" in text:
+                    yield cast(ast.Constant, node), _PERCENT
+                elif mentions(text):
+                    yield cast(ast.Constant, node), _PLAIN
 
-    def _string(self, node: ast.expr, doubled: bool, own: set[str]) -> Iterator[Change]:
+    def _string(self, node: ast.expr, how: str, own: set[str]) -> Iterator[Change]:
         raw = self.source.segment(node)
+        if not mentions(raw):
+            return
         begin = self.source.span(node)[0]
-        spans = [m.span() for m in _DOUBLED.finditer(raw)] if doubled else [(0, len(raw))]
-        safe: list[Variable] = []
-        left: list[Variable] = []
-        parts: list[Respell] = []
-        all_parts: list[Respell] = []
-        for start, end in spans:
-            found = places(_plain(raw[start:end], doubled), self.target, own)
-            for place in found:
-                if not place.code:
-                    line = self.source.line_of(begin + start + place.start)
-                    yield note(place.variable, line, 0)
-            chosen = [f for f in found if f.code]
-            kept = [f for f in chosen if not f.variable.unsafe]
-            safe += [f.variable for f in kept]
-            left += [f.variable for f in chosen if f.variable.unsafe]
-            at = begin + start
-            parts += _parts(raw[start:end], at, kept, doubled)
-            all_parts += _parts(raw[start:end], at, chosen, doubled)
+        found: list[Found] = []
+        for plain, at in _readings(raw, how):
+            found = [
+                replace(place, start=begin + at[place.start], end=begin + at[place.end])
+                for place in places(plain, self.target, own)
+            ]
+            if found:
+                break
+        for place in found:
+            if not place.code:
+                yield note(place.variable, self.source.line_of(place.start), 0)
+        parts = [
+            (place.variable, Respell(start=place.start, end=place.end, code=place.code))
+            for place in found
+            if place.code
+        ]
+        safe = [(variable, part) for variable, part in parts if not variable.unsafe]
+        left = [variable for variable, _ in parts if variable.unsafe]
         if safe:
-            yield self._step(node.lineno, safe, *parts)
+            yield self._step(node.lineno, [v for v, _ in safe], *(part for _, part in safe))
         if left:
-            yield self._step(node.lineno, left, *all_parts)
+            yield self._step(node.lineno, left, *(part for _, part in parts))
 
     def _step(
         self, line: int, variables: list[Variable], *operations: Operation, code: str = ""
@@ -250,22 +263,64 @@ class _Templates:
         )
 
 
-def _parts(code: str, at: int, chosen: list[Found], doubled: bool) -> Iterator[Respell]:
-    """What changes in a literal, or in one block of it whose braces are doubled."""
-    if not doubled:
-        for place in chosen:
-            yield Respell(start=at + place.start, end=at + place.end, code=place.code)
-    elif chosen:
-        plain = code.replace("{{{{", "{{").replace("}}}}", "}}")
-        new = replaced(plain, chosen).replace("{{", "{{{{").replace("}}", "}}}}")
-        yield Respell(start=at, end=at + len(code), code=new)
+def _readings(raw: str, how: str) -> Iterator[tuple[str, list[int]]]:
+    """A literal as Jinja reads it, with where each character of it stands in the literal: all of
+    it, and should that be no template, what its pairs of brackets hold."""
+    pieces = _pieces(raw) if how == _FORMATTED else [(0, len(raw), how)]
+    plain = [pair for piece in pieces for pair in _characters(raw, *piece)]
+    text = "".join(character for character, _ in plain)
+    at = [*(place for _, place in plain), len(raw)]
+    yield text, at
+    if how in (_FORMATTED, _BRACES):
+        kept = [" "] * len(text)
+        for match in _EXPRESSION.finditer(text):
+            kept[match.start() : match.end()] = match[0]
+        yield "".join(kept), at
 
 
-def _plain(code: str, doubled: bool) -> str:
-    """A literal as Jinja reads it, character for character: what is escaped is as long."""
-    if doubled:
-        code = code.replace("{{{{", "{{").replace("}}}}", "}}")
-    return re.sub(r"\\(.)", lambda m: " " + (m[1] if m[1] in "'\"" else " "), code, flags=re.DOTALL)
+def _pieces(raw: str) -> list[tuple[int, int, str]]:
+    """The literals that stand side by side, one of them an f-string: (start, end, how)."""
+    try:
+        left = [cst.parse_expression(f"({raw})")]
+    except cst.ParserSyntaxError:  # newer Python than LibCST knows
+        return [(0, len(raw), _BRACES)]
+    found: list[tuple[int, int, str]] = []
+    at = 0
+    while left:
+        part = left.pop(0)
+        if isinstance(part, cst.ConcatenatedString):
+            left[:0] = [part.left, part.right]
+        else:
+            code = cst.Module([]).code_for_node(part.with_changes(lpar=(), rpar=()))
+            start = raw.index(code, at)
+            at = start + len(code)
+            found.append((start, at, _PLAIN if isinstance(part, cst.SimpleString) else _BRACES))
+    return found
+
+
+def _characters(raw: str, start: int, end: int, how: str) -> Iterator[tuple[str, int]]:
+    """Each character that Jinja is given, and where it stands. A field that is filled in is a
+    letter; what is escaped is blank, but for quotes."""
+    at = start
+    while at < end:
+        two = raw[at : at + 2]
+        if two[0] == "\\" and at + 1 < end:
+            yield " ", at
+            yield (two[1] if two[1] in "'\"" else " "), at + 1
+            at += 2
+        elif (how == _BRACES and two in ("{{", "}}")) or (how == _PERCENT and two == "%%"):
+            yield two[0], at
+            at += 2
+        elif how == _BRACES and two[0] == "{":
+            yield "x", at
+            depth = 1
+            while depth and at + 1 < end:
+                at += 1
+                depth += (raw[at] == "{") - (raw[at] == "}")
+            at += 1
+        else:
+            yield two[0], at
+            at += 1
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:

@@ -41,6 +41,8 @@ def target(newest: dict[str, str]) -> Target:
         ),
         ("{{ execution_date }} {% raw %}{{{% endraw %}", "{{ ts }} {% raw %}{{{% endraw %}"),
         ("{{ execution_date }} {# x #}", "{{ ts }} {# x #}"),
+        ("{{ f(end_date=end_date) }}", "{{ f(end_date=ds) }}"),
+        ("{% set end_date = end_date %}", "{% set end_date = ds %}"),
         ("{{ tables.orders }}", "{{ params.tables.orders }}"),
         (
             "{{ yesterday_ds_nodash }}",
@@ -135,6 +137,29 @@ def test_every_variable_is_told_in_every_place(name: str, target: Target) -> Non
         ("cmd = '{{ f(\\'x\\', END_DATE) }}'", "cmd = '{{ f(\\'x\\', ds) }}'"),
         ('cmd = """\nselect {{ END_DATE }}\n"""', 'cmd = """\nselect {{ ds }}\n"""'),
         ("'''about {{ END_DATE }}'''", None),
+        (
+            "cmd = 'a {{ END_DATE }} ' f'{x} {{{{ END_DATE }}}} ' 'b {{ END_DATE }}'",
+            "cmd = 'a {{ ds }} ' f'{x} {{{{ ds }}}} ' 'b {{ ds }}'",
+        ),
+        ("cmd = ('{{ END_DATE }}'  # why\n  f'{x}')", "cmd = ('{{ ds }}'  # why\n  f'{x}')"),
+        (
+            "cmd = '{{% if END_DATE %}}{}{{% endif %}}'.format(x)",
+            "cmd = '{{% if ds %}}{}{{% endif %}}'.format(x)",
+        ),
+        (
+            "cmd = f'{{%- if END_DATE %}}{x:{y}}}}{{%- endif %}}'",
+            "cmd = f'{{%- if ds %}}{x:{y}}}}{{%- endif %}}'",
+        ),
+        ("cmd = f'{{% if {x} {{{{ END_DATE }}}}'", "cmd = f'{{% if {x} {{{{ ds }}}}'"),
+        (
+            "cmd = '{%% if END_DATE %%}%s{%% endif %%}' % x",
+            "cmd = '{%% if ds %%}%s{%% endif %%}' % x",
+        ),
+        ("cmd = '{%% if END_DATE %%}%s{%% endif %%}'", None),
+        (
+            "cmd = f'{{{{ f(\\'{x}\\', {y}, END_DATE) }}}}'",
+            "cmd = f'{{{{ f(\\'{x}\\', {y}, ds) }}}}'",
+        ),
     ],
 )
 def test_strings_of_a_source(before: str, after: str | None, newest: dict[str, str]) -> None:
@@ -146,6 +171,8 @@ def test_warnings_count_from_where_they_begin(targets: dict[str, dict[str, str]]
     old = Target(targets["2.0.2"])
     assert rewrite_template("{{ execution_date }}", old).text is None
     assert rewrite_template("{{ END_DATE }}", old).text == "{{ ds }}"
+    pendulum2 = Target(targets["2.5.1"])
+    assert rewrite_template("{{ execution_date }}", pendulum2).text == "{{ logical_date }}"
 
 
 CALLABLE = (

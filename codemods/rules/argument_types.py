@@ -181,7 +181,7 @@ def _code(source: Source, kind: str, value: ast.expr, given: object) -> str:
     match kind:
         case "bool" if isinstance(value, ast.Constant):
             return str(bool(given))
-        case "bool" if not any(isinstance(part, ast.Starred) for part in _items(value)):
+        case "bool" if not any(map(_unpacked, _items(value))):
             return str(bool(_items(value)))
         case "int" if isinstance(given, str) and given.strip().isdecimal():
             return given.strip()
@@ -301,7 +301,7 @@ RULE = Rule(
                 "from airflow import DAG",
                 "",
                 "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
-                "args = {'email_on_failure': ['me@example.com'], 'email_on_retry': [*WHO]}",
+                "args = {'email_on_failure': ['me@example.com'], 'email_on_retry': {**WHO}}",
             ),
             after=lines(
                 "import os",
@@ -309,7 +309,7 @@ RULE = Rule(
                 "from airflow import DAG",
                 "",
                 "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
-                "args = {'email_on_failure': True, 'email_on_retry': [*WHO]}",
+                "args = {'email_on_failure': True, 'email_on_retry': {**WHO}}",
             ),
             notes=("Write timedelta(seconds=...)", "Put int(...) around it", "True or False"),
         ),

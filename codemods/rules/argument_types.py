@@ -199,10 +199,15 @@ def _code(source: Source, kind: str, value: ast.expr, given: object) -> str:
 
 
 def _items(value: ast.expr) -> Sequence[ast.expr | None]:
-    """What a literal of several values holds."""
+    """What a literal of several values holds; None for what a dict unpacks."""
     if isinstance(value, ast.Dict):
         return value.keys
     return value.elts if isinstance(value, ast.List | ast.Tuple | ast.Set) else ()
+
+
+def _unpacked(item: ast.expr | None) -> bool:
+    """Whether an item stands for any number of them."""
+    return item is None or isinstance(item, ast.Starred)
 
 
 def _lineage(source: Source, value: ast.Dict) -> str:

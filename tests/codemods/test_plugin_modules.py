@@ -97,3 +97,16 @@ def test_links_and_menu_items_are_one_list(
     migration = migrate_source(text, pins=newest)
     assert len([n for n in migration.notes if "menu_links" in n.message]) == notes
     assert [row for row in (migration.text or "").splitlines() if "menu_" in row] == after
+
+
+def test_macros_and_executors_were_served_in_lower_case() -> None:
+    text = (
+        "from airflow.plugins_manager import AirflowPlugin\n\n\ndef week():\n    pass\n\n\n"
+        "class Own(AirflowPlugin):\n    name = 'Own'\n"
+        "    macros = [week]\n    executors = [week]\n    hooks = [week]\n"
+    )
+    assert set(find_plugin_modules({"ours.py": text})) == {
+        "airflow.macros.own.week",
+        "airflow.executors.own.week",
+        "airflow.hooks.Own.week",
+    }

@@ -259,6 +259,60 @@ def test_what_stands_in_both_folders_is_there_once(tmp_path: Path) -> None:
     assert {p for p in found if p.endswith("load.py")} == {"dags/ops/load.py"}
 
 
+def test_what_would_meet_another_file_stays_in_the_plugins_folder(tmp_path: Path) -> None:
+    """A package must not become one with a folder of the DAGs' that is called the same."""
+    found = after(
+        tmp_path,
+        {
+            "plugins/own.py": BASE + "from pack.load import Load\n" + plugin(),
+            "plugins/pack/__init__.py": "",
+            "plugins/pack/load.py": OPERATOR,
+            "dags/pack/load.py": "X = 1\n",
+        },
+    )
+    assert found["dags/pack/load.py"] == "X = 1\n"
+    assert [n for n in found if n.endswith("/load.py") and found[n] == OPERATOR] == [
+        "plugins/pack/load.py"
+    ]
+
+
+def test_what_cannot_be_read_stays_with_all_beside_it(tmp_path: Path) -> None:
+    """Nobody knows what it imports."""
+    found = after(
+        tmp_path,
+        {
+            "plugins/own.py": BASE + "from pack.load import Load\n" + plugin(),
+            "plugins/pack/__init__.py": "",
+            "plugins/pack/load.py": OPERATOR,
+            "plugins/pack/old.py": "print 'airflow'\n",
+        },
+    )
+    assert {n for n in found if "/pack/" in n} == {
+        "plugins/pack/__init__.py",
+        "plugins/pack/load.py",
+        "plugins/pack/old.py",
+    }
+
+
+def test_a_name_that_the_repository_imports_is_reachable(tmp_path: Path) -> None:
+    """As ``redis`` here, which the target's packages have: its DAGs load it today."""
+    dag = DAG + "import redis.load\n"
+    found = after(
+        tmp_path, {"plugins/redis/load.py": BASE + OPERATOR + plugin(), "dags/dag.py": dag}
+    )
+    assert "dags/redis/load.py" in found
+
+
+def test_an_ignore_file_keeps_how_its_lines_end(tmp_path: Path) -> None:
+    repo = made(tmp_path, {"plugins/own_plugin.py": BASE + OPERATOR + plugin()})
+    (repo / "dags" / ".airflowignore").write_bytes(b"^old/\r\n")
+    migrate(repo, target="2.11.0", output=tmp_path / "out", offline=True)
+    ignored = (tmp_path / "out" / "dags" / ".airflowignore").read_bytes()
+    assert ignored.startswith(b"^old/\r\n")
+    assert ignored.endswith(b"^own_plugin\\.py$\r\n")
+    assert ignored.count(b"\n") == ignored.count(b"\r\n")
+
+
 def test_a_repository_that_2_runs_as_it_is_stays(tmp_path: Path) -> None:
     files = {
         "dags/dag.py": "# DAG airflow\nfrom own import week\n",

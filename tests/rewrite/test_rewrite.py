@@ -392,6 +392,19 @@ def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:
     assert [(n.rule, n.line) for n in day.notes] == [("template-variables", 2)]
 
 
+def test_an_ending_alone_names_all_such_files_and_data_is_none(tmp_path: Path) -> None:
+    dags = tmp_path / "repo" / "dags"
+    dags.mkdir(parents=True)
+    (dags / "dag.py").write_text("from airflow import DAG\nname = table + '.hql'\n")
+    (dags / "a.hql").write_text("{{ END_DATE }}")
+    (dags / "b.sql").write_text("{{ END_DATE }}")
+    (dags / "large.hql").write_text("{{ END_DATE }}" + " " * (1 << 20))
+    copy, config = copied(tmp_path / "repo", tmp_path)
+    rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    after = {n: (copy.root / "dags" / n).read_text()[:14] for n in ("a.hql", "b.sql", "large.hql")}
+    assert after == {"a.hql": "{{ ds }}", "b.sql": "{{ END_DATE }}", "large.hql": "{{ END_DATE }}"}
+
+
 def test_endings_of_own_operators_and_what_templates_include(tmp_path: Path) -> None:
     """What an operator of one's own loads is a template, whatever its ending, and so is a part that
     only another template names."""

@@ -85,12 +85,13 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             cls = resolution.path.rpartition(".")[2]
             found.setdefault((connection, now), []).append((edit, cls))
     for (connection, now), edits in found.items():
-        first, cls = edits[0]
+        first, _ = edits[0]
+        classes = ", ".join(dict.fromkeys(cls for _, cls in edits))
         yield Step(
             rule=ID,
             line=first.node.lineno,
-            message=f"{cls} used the connection {connection} where none is given, and uses {now} "
-            f"on the target; {next(iter(first.add))}={quoted(connection)} keeps it",
+            message=f"{classes} used the connection {connection} where none is given; on the "
+            f"target it is {now}: {next(iter(first.add))}={quoted(connection)} keeps it",
             operations=tuple(edit for edit, _ in edits),
             safe=False,
         )

@@ -143,7 +143,7 @@ class _Templates:
 
     def _callables(self) -> Iterator[ast.FunctionDef | ast.Lambda]:
         """Functions that Airflow calls with the context."""
-        yield from (value for value in self._given() if isinstance(value, ast.Lambda))
+        yield from (value for _, value in self._given() if isinstance(value, ast.Lambda))
         for node in self.source.every(ast.FunctionDef):
             takes = {a.arg for a in node.args.args}
             method = node.name in _METHODS and "context" in takes
@@ -155,16 +155,22 @@ class _Templates:
             ):
                 yield node
 
-    def _given(self) -> Iterator[ast.expr]:
-        for call in self.source.plain_calls:
-            for keyword in call.keywords:
-                if keyword.arg and _GIVEN.fullmatch(keyword.arg):
-                    yield keyword.value
+    def _given(self) -> Iterator[tuple[str, ast.expr]]:
+        """What calls and ``default_args`` give to Airflow to be called, and as what."""
+        pairs = [(k.arg or "", k.value) for call in self.source.plain_calls for k in call.keywords]
+        pairs += [(key.name, key.value) for key in self.source.default_keys]
+        yield from (pair for pair in pairs if _GIVEN.fullmatch(pair[0]))
 
     @cached_property
     def _handed(self) -> set[str]:
         """The functions that the file itself gives to Airflow."""
-        return {value.id for value in self._given() if isinstance(value, ast.Name)}
+        return {value.id for _, value in self._given() if isinstance(value, ast.Name)}
+
+    @cached_property
+    def _callbacks(self) -> set[str]:
+        """Those that get the context as their first argument, whatever they call it."""
+        given = ((name, v.id) for name, v in self._given() if isinstance(v, ast.Name))
+        return {function for name, function in given if name.startswith("on_")}
 
     def _asks_for_context(self, node: ast.FunctionDef, holders: set[str]) -> bool:
         """Whether a parameter is asked for what only a context has: a callback of other files'."""
@@ -174,6 +180,8 @@ class _Templates:
     def _function(self, node: ast.FunctionDef | ast.Lambda) -> Iterator[Change]:
         holders = {node.args.kwarg.arg} if node.args.kwarg else set()
         holders |= {a.arg for a in node.args.args} & _HOLDERS
+        if isinstance(node, ast.FunctionDef) and node.name in self._callbacks:
+            holders |= {a.arg for a in node.args.args[:1]}
         given = self._given_otherwise
         for inner in ast.walk(node):
             holder, key = self._key(inner, holders) or ("", None)
@@ -411,6 +419,28 @@ RULE = Rule(
                 "",
                 "",
                 "PythonOperator(task_id='p', python_callable=load)",
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "",
+                "",
+                "def page(happened, **kwargs):",
+                "    return happened['execution_date']",
+                "",
+                "",
+                "DAG('d', schedule=None, default_args={'on_failure_callback': page})",
+            ),
+            after=lines(
+                "from airflow import DAG",
+                "",
+                "",
+                "def page(happened, **kwargs):",
+                "    return happened['logical_date']",
+                "",
+                "",
+                "DAG('d', schedule=None, default_args={'on_failure_callback': page})",
             ),
         ),
         Example(

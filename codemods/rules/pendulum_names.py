@@ -19,8 +19,8 @@ from codemods.changes import (
     Step,
 )
 from codemods.core_classes import DATE
-from codemods.hops import core_modules
 from codemods.instances import instances
+from codemods.rules._age import of_2
 from codemods.rules._text import lines
 from codemods.scopes import Binding, Use
 from codemods.source import Source
@@ -47,7 +47,6 @@ _GONE = {
 _MAKERS = ("pendulum.Pendulum", "pendulum.create", "pendulum.datetime")
 # What is asked of the class in 1 is a function of the module in all.
 _FUNCTIONS = {"instance", "now", "parse", "today", "tomorrow", "yesterday"}
-_OLD_MODULE = re.compile(r"_(hook|operator|sensor)s?$")
 _FIELD = re.compile(r"{[^{}]*}")
 _SPACE = "the target's Pendulum writes a date with a space where 1.10's wrote a T"
 
@@ -140,7 +139,7 @@ def _zones(source: Source) -> Iterator[Change]:
 
 def _texts(source: Source) -> Iterator[Change]:
     """``str(execution_date)`` and the like: Pendulum 3 writes a space where 1 and 2 wrote a T."""
-    if "execution_date" not in source.text or any(_of_2(b.path) for b in source.bindings):
+    if "execution_date" not in source.text or of_2(source):
         return
     known = instances(source)
     for call in source.plain_calls:
@@ -161,13 +160,6 @@ def _texts(source: Source) -> Iterator[Change]:
             given = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
             if text_of(node.left) is not None:
                 yield from (_written(source, v) for v in given if known.path(v) == DATE)
-
-
-def _of_2(path: str) -> bool:
-    """Whether only a file that was written for 2.x imports this."""
-    module = path.rpartition(".")[0]
-    fresh = any(m in core_modules() and not _OLD_MODULE.search(m) for m in (path, module))
-    return fresh or module.startswith(("airflow.decorators", "airflow.providers"))
 
 
 def _iso(value: ast.expr) -> str:

@@ -11,6 +11,7 @@ from packaging.version import Version
 from codemods.attributes import Attributes
 from codemods.base import PluginModules
 from codemods.constructors import Constructors
+from codemods.contracts import Contracts
 from codemods.hops import CORE, Hops, Resolution
 from codemods.methods import Methods
 
@@ -27,6 +28,7 @@ class Target:
         self.constructors = Constructors(pins)
         self.methods = Methods(pins)
         self.attributes = Attributes(pins)
+        self.contracts = Contracts(pins)
 
     def resolve(self, path: str) -> Resolution:
         """Where a 1.10 path lives on the target; plugin modules come first."""

@@ -69,6 +69,15 @@ class Signature:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SelfCall:
+    """``self.name(…)``: how much it gives by place, and what by name."""
+
+    name: str
+    positional: int
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Def:
     """A class, function or plain value that a module defines itself."""
 
@@ -77,9 +86,11 @@ class Def:
     deprecated: bool = False
     advice: str = ""  # text of the deprecation message
     passthrough: bool = False  # a class that only warns and hands everything to its base
-    init: Signature | None = None
+    init: Signature | None = None  # of a function: its own
     methods: tuple[tuple[str, Signature | None], ...] = ()  # None for a property
     attributes: frozenset[str] = frozenset()  # all that it gives itself; name() by its body
+    read_only: frozenset[str] = frozenset()  # properties that no setter belongs to
+    calls: frozenset[SelfCall] = frozenset()  # of its own methods
 
 
 @dataclass(kw_only=True)
@@ -94,6 +105,7 @@ class Module:
     stars: list[str] = field(default_factory=list)
     warns: bool = False
     package: bool = False
+    asked: frozenset[str] = frozenset()  # the attributes and texts that its code names
 
 
 def _text(node: ast.AST | None) -> str:
@@ -153,7 +165,7 @@ def _copies(body: list[ast.stmt], tested: set[str]) -> Iterator[tuple[str, str]]
                 yield olds.pop(), target
 
 
-def _signature(init: ast.FunctionDef, skip: int = 1) -> Signature:
+def _signature(init: ast.FunctionDef | ast.AsyncFunctionDef, skip: int = 1) -> Signature:
     a = init.args
     positional = [*a.posonlyargs, *a.args][skip:]
     free = len(positional) - len(a.defaults)
@@ -215,7 +227,7 @@ def _signature(init: ast.FunctionDef, skip: int = 1) -> Signature:
     )
 
 
-def _kept(init: ast.FunctionDef, name: str) -> bool:
+def _kept(init: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
     """Whether a constructor puts its **kwargs away as a whole, and so may take anything."""
     return any(
         isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == name
@@ -223,7 +235,7 @@ def _kept(init: ast.FunctionDef, name: str) -> bool:
     )
 
 
-def _handed(init: ast.FunctionDef) -> set[str]:
+def _handed(init: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     """The keywords that every ``….__init__(…, **kwargs)`` of a constructor gives by itself."""
     kwarg = init.args.kwarg
     calls = [
@@ -275,7 +287,43 @@ def _class(node: ast.ClassDef) -> Def:
         init=_signature(init) if init else None,
         methods=tuple(_methods(node)),
         attributes=frozenset(_attributes(node)),
+        read_only=frozenset(_read_only(node)),
+        calls=frozenset(_self_calls(node)),
     )
+
+
+def _read_only(node: ast.ClassDef) -> set[str]:
+    """Properties that cannot be set: those of the body, unless a setter stands there as well."""
+    marks = [
+        (statement.name, _dotted(decorator) or "")
+        for statement in node.body
+        if isinstance(statement, ast.FunctionDef)
+        for decorator in statement.decorator_list
+    ]
+    settable = {name for name, mark in marks if mark.endswith(".setter")}
+    return {name for name, mark in marks if mark == "property"} - settable
+
+
+def _self_calls(node: ast.ClassDef) -> Iterator[SelfCall]:
+    """The calls of its own methods in a class, those left out that unpack something, and those by
+    which the web interface tries a connection."""
+    bodies = [n for n in node.body if getattr(n, "name", "") != "test_connection"]
+    for call in (part for body in bodies for part in ast.walk(body)):
+        match call:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name)):
+                keywords = tuple(k.arg or "" for k in call.keywords)
+                if "" not in keywords and not any(isinstance(a, ast.Starred) for a in call.args):
+                    yield SelfCall(name=name, positional=len(call.args), keywords=keywords)
+
+
+def _asked(tree: ast.Module) -> Iterator[str]:
+    """The attributes that a module reads of anything but ``super()``, and its short texts."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            if not (isinstance(node.value, ast.Call) and _dotted(node.value.func) == "super"):
+                yield node.attr
+        elif isinstance(node, ast.Constant) and str(node.value).isidentifier():
+            yield str(node.value)
 
 
 def _attributes(node: ast.ClassDef) -> Iterator[str]:
@@ -342,7 +390,13 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Def:
         call = _warning(statement)
         if call is not None and _deprecation(call):
             deprecated, advice = True, advice or _text(call)
-    return Def(kind="function", deprecated=deprecated, advice=advice)
+    marks = {(_dotted(d) or "").rpartition(".")[2] for d in node.decorator_list}
+    return Def(
+        kind="function",
+        deprecated=deprecated,
+        advice=advice,
+        init=_filled(_signature(node, 0), marks),
+    )
 
 
 def _literal_table(node: ast.expr) -> dict[str, object]:
@@ -439,6 +493,7 @@ def _read_module(name: str, dist: str, source: str, package: bool) -> list[Modul
     synthetic: list[Module] = []
     # 1.10 modules read as Python 3 throughout; the few that need 2 define nothing importable.
     tree = ast.parse(source)
+    module.asked = frozenset(_asked(tree))
     for node in _statements(tree.body):
         if isinstance(node, ast.ClassDef):
             module.defs[node.name] = _class(node)

@@ -47,6 +47,10 @@ class Timeline:
             if self.latest.get(path) != row:
                 self._list(world, path, row)
 
+    def owner(self, path: str) -> str:
+        """The distribution that had a path when it was last added."""
+        return self._owners[path]
+
     def gone(self, world: World, path: str) -> None:
         """A path that the release has no more, if it still has the distribution."""
         if self._owners[path] in world.pins:

@@ -9,6 +9,7 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import init_of
 from codemods.changes import Change, Compose, Insert, RenameArgument, Replace, Step
 from codemods.constructors import baseline
+from codemods.contracts import Contract
 from codemods.core_classes import TASK
 from codemods.heritage import bases, heritage, kin, set_on_self
 from codemods.rules._text import lines
@@ -18,40 +19,7 @@ from codemods.target import Target
 ID = "subclass-contracts"
 _LINK = "BaseOperatorLink"
 _DATE = "operator.dag.get_dagrun(run_id=ti_key.run_id).execution_date"
-_AWS = "airflow.contrib.hooks.aws_hook.AwsHook"
 _EMR = "airflow.contrib.sensors.emr_base_sensor.EmrBaseSensor"
-# Class → properties that cannot be set and that 1.10 did not have, and since when.
-# Source: models/taskmixin.py and models/baseoperator.py of 2.0.0 and 2.9.0, base_aws.py of
-# apache-airflow-providers-amazon 4.0.0.
-_READ_ONLY = {
-    TASK: {
-        "label": "apache-airflow>=2.0",
-        "leaves": "apache-airflow>=2.0",
-        "node_id": "apache-airflow>=2.1",
-        "operator_name": "apache-airflow>=2.4",
-        "output": "apache-airflow>=2.0",
-        "roots": "apache-airflow>=2.0",
-        "task_display_name": "apache-airflow>=2.9",
-    },
-    _AWS: {
-        "region_name": "apache-airflow-providers-amazon>=4.0",
-        "verify": "apache-airflow-providers-amazon>=4.0",
-    },
-}
-# Class → method of 1.10 → the argument that the target's own code gives it besides, with its
-# default, and since when. Source: sensors/emr.py of apache-airflow-providers-amazon 6.0.0 and
-# 7.1.0, base_aws.py of 8.2.0, hooks/http.py of apache-airflow-providers-http 4.13.2 and 5.3.0,
-# hooks/sql.py of apache-airflow-providers-common-sql 1.2.0 and 1.3.0.
-_GIVEN = {
-    _EMR: {"get_emr_response": ("context=None", "apache-airflow-providers-amazon>=7.0")},
-    _AWS: {"get_session": ("deferrable=False", "apache-airflow-providers-amazon>=8.2")},
-    "airflow.hooks.http_hook.HttpHook": {
-        "get_conn": ("extra_options=None", "apache-airflow-providers-http>=5.0"),
-    },
-    "airflow.hooks.dbapi_hook.DbApiHook": {
-        "run": ("handler=None", "apache-airflow-providers-common-sql>=1.3"),
-    },
-}
 # What such a method has to do with it: not only to take it.
 _USE = {
     "run": "get_records and get_first of the target read what handler(cursor) gives: take "
@@ -69,49 +37,73 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         if TASK in lineage:
             yield from _fields(source, cls)
             yield from _params(source, target, cls)
-        for path, names in _READ_ONLY.items():
-            if path in lineage:
-                wanted = {name for name, since in names.items() if target.has(since)}
-                yield from _assigned(cls, wanted)
-        for path in sorted(lineage & _GIVEN.keys()):
-            for name, (argument, since) in _GIVEN[path].items():
-                if target.has(since):
-                    yield from _given(source, cls, name, argument)
+        told = target.contracts.of(p for p in lineage if target.resolve(p).removed is None)
+        yield from _assigned(cls, {name for name, contract in told.items() if contract.fixed})
+        for method in cls.body:
+            contract = told.get(method.name) if isinstance(method, ast.FunctionDef) else None
+            if isinstance(method, ast.FunctionDef) and contract is not None:
+                yield from _overridden(source, cls, method, contract)
         yield from _passed_over(source, target, cls)
         if _EMR in lineage and target.has("apache-airflow>=2.0"):
             yield from _states(cls, lineage)
 
 
-def _given(source: Source, cls: ast.ClassDef, name: str, argument: str) -> Iterator[Change]:
-    """A method that the target's own code calls with one argument more."""
-    for method in cls.body:
-        if not isinstance(method, ast.FunctionDef) or method.name != name:
-            continue
-        a = method.args
-        plain = [*a.posonlyargs, *a.args]
-        word = argument.partition("=")[0]
-        if a.kwarg or any(x.arg == word for x in [*plain, *a.kwonlyargs]):
-            continue
-        message = f"{cls.name}.{name} is called with {word} by the target's own code"
-        calls = [
-            n
-            for n in ast.walk(method)
-            if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == name
-        ]
-        inside = [source.text[: source.span(x)[0]].rstrip()[-1:] for x in a.defaults[-1:]] == ["("]
-        starred = not plain or a.vararg or a.kwonlyargs
-        if name in _USE or starred or inside or (calls and word == "context"):
-            fix = _USE.get(name, f"Take {argument} and hand it on where the method calls super()")
-            yield Note.at(method, rule=ID, message=message, fix=fix)
-            continue
-        last = a.defaults[-1] if a.defaults else plain[-1]
-        at = source.offset(last.end_lineno or 0, last.end_col_offset or 0)
-        yield Step(
+def _overridden(
+    source: Source, cls: ast.ClassDef, method: ast.FunctionDef, contract: Contract
+) -> Iterator[Change]:
+    """A method that the target's own code does not call as 1.10's did."""
+    a, name = method.args, method.name
+    plain = [*a.posonlyargs, *a.args]
+    own = contract.path.rpartition(".")[2]
+    calls = [
+        n
+        for n in ast.walk(method)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == name
+    ]
+    if contract.uncalled:
+        if source.text.count(f".{name}(") == len(calls):
+            yield Note.at(
+                method,
+                rule=ID,
+                message=f"{cls.name}.{name} overrides what 1.10's {own} called, and the target's "
+                "own code calls no more",
+                fix="Look up in its source what it calls in its place, and override that",
+            )
+        return
+    if a.kwarg:
+        return
+    more = [g for g in contract.given if g.partition("=")[0] not in _names_of(a)]
+    needed = {x.arg for x in plain[: len(plain) - len(a.defaults)]}
+    without = [n for n in contract.without if n in needed]
+    words = ", ".join([g.partition("=")[0] for g in more])
+    message = f"{cls.name}.{name} is called with {words} by the target's own code"
+    if without:
+        said = f" with {words} and" if words else ""
+        lacks = ", ".join(without)
+        yield Note.at(
+            method,
             rule=ID,
-            line=method.lineno,
-            message=message,
-            operations=(Insert(at=at, code=f", {argument}"),),
+            message=f"{cls.name}.{name} is called{said} without {lacks} by the target's own code",
+            fix=f"Take what {own}.{name} takes on the target, or give a default",
         )
+        return
+    if not more:
+        return
+    inside = [source.text[: source.span(x)[0]].rstrip()[-1:] for x in a.defaults[-1:]] == ["("]
+    starred = not plain or a.vararg or a.kwonlyargs
+    taken = ", ".join(more)
+    if name in _USE or starred or inside or (calls and words == "context"):
+        fix = _USE.get(name, f"Take {taken} and hand it on where the method calls super()")
+        yield Note.at(method, rule=ID, message=message, fix=fix)
+        return
+    last = a.defaults[-1] if a.defaults else plain[-1]
+    at = source.offset(last.end_lineno or 0, last.end_col_offset or 0)
+    made = (Insert(at=at, code=f", {taken}"),)
+    yield Step(rule=ID, line=method.lineno, message=message, operations=made)
+
+
+def _names_of(a: ast.arguments) -> set[str]:
+    return {x.arg for x in [*a.posonlyargs, *a.args, *a.kwonlyargs]}
 
 
 def _passed_over(source: Source, target: Target, cls: ast.ClassDef) -> Iterator[Note]:
@@ -149,7 +141,7 @@ def _passed_over(source: Source, target: Target, cls: ast.ClassDef) -> Iterator[
             )
 
 
-def _states(cls: ast.ClassDef, lineage: set[str]) -> Iterator[Note]:
+def _states(cls: ast.ClassDef, lineage: tuple[str, ...]) -> Iterator[Note]:
     """The states that 1.10 asked of a subclass of its own base sensor; those of its other sensors
     are lost attributes."""
     if any(path.endswith((".EmrJobFlowSensor", ".EmrStepSensor")) for path in lineage):
@@ -166,12 +158,14 @@ def _states(cls: ast.ClassDef, lineage: set[str]) -> Iterator[Note]:
             )
 
 
-def _lineage(source: Source, cls: ast.ClassDef) -> set[str]:
-    """The classes of 1.10 that a class inherits from, by others of the repository as well."""
+def _lineage(source: Source, cls: ast.ClassDef) -> tuple[str, ...]:
+    """The classes of 1.10 that a class inherits from, nearest first, by others of the repository
+    as well."""
     paths = [heritage(source, cls).path]
     paths += [p for one in kin(source, cls) for b in bases(source, one) if (p := source.path_of(b))]
     signatures = (baseline().signature(path) for path in paths)
-    return {path for signature in signatures if signature for path in signature.lineage}
+    found = (path for signature in signatures if signature for path in signature.lineage)
+    return tuple(dict.fromkeys(found))
 
 
 def _params(source: Source, target: Target, cls: ast.ClassDef) -> Iterator[Change]:
@@ -312,6 +306,68 @@ RULE = Rule(
     why="Airflow calls methods and reads attributes of subclasses; where it calls them otherwise "
     "than 1.10 did, it warns or fails.",
     examples=(
+        Example(
+            before=lines(
+                "from airflow.contrib.hooks.aws_hook import AwsHook",
+                "from airflow.contrib.operators.jenkins_job_trigger_operator import (",
+                "    JenkinsJobTriggerOperator,",
+                ")",
+                "from airflow.executors.base_executor import BaseExecutor",
+                "from airflow.hooks.zendesk_hook import ZendeskHook",
+                "",
+                "",
+                "class Build(JenkinsJobTriggerOperator):",
+                "    def build_job(self, jenkins_server):",
+                "        return jenkins_server.build_job_url(self.job_name)",
+                "",
+                "",
+                "class Mine(BaseExecutor):",
+                "    def change_state(self, key, state):",
+                "        self.event_buffer[key] = state",
+                "",
+                "",
+                "class Asked(ZendeskHook):",
+                "    def get_conn(self):",
+                "        return connect()",
+                "",
+                "",
+                "class Local(AwsHook):",
+                "    def get_client_type(self, client_type, region_name=None, config=None):",
+                "        return client(client_type)",
+            ),
+            after=lines(
+                "from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook",
+                "from airflow.providers.jenkins.operators.jenkins_job_trigger import (",
+                "    JenkinsJobTriggerOperator,",
+                ")",
+                "from airflow.executors.base_executor import BaseExecutor",
+                "from airflow.providers.zendesk.hooks.zendesk import ZendeskHook",
+                "",
+                "",
+                "class Build(JenkinsJobTriggerOperator):",
+                "    def build_job(self, jenkins_server, params=None):",
+                "        return jenkins_server.build_job_url(self.job_name)",
+                "",
+                "",
+                "class Mine(BaseExecutor):",
+                "    def change_state(self, key, state, info=None, remove_running=True):",
+                "        self.event_buffer[key] = state",
+                "",
+                "",
+                "class Asked(ZendeskHook):",
+                "    def get_conn(self):",
+                "        return connect()",
+                "",
+                "",
+                "class Local(AwsBaseHook):",
+                "    def get_client_type(self, client_type, region_name=None, config=None):",
+                "        return client(client_type)",
+            ),
+            notes=(
+                "Asked.get_conn overrides what 1.10's ZendeskHook called",
+                "Local.get_client_type is called with deferrable and without client_type",
+            ),
+        ),
         Example(
             before=lines(
                 "from airflow.contrib.operators.emr_add_steps_operator import EmrAddStepsOperator",

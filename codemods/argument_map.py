@@ -39,6 +39,7 @@ _ELSEWHERE = (
         {"resources", "is_delete_operator_pod"},
     ),
 )
+_CONNECTION = "_conn_id"
 _DONE_ANYWAY = "None is what the target does anyway"
 # In the code of an addition: the code of that argument, in a shape of values.py.
 GIVEN = re.compile(r"\{(\w+)(?::(\w+))?\}")
@@ -66,6 +67,12 @@ class Mapped:
     def added(self) -> set[str]:
         """The arguments that the call gains."""
         return {a.name for a in self.add} | {row.new for row in self.into.values()}
+
+
+def _instead(new: Signature, name: str) -> str:
+    """Which connections a class takes, where it was given one that it does not."""
+    taken = sorted(n for n in new.accepts if n.endswith(_CONNECTION)) if _CONNECTION in name else ()
+    return f"; its connections are {', '.join(taken)}" if taken else ""
 
 
 def is_elsewhere(path: str, name: str) -> bool:
@@ -205,7 +212,7 @@ class _Mapping:
             mapped.drop[name] = _DONE_ANYWAY
         elif old is not None and name not in old.accepts and not old.anything:
             if TASK in old.lineage:
-                mapped.drop[name] = "1.10 ignored it as well, with a warning"
+                mapped.drop[name] = "1.10 ignored it as well, with a warning" + _instead(new, name)
         else:
             mapped.unsure[name] = takes(new)
 

@@ -31,7 +31,7 @@ def sections(name: str) -> Iterator[tuple[Requirement, str]]:
             yield when, line
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def mined_rows(name: str) -> Rows:
     """path → its rows with distribution and first version, oldest first."""
     table: dict[str, list[tuple[str, Version, str]]] = {}

@@ -21,7 +21,7 @@ own parser, the expressions and import statements that change are written with L
 else stays byte for byte. A file that mentions no Airflow is not even parsed. What cannot be done
 mechanically is a note with line, reason and the code to write.
 
-Four tables say what the target has. They are mined from the released wheels by scripts of this
+Five tables say what the target has. They are mined from the released wheels by scripts of this
 repository and checked against every target's pinned wheels by tests:
 
 - **Imports** (`codemods/data/hops.txt`): dated hops. A header such as
@@ -33,12 +33,17 @@ repository and checked against every target's pinned wheels by tests:
   meanings. `tools/argument_calls.py` makes every class of 1.10.15 with every argument in a real
   environment of a target and lists what raises or warns there unsaid.
 - **Methods** (`codemods/data/methods.txt`): what the methods of hooks and models take.
-  `tools/mine_methods.py` makes it, `methods_by_hand.txt` adds meanings.
+  `tools/mine_methods.py` makes it, `methods_by_hand.txt` adds meanings. `functions.txt` has the
+  functions of Airflow's modules that take other arguments (`tools/mine_functions.py`).
 - **Attributes** (`codemods/data/attributes.txt`): what the target's operators, sensors and hooks
   lack of those of 1.10. `tools/mine_attributes.py` makes it, `attributes_by_hand.txt` adds what
   takes its place.
 
-A fifth one tells what other distributions lost: `codemods/data/third_party.txt` has the modules
+- **Contracts** (`codemods/data/contracts.txt`): what the target's own code gives to the methods of
+  a class, or does not call any more, otherwise than 1.10 did, for those who override them.
+  `tools/mine_contracts.py` makes it.
+
+A sixth one tells what other distributions lost: `codemods/data/third_party.txt` has the modules
 and names that were there at the pins of 1.10.15's constraint set and are not at the target's, of
 Airflow's inside as well. `tools/mine_third_party.py` reads them out of the locks' environments.
 

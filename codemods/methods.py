@@ -1,7 +1,8 @@
 """The method table: what the methods of hooks and models take, release by release.
 
-``methods.txt`` is mined. ``methods_by_hand.txt`` says what mining cannot know; its rows hold for
-the class and everything that inherits from it::
+``methods.txt`` is mined, so is ``functions.txt``, which has the plain functions of Airflow's
+modules. ``methods_by_hand.txt`` says what mining cannot know; its rows hold for the class and
+everything that inherits from it, or for a function of that module::
 
     [apache-airflow>=2.0]
     airflow.x.Hook.method -> other             the method has another name
@@ -9,6 +10,8 @@ the class and everything that inherits from it::
     airflow.x.Hook.method argument - why       dropped, it had no effect
     airflow.x.Hook.method ! advice             a person must decide
     airflow.x.Hook.method argument ! advice
+    airflow.x.Hook.method ? word advice        a person must see to it, unless the call gives that
+                                               argument or, where it is none, the file says the word
 """
 
 from __future__ import annotations
@@ -45,7 +48,10 @@ def _hand_rows() -> Mapping[tuple[str, str], tuple[MethodRow, ...]]:
     for when, line in sections("methods_by_hand.txt"):
         path, what, *rest = line.split(" ", 2)
         new = rest[0] if rest else ""
-        if what == "!" or new.startswith("!"):
+        if what == "?":
+            new, _, advice = new.partition(" ")
+            row = MethodRow(when=when, new=new, advice=advice)
+        elif what == "!" or new.startswith("!"):
             row = MethodRow(when=when, new="", advice=new.lstrip("! "))
         elif new.startswith("-"):
             row = MethodRow(when=when, new="-", advice=new[1:].strip())
@@ -86,6 +92,11 @@ class Methods:
             if line:
                 return parse_line(line)
         return None
+
+    def function(self, path: str) -> Constructor | None:
+        """What the function that is imported from ``path`` takes; None without one."""
+        line = self._pins.line(mined_rows("functions.txt"), path)
+        return parse_line(line) if line else None
 
     def by_hand(self, lineage: tuple[str, ...], name: str, what: str) -> MethodRow | None:
         """The row by hand for an argument of a method, or for the method itself."""

@@ -25,7 +25,7 @@ ID = "python2-source"
 # is wrong in a DAG folder: it is no package, it is on sys.path.
 _LEFT_OUT = {"asserts", "buffer", "idioms", "import", "set_literal", "sorted", "ws_comma"}
 
-# What Python 2 or Python before 3.7 took and 3 does not: pattern in the line → what to say.
+# What Python 2, Python before 3.7 or none took and 3 does not: pattern in the line → what to say.
 _WRONG: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), says)
     for pattern, says in (
@@ -45,6 +45,11 @@ _WRONG: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"\b(?:async|await)\s*(?=[=,.)\]:]|$)|[.]\s*(?:async|await)\b|\bdef\s+(?:async|await)\b"
             r"|\bimport\s+(?:async|await)\b",
             "async and await are keywords since Python 3.7 and cannot be names",
+        ),
+        (
+            r"\{%|%\}",
+            "this is a Jinja template, of which something else makes the Python: migrate what it "
+            "makes, and carry the changes over to the template",
         ),
     )
 )

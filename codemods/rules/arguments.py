@@ -18,6 +18,7 @@ from codemods.source import Source
 from codemods.target import Target
 
 ID = "arguments"
+_CONTEXT = "provide_context"
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
@@ -25,6 +26,34 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         if made.path.startswith("airflow") and target.resolve(made.path).removed is None:
             resolution = settle(target, source, made.path)
             yield from _construction(target, source, made, resolution)
+    if _CONTEXT in source.text and target.has("apache-airflow>=2.0"):
+        yield from _of_any_class(source)
+
+
+def _of_any_class(source: Source) -> Iterator[Note]:
+    """``provide_context`` for a class that only the run shows: a parameter, or out of a table."""
+    seen = {id(made.node) for made in constructions(source)}
+    taken = {
+        id(call): {x.arg for x in [*a.posonlyargs, *a.args, *a.kwonlyargs]}
+        for function in source.nodes
+        if isinstance(function, ast.FunctionDef)
+        for a in [function.args]
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call)
+    }
+    for call in source.plain_calls:
+        given = next((k for k in call.keywords if k.arg == _CONTEXT), None)
+        chosen = isinstance(call.func, ast.Call | ast.Subscript) or (
+            isinstance(call.func, ast.Name) and call.func.id in taken.get(id(call), ())
+        )
+        if given is not None and chosen and id(call) not in seen:
+            yield Note.at(
+                given,
+                rule=ID,
+                message=f"{source.segment(call.func)} is known when it runs, and operators of the "
+                "target do not take provide_context",
+                fix="Leave it out: the context is given always",
+            )
 
 
 def _construction(
@@ -167,6 +196,16 @@ RULE = Rule(
     why="1.10 warned about arguments that an operator does not know, 2.x raises; others were "
     "renamed and warn.",
     examples=(
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "",
+                "",
+                "def make(cls, **kwargs):",
+                "    return cls(task_id='t', provide_context=True, **kwargs)",
+            ),
+            notes=("do not take provide_context",),
+        ),
         Example(
             before=lines(
                 "from airflow import DAG",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from codemods.argument_map import is_elsewhere
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, Compose, EditCall, Operation, Step
-from codemods.constructors import DROP, Constructor, baseline
+from codemods.changes import Change, EditCall, Step
+from codemods.constructors import Constructor, baseline
 from codemods.core_classes import TASK
 from codemods.instances import instances
 from codemods.methods import baseline_methods, method_names
 from codemods.model_names import ROWS
+from codemods.rules._signatures import edited, map_call, told_of
 from codemods.rules._text import lines, sentence
 from codemods.source import Source
 from codemods.target import Target
@@ -31,17 +31,6 @@ _SLACK = "airflow.operators.slack_operator.SlackAPIOperator"
 _ASKS = "apache-airflow-providers-slack>=8.0"
 
 
-@dataclass(kw_only=True)
-class _Mapped:
-    """What becomes of the arguments of one call of a method."""
-
-    rename: dict[str, str] = field(default_factory=dict)
-    drop: set[str] = field(default_factory=set)
-    positional: dict[int, str] = field(default_factory=dict)
-    gone: set[int] = field(default_factory=set)  # positional ones that are dropped
-    unsure: dict[str, str] = field(default_factory=dict)  # argument → advice
-
-
 # -- whose method it is ------------------------------------------------------------------------
 
 
@@ -56,75 +45,6 @@ def _class(source: Source, func: ast.Attribute) -> str | None:
     if signature is None or (TASK in signature.lineage and func.attr not in _OF_TASKS):
         return None  # what operators inherit by mixins is not in the table
     return path if any(baseline_methods().knows(p) for p in signature.lineage) else None
-
-
-# -- what becomes of a call --------------------------------------------------------------------
-
-
-def _akin(old: str, new: str) -> bool:
-    """Whether two names of the argument at one place mean the same."""
-    one, other = set(old.split("_")), set(new.split("_"))
-    return one <= other or other <= one
-
-
-def _map(
-    target: Target,
-    lineage: tuple[str, ...],
-    name: str,
-    node: ast.Call,
-    old: Constructor,
-    new: Constructor,
-) -> _Mapped:
-    mapped = _Mapped()
-    given = {k.arg for k in node.keywords if k.arg}
-
-    def successor(argument: str) -> tuple[str, str]:
-        """(name on the target or ``-`` or empty, advice)."""
-        row = target.methods.by_hand(lineage, name, argument)
-        if row is not None:
-            return row.new, row.advice
-        if argument in new.renamed:
-            return new.renamed[argument], ""
-        if argument in new.accepts:
-            return argument, ""
-        if argument in old.positional:
-            place = old.positional.index(argument)
-            there = new.positional[place : place + 1]
-            if there and there[0] not in old.accepts and _akin(argument, there[0]):
-                return there[0], ""
-        close = [n for n in new.accepts - old.accepts if _akin(argument, n)]
-        return (close[0], "") if len(close) == 1 else ("", "")
-
-    for keyword in node.keywords:
-        if keyword.arg is None or keyword.arg not in old.accepts:
-            continue
-        to, advice = successor(keyword.arg)
-        none = isinstance(keyword.value, ast.Constant) and keyword.value.value is None
-        if to == DROP or (not to and none and not new.anything):
-            mapped.drop.add(keyword.arg)
-        elif to and to in given - {keyword.arg}:
-            mapped.unsure[keyword.arg] = f"{to} is given as well"
-        elif to and to != keyword.arg:
-            mapped.rename[keyword.arg] = to
-        elif not to and (advice or not new.anything):
-            takes = ", ".join(sorted(new.accepts)) or "no arguments"
-            mapped.unsure[keyword.arg] = advice or f"it takes {takes}"
-    if any(isinstance(a, ast.Starred) for a in node.args) or len(node.args) > len(old.positional):
-        return mapped
-    for place, argument in enumerate(old.positional[: len(node.args)]):
-        to, advice = successor(argument)
-        if new.positional[place : place + 1] == (to,) and to and not mapped.positional:
-            continue
-        taken = to in new.accepts or (new.anything and to != argument)
-        if to == DROP and place == len(node.args) - 1:
-            mapped.gone.add(place)
-        elif to and to != DROP and taken and to not in given:
-            mapped.positional[place] = to
-        elif not new.anything or advice:
-            takes = ", ".join(sorted(new.accepts)) or "no arguments"
-            mapped.unsure[argument] = advice or f"it takes {takes}"
-            break
-    return mapped
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
@@ -199,10 +119,25 @@ def _call(
             fix=sentence(told.advice) if told is not None else advice,
         )
         return
-    mapped = _map(target, lineage, func.attr, node, old, new)
+    mapped = map_call(target, lineage, func.attr, node, old, new)
     method = f"{cls}.{name}"
-    yield from _said_of(node, method, mapped, new)
-    yield from _edited(node, func, method, mapped)
+    asked = target.methods.by_hand(lineage, func.attr, "?")
+    if asked is not None and not _seen_to(source, node, asked.new, new):
+        yield Note.at(
+            node,
+            rule=ID,
+            message=f"{method} asks for {asked.new} on the target",
+            fix=sentence(asked.advice),
+        )
+    yield from told_of(node, method, mapped, old, new, rule=ID)
+    yield from edited(node, method, mapped, rule=ID, func=func)
+
+
+def _seen_to(source: Source, node: ast.Call, word: str, new: Constructor) -> bool:
+    """Whether a call gives an argument or, where the method has none of that name, the file says
+    the word."""
+    given = {k.arg for k in node.keywords}
+    return not given.isdisjoint({None, word}) or (word not in new.accepts and word in source.text)
 
 
 def _first_of(source: Source, node: ast.Call) -> ast.Subscript | None:
@@ -214,59 +149,6 @@ def _first_of(source: Source, node: ast.Call) -> ast.Subscript | None:
     return None
 
 
-def _said_of(node: ast.Call, method: str, mapped: _Mapped, new: Constructor) -> Iterator[Note]:
-    """What a person must see to in the arguments of a call."""
-    for argument, advice in mapped.unsure.items():
-        yield Note.at(
-            node,
-            rule=ID,
-            message=f"{method} does not take {argument} on the target"
-            + (" as 1.10 did" if argument in new.accepts else ""),
-            fix=sentence(advice),
-        )
-    have = {mapped.rename.get(k.arg or "", k.arg or "") for k in node.keywords} - mapped.drop
-    have |= set(new.positional[: len(node.args)]) | set(mapped.positional.values())
-    starred = any(isinstance(a, ast.Starred) for a in node.args) or "" in have
-    lacking = sorted(new.required - have) if not starred and not mapped.unsure else []
-    if lacking:
-        yield Note.at(
-            node,
-            rule=ID,
-            message=f"{method} needs {', '.join(lacking)} on the target",
-            fix=f"Pass {', '.join(f'{n}=...' for n in lacking)}",
-        )
-
-
-def _edited(node: ast.Call, func: ast.Attribute, method: str, mapped: _Mapped) -> Iterator[Step]:
-    """The call by the name and with the arguments that the target's method has."""
-    name = method.rpartition(".")[2]
-    operations: list[Operation] = []
-    if mapped.rename or mapped.drop or mapped.positional or mapped.gone:
-        operations.append(
-            EditCall(
-                node=node,
-                rename=mapped.rename,
-                drop=frozenset(mapped.drop),
-                positional=mapped.positional,
-                drop_positional=frozenset(mapped.gone),
-            )
-        )
-    said = [f"{o} is {n}" for o, n in mapped.rename.items()]
-    said += [f"{o} has no effect" for o in sorted(mapped.drop)]
-    said += ["its last argument has no effect" for _ in mapped.gone]
-    said += [f"{n} is given by name" for n in mapped.positional.values()]
-    if name != func.attr:
-        operations.append(Compose.attribute(func, name))
-        said.insert(0, f"{func.attr} is {name}")
-    if operations:
-        yield Step(
-            rule=ID,
-            line=node.lineno,
-            message=f"{method}: {'; '.join(said)}",
-            operations=tuple(operations),
-        )
-
-
 _GCS = "from airflow.providers.google.cloud.hooks.gcs import GCSHook"
 _S3 = "from airflow.providers.amazon.aws.hooks.s3 import S3Hook"
 
@@ -276,6 +158,15 @@ RULE = Rule(
     why="Providers renamed methods of hooks and their arguments; a call fails when the task runs, "
     "long after the DAG parsed.",
     examples=(
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "",
+                "dag = DAG('d', schedule=None)",
+                "dag.create_dagrun(run_id='manual__1', execution_date=day, state='running')",
+            ),
+            notes=("asks for data_interval",),
+        ),
         Example(
             before=lines(
                 "from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook",
@@ -301,8 +192,10 @@ RULE = Rule(
                 "from airflow.contrib.hooks.aws_hook import AwsHook",
                 "from airflow.contrib.hooks.gcp_dataproc_hook import DataProcHook",
                 "from airflow.hooks.base_hook import BaseHook",
+                "from airflow.hooks.mysql_hook import MySqlHook",
                 "from airflow.hooks.slack_hook import SlackHook",
                 "",
+                "MySqlHook('m').bulk_load('t', '/tmp/t.tsv')",
                 "hosts = [c.host for c in BaseHook.get_connections('web')]",
                 "host = BaseHook.get_connections('web')[0].host",
                 "slack = SlackHook(slack_conn_id='s')",
@@ -314,8 +207,10 @@ RULE = Rule(
                 "from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook",
                 "from airflow.providers.google.cloud.hooks.dataproc import DataprocHook",
                 "from airflow.hooks.base import BaseHook",
+                "from airflow.providers.mysql.hooks.mysql import MySqlHook",
                 "from airflow.providers.slack.hooks.slack import SlackHook",
                 "",
+                "MySqlHook('m').bulk_load('t', '/tmp/t.tsv')",
                 "hosts = [c.host for c in [BaseHook.get_connection('web')]]",
                 "host = BaseHook.get_connection('web').host",
                 "slack = SlackHook(slack_conn_id='s')",
@@ -323,7 +218,11 @@ RULE = Rule(
                 "DataprocHook().submit('p', job, 'r')",
                 "AwsBaseHook('a').get_client_type('ecs')",
             ),
-            notes=("hook.submit_job(", "get_session(region_name=...).client("),
+            notes=(
+                "asks for local_infile",
+                "hook.submit_job(",
+                "get_session(region_name=...).client(",
+            ),
         ),
         Example(
             before=lines(
@@ -446,6 +345,14 @@ RULE = Rule(
         ),
     ),
     keeps=(
+        lines(
+            "from airflow import DAG",
+            "from airflow.providers.mysql.hooks.mysql import MySqlHook",
+            "",
+            "MySqlHook('m', local_infile=True).bulk_load('t', '/tmp/t.tsv')",
+            "with DAG('d', schedule=None) as dag:",
+            "    dag.create_dagrun(state='x', run_id='manual__1', data_interval=(day, day))",
+        ),
         lines(  # not every call of it hands the same on
             _GCS,
             "",

@@ -26,6 +26,18 @@ from codemods.target import Target
 ID = "trigger-dag-run"
 _PATH = "airflow.operators.trigger_dagrun.TriggerDagRunOperator"
 _ORDER = "airflow.operators.dagrun_operator.DagRunOrder"
+_TRIGGERED = "trig__"
+_TESTS = {
+    "find",
+    "ilike",
+    "like",
+    "match",
+    "removeprefix",
+    "replace",
+    "search",
+    "split",
+    "startswith",
+}
 Function = ast.FunctionDef | ast.Lambda
 _NO_DICT = (ast.List, ast.Tuple, ast.ListComp, ast.JoinedStr, ast.Constant)
 _ADVICE = (
@@ -250,6 +262,8 @@ def _classes(source: Source, target: Target) -> Iterator[Change]:
 def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _orders(source)
     yield from _classes(source, target)
+    if _TRIGGERED in source.text:
+        yield from _looked_for(source)
     for made, given in _asked(source, target):
         code = _conf(source, made, given)
         if code is not None:
@@ -274,6 +288,27 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                     message="the payload becomes the conf of a DAG run, which has to be a dict now",
                     fix='Put it under a key, {"items": [...]}, and read dag_run.conf["items"] in '
                     "the DAG that is triggered",
+                )
+
+
+def _looked_for(source: Source) -> Iterator[Note]:
+    """Places that know a triggered run by its id: what is asked for or compared, not what a call
+    gives as the id of a run."""
+    for node in source.nodes:
+        sides: list[ast.expr] = []
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            sides = node.args if node.func.attr in _TESTS else []
+        for side in sides:
+            if isinstance(side, ast.Constant) and str(side.value).startswith(_TRIGGERED):
+                yield Note.at(
+                    side,
+                    rule=ID,
+                    message="a run that TriggerDagRunOperator makes is called manual__... on the "
+                    "target, as those that people start are",
+                    fix='Give the operator trigger_run_id="trig__{{ ts_nodash }}", which has to be '
+                    "another one for each run, or ask dag_run.conf for a mark of your own",
                 )
 
 
@@ -339,6 +374,16 @@ RULE = Rule(
     "callable that decides at run time is asked by a subclass in the file; whether there is a run, "
     "its run_id and its conf stay what they were.",
     examples=(
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "",
+                "",
+                "def triggered(dag_run, **kwargs):",
+                "    return dag_run.run_id.startswith('trig__')",
+            ),
+            notes=("is called manual__",),
+        ),
         Example(
             before=lines(
                 _OLD,

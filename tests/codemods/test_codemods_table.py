@@ -16,6 +16,7 @@ from packaging.version import Version
 from codemods import migrate_bytes
 from codemods.constructors import Constructors, baseline
 from codemods.core_classes import DATE, gives
+from codemods.dated import Pins, mined_rows
 from codemods.hops import CORE, Hop, Hops, all_hops, distribution_of
 from codemods.source import Source
 
@@ -106,6 +107,55 @@ def test_every_end_exists_in_the_targets_wheels(version: str) -> None:
         module, _, name = end.rpartition(".")
         if end not in world.modules and world.find(module, name) is None and resolution.moved:
             wrong.append(f"{old} -> {end}")
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", TARGETS)
+def test_the_table_has_every_function_that_takes_something_else(version: str) -> None:
+    """Of 1.10.15 and of the target it says what the wheels' functions take."""
+    from tools.inventory import target
+    from tools.mine_functions import functions, taken
+    from tools.mine_imports import names
+    from tools.mine_wheels import BASELINE, INSIDE, World, fetch, local_wheels
+
+    pins, world = target(version, _cache())
+    fetch({CORE: BASELINE}, _cache())
+    old = World({CORE: BASELINE}, local_wheels(_cache()))
+    hops, rows = Hops(pins), mined_rows("functions.txt")
+    public = [name for name in names(old, providers=False) if not INSIDE.match(name)]
+    count, wrong = 0, []
+    for path, before in functions(old, public).items():
+        end = hops.resolve(path).path
+        after = functions(world, [end]).get(end)
+        if after is not None and taken(after) != taken(before):
+            count += 1
+            told = Pins({CORE: BASELINE}).line(rows, path), Pins(pins).line(rows, end)
+            wrong += [path] if told != (before[1], after[1]) else []
+    assert count > 40
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", TARGETS)
+def test_the_table_has_every_contract_of_the_wheels(version: str) -> None:
+    """Of each class of 1.10.15 it says what the target's own code does with its methods."""
+    from tools.inventory import target
+    from tools.mine_contracts import classes_of, contracts
+    from tools.mine_wheels import BASELINE, World, fetch, local_wheels
+
+    pins, world = target(version, _cache())
+    fetch({CORE: BASELINE}, _cache())
+    classes = classes_of(World({CORE: BASELINE}, local_wheels(_cache())))
+    rows, wrong = Pins(pins), []
+    for path, (_, said) in contracts(world, classes).items():
+        told: dict[str, str] = {}
+        for home in reversed(classes[path]):
+            for row in (r for r in mined_rows("contracts.txt") if r.startswith(f"{home.path}.")):
+                line = rows.line(mined_rows("contracts.txt"), row).partition(" ")[2]
+                told |= {row.rpartition(".")[2]: line} if line else {}
+        found = {name: line for name, line in told.items() if line != "kept"}
+        wrong += [] if found == said else [f"{path}: {found} {said}"]
     assert wrong == []
 
 

@@ -69,6 +69,14 @@ def test_what_is_no_python_at_all_gets_no_advice(newest: dict[str, str]) -> None
     assert "--python2" not in error
 
 
+def test_a_template_of_python_is_said_to_be_one(newest: dict[str, str]) -> None:
+    text = "import airflow\n\n{% for name in names %}\n{{ name }} = 1\n{% endfor %}\n"
+    migration = migrate_source(text, pins=newest)
+    assert migration.text is None
+    assert "line 3" in (migration.error or "")
+    assert "Jinja template" in (migration.error or "")
+
+
 LOST = [
     ("import yaml\nyaml.load(open('dags.yaml'))", "needs a Loader since PyYAML 6"),
     ("import numpy as np\nnp.zeros(1, dtype=np.float)", "numpy.float was float"),

@@ -321,7 +321,7 @@ def _airflow(line: Line, target: Target, pins: Mapping[str, str], asked: Collect
     edits = [] if fits else [_edit(AIRFLOW, line.number, f"{line.text}: MWAA brings Airflow.")]
     notes = []
     for extra in line.extras:
-        provider, note = _provider_of(extra, pins)
+        provider, note = provider_of(extra, pins)
         if provider:
             if provider not in asked:
                 rows.append(f"{_asked(provider, pins)}{marker}")
@@ -346,7 +346,7 @@ def _wants_newer(specifier: str, target: Target) -> bool:
     )
 
 
-def _provider_of(extra: str, pins: Mapping[str, str]) -> tuple[str, str]:
+def provider_of(extra: str, pins: Mapping[str, str]) -> tuple[str, str]:
     """(provider distribution, "") or ("", what to think of) for an extra's canonical name."""
     row = next((row for row in EXTRAS if row.name == extra), None)
     provider = _PROVIDER + (row.provider if row and row.provider else extra)

@@ -134,6 +134,19 @@ def _table_for(dist: str, version: str) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
+# Source: the dialects of SQLAlchemy 1.3.20 and 1.4.54, and their default drivers.
+_DRIVERS = {
+    "mssql+pymssql": "pymssql",
+    "mysql": "MySQLdb",
+    "mysql+mysqldb": "MySQLdb",
+    "mysql+pymysql": "pymysql",
+    "oracle": "cx_Oracle",
+    "oracle+cx_oracle": "cx_Oracle",
+    "snowflake": "snowflake.sqlalchemy",
+}
+_URL = re.compile(rb"['\"]([\w+]+)://")
+
+
 def _mentioned(data: bytes) -> Iterator[str]:
     """The modules that lines of a source seem to import: cheap, and may be wrong."""
     for match in _IMPORT.finditer(data):
@@ -142,11 +155,14 @@ def _mentioned(data: bytes) -> Iterator[str]:
             words = part.split()
             if words:
                 yield words[0]
+    if b"create_engine" in data:
+        dialects = (found[1].decode() for found in _URL.finditer(data))
+        yield from (_DRIVERS[name] for name in dialects if name in _DRIVERS)
 
 
 def imports(data: bytes) -> Iterator[tuple[int, str]]:
     """(line, path) of what a source imports absolutely, but for imports whose absence it
-    survives."""
+    survives, and of the drivers that its ``create_engine`` loads."""
     tree = parsed(data)
     if tree is None:
         return
@@ -159,6 +175,20 @@ def imports(data: bytes) -> Iterator[tuple[int, str]]:
         for inner in ast.walk(statement)
     }
     yield from absolute_imports(node for node in ast.walk(tree) if id(node) not in guarded)
+    yield from _drivers(tree)
+
+
+def _drivers(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The module that SQLAlchemy loads for each URL in sight that an engine is made of."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args:
+            url = (
+                node.args[0].values[0] if isinstance(node.args[0], ast.JoinedStr) else node.args[0]
+            )
+            text = str(url.value) if isinstance(url, ast.Constant) else ""
+            driver = _DRIVERS.get(text.partition("://")[0]) if "://" in text else None
+            if driver and ast.unparse(node.func).rpartition(".")[2] == "create_engine":
+                yield node.lineno, driver
 
 
 def _survives(handler: ast.ExceptHandler) -> bool:

@@ -46,6 +46,7 @@ from harness.requirements.rewrite import (
 )
 from harness.requirements.sources import disk_tree, gather
 from harness.rewrite.plugins import lay_out, read_plugins
+from harness.rewrite.projects import projects
 from harness.rewrite.providers import imports, needed
 from harness.rewrite.templates import LARGEST, rewrite_templates
 from harness.rewrite.unasked import unasked
@@ -99,7 +100,7 @@ def rewrite(
     needs = tuple(sorted({*sources.needs, *reasons}))
     done = _rewrite_requirements(replace(sources, needs=needs), target, constraints, reasons)
     # A check loads the files, which tells more.
-    return _with_unasked(done, config, target) if beside else done
+    return _with_unasked(done, config, target, constraints) if beside else done
 
 
 def _pins(repo: Repo, target: Target, constraints: Constraints) -> Mapping[str, str]:
@@ -160,15 +161,19 @@ def _rewrite_requirements(
     return replace(rewritten, repo=repo, rewrites=(*rewritten.rewrites, *found))
 
 
-def _with_unasked(rewritten: Rewritten, config: Config, target: Target) -> Rewritten:
-    """With a note on each module that the code imports and nothing brings."""
+def _with_unasked(
+    rewritten: Rewritten, config: Config, target: Target, constraints: Constraints
+) -> Rewritten:
+    """With a note on each module that the code imports and nothing brings, and on the files that
+    ask for Airflow 1.10."""
     repo = rewritten.repo
     path = repo.requirements or NEW_REQUIREMENTS
     files, _ = gather(requirements_text(repo), disk_tree(repo, path=path))
     required = {line.name for f in files if not f.constraints for line in f.lines} - {""}
     sources = {job.name: job.data for job in _imported(repo, config)}
     found: dict[str, list[RewriteNote]] = {}
-    for name, note in unasked(repo, sources, required, target):
+    told = projects(repo, target, constraints.pins)
+    for name, note in (*unasked(repo, sources, required, target), *told):
         found.setdefault(name, []).append(note)
     entries = []
     for entry in rewritten.rewrites:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.model import Repo
+from harness.model import Config, Repo
+from harness.repo import load
+from harness.rewrite.projects import projects
 from harness.rewrite.providers import needed, own_modules
 from harness.rewrite.unasked import unasked
 from harness.targets import default_bridge, get_target, lock_pins
@@ -125,3 +127,37 @@ def test_a_module_that_nothing_brings_is_named(
     for path, note in found:
         assert (path, note.line) == ("dags/d.py", 3 if "def" in code else 2)
         assert ("a-private-one" in note.fix) == ("a-private-one" in required)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "asked"),
+    [
+        (
+            "Pipfile",
+            '[packages]\napache-airflow = {extras = ["aws"], version = "==1.10.15"}',
+            "amazon",
+        ),
+        ("setup.py", 'x\ninstall_requires=["apache-airflow[s3]>=1.10,<2"]', "amazon"),
+        ("pyproject.toml", '\napache-airflow-backport-providers-slack = "*"', "slack"),
+        ("pyproject.toml", '\napache-airflow = "2.11.0"\napache-airflow-providers-http = "*"', ""),
+        ("notes.txt", "\napache-airflow==1.10.15", ""),
+    ],
+)
+def test_other_files_that_ask_for_the_old_airflow_are_named(
+    tmp_path: Path, name: str, text: str, asked: str
+) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "d.py").write_text("from airflow import DAG\n")
+    (tmp_path / name).write_text(text)
+    target = get_target("2.11.0")
+    found = list(projects(load(tmp_path, config=Config()), target, lock_pins(target)))
+    assert [(path, note.line) for path, note in found] == ([(name, 2)] if asked else [])
+    assert all(f"apache-airflow-providers-{asked}==" in note.fix for _, note in found)
+
+
+def test_the_driver_of_an_engine_is_needed() -> None:
+    made = "from sqlalchemy import create_engine\ncreate_engine({})"
+    assert needs(made.format("'mysql://me@db/x'")) == {"mysqlclient"}
+    assert needs(made.format("f'mysql+pymysql://{me}@db/x'")) == set()  # 1.10 did not bring it
+    assert needs(made.format("'postgresql://me@db/x'")) == set()
+    assert needs("import os\nos.environ['AIRFLOW_CONN_X'] = 'mysql://me@db/x'") == set()

@@ -18,6 +18,7 @@ from codemods.target import Target
 
 ID = "subclass-contracts"
 _LINK = "BaseOperatorLink"
+_PLUGIN = "AirflowPlugin"
 _DATE = "operator.dag.get_dagrun(run_id=ti_key.run_id).execution_date"
 _EMR = "airflow.contrib.sensors.emr_base_sensor.EmrBaseSensor"
 # What such a method has to do with it: not only to take it.
@@ -33,6 +34,8 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         paths = [p for b in cls.bases if (p := source.path_of(b)) is not None]
         if any(p.startswith("airflow.") and p.endswith(f".{_LINK}") for p in paths):
             yield from _link(source, target, cls)
+        if any(p.startswith("airflow.") and p.endswith(f".{_PLUGIN}") for p in paths):
+            yield from _statistics(cls)
         lineage = _lineage(source, cls)
         if TASK in lineage:
             yield from _fields(source, cls)
@@ -46,6 +49,18 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         yield from _passed_over(source, target, cls)
         if _EMR in lineage and target.has("apache-airflow>=2.0"):
             yield from _states(cls, lineage)
+
+
+def _statistics(cls: ast.ClassDef) -> Iterator[Note]:
+    """A plugin's function that names statistics: 2.0 reads the configuration alone."""
+    for statement in cls.body:
+        if _defines(statement, "stat_name_handler"):
+            yield Note.at(
+                statement,
+                rule=ID,
+                message=f"{cls.name}.stat_name_handler is not read on the target",
+                fix="Set metrics.stat_name_handler of the configuration to the function's path",
+            )
 
 
 def _overridden(
@@ -306,6 +321,17 @@ RULE = Rule(
     why="Airflow calls methods and reads attributes of subclasses; where it calls them otherwise "
     "than 1.10 did, it warns or fails.",
     examples=(
+        Example(
+            before=lines(
+                "from airflow.plugins_manager import AirflowPlugin",
+                "",
+                "",
+                "class Statistics(AirflowPlugin):",
+                "    name = 'statistics'",
+                "    stat_name_handler = shorten",
+            ),
+            notes=("stat_name_handler is not read",),
+        ),
         Example(
             before=lines(
                 "from airflow.contrib.hooks.aws_hook import AwsHook",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codemods.base import Example, Rule
+from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Step
+from codemods.rules._age import of_2
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
@@ -15,6 +16,10 @@ ID = "trigger-rules"
 _CLASS = "airflow.utils.trigger_rule.TriggerRule"
 # Source: airflow/models/baseoperator.py of 2.2.2 and 2.11.0 (BaseOperator.__init__ warns).
 _VALUES = {"dummy": "always", "none_failed_or_skipped": "none_failed_min_one_success"}
+
+# Source: operators/latest_only_operator.py of 1.10.15 and latest_only.py of 2.0.2 and 2.11.0.
+_LATEST = ".LatestOnlyOperator"
+_RUN_ANYWAY = ("all_done", "always", "dummy", "none_failed")
 
 
 def _values(source: Source) -> Iterator[ast.expr]:
@@ -30,7 +35,24 @@ def _values(source: Source) -> Iterator[ast.expr]:
             yield value
 
 
+def _past_latest_only(source: Source) -> Iterator[Note]:
+    """LatestOnlyOperator skipped all that comes after it, and skips only what comes next."""
+    made = [call for call in source.calls if call.path.endswith(_LATEST)]
+    names = {ast.unparse(value).strip("'\"").rpartition(".")[2] for value in _values(source)}
+    running = sorted(names & {*_RUN_ANYWAY, *(name.upper() for name in _RUN_ANYWAY)})
+    for call in made if running and not of_2(source) else ():
+        yield Note.at(
+            call.node,
+            rule=ID,
+            message="LatestOnlyOperator skips only the tasks right behind it on the target: those "
+            f"further on with {', '.join(running)} run",
+            fix="Put each task that it shall skip right behind it (latest_only >> task)",
+        )
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
+    if target.has("apache-airflow>=2.0"):
+        yield from _past_latest_only(source)
     if not target.has("apache-airflow>=2.2") or not any(b.airflow for b in source.bindings):
         return
     for value in _values(source):
@@ -57,6 +79,27 @@ RULE = Rule(
     why="Airflow 2.2 renamed dummy to always and none_failed_or_skipped to "
     "none_failed_min_one_success; the old names warn.",
     examples=(
+        Example(
+            before=lines(
+                "from airflow.operators.bash_operator import BashOperator",
+                "from airflow.operators.latest_only_operator import LatestOnlyOperator",
+                "",
+                "latest = LatestOnlyOperator(task_id='latest')",
+                "load = BashOperator(task_id='load', bash_command='true')",
+                "last = BashOperator(task_id='last', bash_command='true', trigger_rule='dummy')",
+                "latest >> load >> last",
+            ),
+            after=lines(
+                "from airflow.operators.bash import BashOperator",
+                "from airflow.operators.latest_only import LatestOnlyOperator",
+                "",
+                "latest = LatestOnlyOperator(task_id='latest')",
+                "load = BashOperator(task_id='load', bash_command='true')",
+                "last = BashOperator(task_id='last', bash_command='true', trigger_rule='always')",
+                "latest >> load >> last",
+            ),
+            notes=("those further on with dummy run",),
+        ),
         Example(
             before=lines(
                 "from airflow.operators.bash import BashOperator",

@@ -7,16 +7,20 @@ import re
 from collections.abc import Iterator, Mapping
 
 from codemods.base import Example, Note, Rule
+from codemods.calls import constructions
+from codemods.constructors import baseline
 from codemods.core_classes import DATE, TASK
 from codemods.heritage import heritage, signature_of
 from codemods.instances import instances
+from codemods.rules._age import of_2
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
 
 ID = "xcom-values"
 _ASKED = re.compile(r"xcom_push|python_callable|def execute\b")
-_PYTHON = {"PythonOperator"}
+# The latter pushes its condition since 2.0; 1.10 kept it to itself.
+_PYTHON = {"PythonOperator", "ShortCircuitOperator"}
 _DATES, _FRAME, _SET = "a date or duration", "a DataFrame", "a set"
 _BYTES, _LAZY, _ODD = "bytes", "an iterator", "a UUID or time of day"
 # What a call of a path, or a part of one, gives.
@@ -36,6 +40,9 @@ _METHODS = {"encode": _BYTES, "get_pandas_df": _FRAME, "keys": _LAZY}
 # Fails on every target; the rest only before airflow/serialization/serializers of 2.6 knew it.
 # Source: XCom.serialize_value of 2.5.1, 2.10.3 and 2.11.0, run with one value of each kind.
 _NEVER = {_BYTES, _LAZY, _ODD}
+# Source: the operators of 1.10.15, whose default is to pickle, and of the providers that the locks
+# pin.
+_OUTPUT = (".SSHOperator", ".WinRMOperator")
 _INSTEAD = {
     _BYTES: "Push text, such as value.decode()",
     _DATES: "Push text, such as value.isoformat()",
@@ -48,6 +55,8 @@ _INSTEAD = {
 def _find(source: Source, target: Target) -> Iterator[Note]:
     if not target.has("apache-airflow>=2.0") or not _ASKED.search(source.text):
         return
+    if not of_2(source):
+        yield from _encoded(source)
     for value, names in _pushed(source):
         what = _kind(source, value, names)
         if what and (what in _NEVER or not target.has("apache-airflow>=2.6")):
@@ -57,6 +66,22 @@ def _find(source: Source, target: Target) -> Iterator[Note]:
                 message=f"XCom keeps JSON on the target and cannot keep {what}: the task fails",
                 fix=f"{_INSTEAD.get(what, 'Push text, such as str(value)')}, or set "
                 "core.enable_xcom_pickling to True in the environment's configuration",
+            )
+
+
+def _encoded(source: Source) -> Iterator[Note]:
+    """What these push of their output is text that stands for bytes, which 1.10 pushed."""
+    for made in constructions(source):
+        home = baseline().home(made.path) if made.path.endswith(_OUTPUT) else ""
+        asked = [k.value for k in made.reaching if k.arg in {"do_xcom_push", "xcom_push"}]
+        if home.endswith(_OUTPUT) and any(ast.unparse(value) == "True" for value in asked):
+            cls = home.rpartition(".")[2]
+            yield Note.at(
+                made.node,
+                rule=ID,
+                message=f"{cls} pushes its output as base64 text on the target, where 1.10 pushed "
+                "the bytes",
+                fix="Write base64.b64decode(value) where it is pulled",
             )
 
 

@@ -1130,3 +1130,16 @@ def test_a_date_as_text_within_a_call_that_changes(newest: dict[str, str]) -> No
         "        message='{} {}'.format(text, context['execution_date'].isoformat()),\n"
         "    ).execute(context)\n"
     )
+
+
+def test_output_of_ssh_is_pushed_as_base64(newest: dict[str, str]) -> None:
+    """1.10 pickled the bytes; only a file that was written for it is told."""
+    old = "from airflow.contrib.operators.ssh_operator import SSHOperator\n"
+    call = "SSHOperator(task_id='a', ssh_conn_id='s', command='ls', do_xcom_push=True)\n"
+    migration = migrate_source(old + call, pins=newest)
+    assert [n.message for n in migration.notes if n.rule == "xcom-values"] == [
+        "SSHOperator pushes its output as base64 text on the target, where 1.10 pushed the bytes"
+    ]
+    assert migrate_source(migration.text or "", pins=newest).notes == ()
+    silent = migrate_source(old + call.replace(", do_xcom_push=True", ""), pins=newest)
+    assert silent.notes == ()

@@ -136,29 +136,6 @@ def test_the_table_has_every_function_that_takes_something_else(version: str) ->
     assert wrong == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("version", TARGETS)
-def test_the_table_has_every_contract_of_the_wheels(version: str) -> None:
-    """Of each class of 1.10.15 it says what the target's own code does with its methods."""
-    from tools.inventory import target
-    from tools.mine_contracts import classes_of, contracts
-    from tools.mine_wheels import BASELINE, World, fetch, local_wheels
-
-    pins, world = target(version, _cache())
-    fetch({CORE: BASELINE}, _cache())
-    classes = classes_of(World({CORE: BASELINE}, local_wheels(_cache())))
-    rows, wrong = Pins(pins), []
-    for path, (_, said) in contracts(world, classes).items():
-        told: dict[str, str] = {}
-        for home in reversed(classes[path]):
-            for row in (r for r in mined_rows("contracts.txt") if r.startswith(f"{home.path}.")):
-                line = rows.line(mined_rows("contracts.txt"), row).partition(" ")[2]
-                told |= {row.rpartition(".")[2]: line} if line else {}
-        found = {name: line for name, line in told.items() if line != "kept"}
-        wrong += [] if found == said else [f"{path}: {found} {said}"]
-    assert wrong == []
-
-
 def test_hand_rows_name_known_classes(newest: dict[str, str]) -> None:
     """A row by hand that no class bears is a slip of the pen."""
     from codemods.constructors import _hand_rows, _lines

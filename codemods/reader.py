@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from codemods.scopes import Binding, Scope, Tower
@@ -40,12 +40,14 @@ class Facts:
 
 def read(tree: ast.Module, facts: Facts) -> None:
     """Fill ``facts`` with what the tree holds."""
-    _Reader(facts)._body(tree.body)
+    _Reader(facts, tree.body)._body(tree.body)
 
 
 class _Reader:
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, top: Sequence[ast.stmt]) -> None:
         self.facts = facts
+        self.top = top  # the module's own statements
+        self.begun = 0  # how many loads stand before the one of these that is read
         self.scope = facts.module
         self.tower: Tower | None = None
         self.in_handler = False
@@ -56,6 +58,8 @@ class _Reader:
         self.block_count += 1
         block = self.block_count
         for statement in statements:
+            if statements is self.top:
+                self.begun = len(self.facts.loads)
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 self.facts.blocks[statement] = block
             if last is not None and last.end_lineno == statement.lineno:
@@ -88,6 +92,11 @@ class _Reader:
         scope = self.facts.module if name in self.scope.to_module else self.scope
         while name in scope.to_outer and scope.parent is not None:
             scope = scope.parent
+        new = name not in scope.others and not self.in_handler
+        if new and scope is self.facts.module and name in scope.imports:
+            for node, load, at in self.facts.loads[: self.begun]:
+                if load == name and at is scope:
+                    self.facts.earlier.add(id(node[0]))
         scope.others.add(name)
         self.facts.names.add(name)
 

@@ -139,6 +139,23 @@ RULE = Rule(
                 "presets = cron_presets",
             ),
         ),
+        Example(
+            before=lines(
+                "from airflow.utils.dates import days_ago",
+                "",
+                "start = days_ago(1)",
+                "for days_ago in range(3):",
+                "    print(days_ago)",
+            ),
+            after=lines(
+                "from airflow.utils.dates import days_ago",
+                "import pendulum",
+                "",
+                'start = pendulum.today("UTC").add(days=-1)',
+                "for days_ago in range(3):",
+                "    print(days_ago)",
+            ),
+        ),
     ),
     keeps=(
         lines("from mylib import days_ago", "# not airflow's", "start = days_ago(2)"),

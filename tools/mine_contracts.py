@@ -111,7 +111,9 @@ def classes_of(baseline: World) -> dict[str, list[Home]]:
 def contracts(
     world: World, classes: Mapping[str, list[Home]]
 ) -> dict[str, tuple[str, dict[str, str]]]:
-    """Class of 1.10 → the distribution of its successor and what the table says of its names."""
+    """Class of 1.10 → the distribution that dates what the table says of its names, and that: its
+    successor's own or, where that inherits from another provider's, Airflow, as no version of
+    either tells the other's."""
     hops = Hops(world.pins)
     by_dist: dict[str, set[str]] = {}
     for module in world.modules.values():
@@ -124,7 +126,9 @@ def contracts(
         new = line_of(world, there)[0]
         dists = {CORE, *(dist_of(world, home.module) for home in new)}
         named = frozenset().union(*(by_dist.get(dist, ()) for dist in dists))
-        found[path] = dist_of(world, there.module), rows_of(old, new, named)
+        providers = dists - {CORE}
+        dist = CORE if len(providers) > 1 else dist_of(world, there.module)
+        found[path] = dist, rows_of(old, new, named)
     return found
 
 
@@ -143,9 +147,10 @@ def main() -> int:
                 if said.get(name) != above.get(name):
                     rows[f"{path}.{name}"] = dist, f"{path}.{name} {said.get(name, 'kept')}"
         for name in timeline.latest.keys() - rows.keys():
-            dist = found.get(name.rpartition(".")[0], (timeline.owner(name), {}))[0]
-            if dist in world.pins:
-                rows[name] = dist, f"{name} kept"
+            path, _, short = name.rpartition(".")
+            dist, said = found.get(path, (timeline.owner(name), {}))
+            if dist in world.pins:  # what is told of its base is said of it again
+                rows[name] = dist, f"{name} {said.get(short, 'kept')}"
         timeline.add(world, rows)
     timeline.write(
         "contracts.txt",

@@ -19,6 +19,7 @@ from codemods.core_classes import DATE, gives
 from codemods.dated import Pins, mined_rows
 from codemods.hops import CORE, Hop, Hops, all_hops, distribution_of
 from codemods.source import Source
+from harness.targets import get_target, outside_pins
 
 TARGETS = ("2.5.1", "2.10.3", "2.11.0")
 
@@ -133,6 +134,31 @@ def test_the_table_has_every_function_that_takes_something_else(version: str) ->
             told = Pins({CORE: BASELINE}).line(rows, path), Pins(pins).line(rows, end)
             wrong += [path] if told != (before[1], after[1]) else []
     assert count > 40
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", TARGETS)
+def test_the_table_has_every_contract_of_the_wheels(version: str) -> None:
+    """Of each class of 1.10.15 it says what the target's own code does with its methods."""
+    from tools.inventory import target
+    from tools.mine_contracts import classes_of, contracts
+    from tools.mine_wheels import BASELINE, World, fetch, local_wheels
+
+    pins, world = target(version, _cache())
+    fetch({CORE: BASELINE}, _cache())
+    classes = classes_of(World({CORE: BASELINE}, local_wheels(_cache())))
+    rows, hops, outside, wrong = Pins(pins), Hops(pins), outside_pins(get_target(version)), []
+    for path, (_, said) in contracts(world, classes).items():
+        if distribution_of(hops.resolve(path).path) in outside:
+            continue  # the miners read what the locks have
+        told: dict[str, str] = {}
+        for home in reversed(classes[path]):
+            for row in (r for r in mined_rows("contracts.txt") if r.startswith(f"{home.path}.")):
+                line = rows.line(mined_rows("contracts.txt"), row).partition(" ")[2]
+                told |= {row.rpartition(".")[2]: line} if line else {}
+        found = {name: line for name, line in told.items() if line != "kept"}
+        wrong += [] if found == said else [f"{path}: {found} {said}"]
     assert wrong == []
 
 

@@ -27,6 +27,7 @@ from codemods.base import Removed
 
 CORE = "apache-airflow"
 STAYS = "="
+_FEW = 3  # homes that an advice names
 _NOTHING = "the target has nothing in its place: write what you need of it yourself"
 
 
@@ -246,10 +247,7 @@ class Hops:
             hops.append(row)
             if not row.new:
                 advice = row.advice or family_advice(at) or family_advice(path)
-                advice = (
-                    advice
-                    or "the target has nothing in its place: write what you need of it yourself"
-                )
+                advice = advice or self._of_members(at) or _NOTHING
                 return Resolution(
                     start=path, path=at, hops=tuple(hops), removed=Removed(advice=advice)
                 )
@@ -265,6 +263,20 @@ class Hops:
                     start=path, path=row.new, hops=tuple(hops), removed=Removed(advice=reason)
                 )
             at = row.new
+
+    def _of_members(self, module: str) -> str:
+        """What to say of a module that is gone: what is said of its names, or where they are."""
+        ends = [self.resolve(f"{module}.{name}") for name in sorted(members().get(module, ()))]
+        said = {end.removed.advice for end in ends if end.removed is not None} - {_NOTHING}
+        if len(said) == 1:
+            return said.pop()
+        kept = {end.path.rpartition(".")[0] for end in ends if end.removed is None}
+        homes = sorted(home for home in kept if home.startswith("airflow."))
+        # What became a provider has its own names there; the others it only imported.
+        homes = [home for home in homes if distribution_of(home) != CORE] or homes
+        if len(homes) > _FEW:
+            return "import each of the names that you use from where it is now"
+        return f"import its names from {', '.join(homes)}" if homes else ""
 
 
 @lru_cache(maxsize=64)

@@ -5,8 +5,9 @@
 Each name that a module of 1.10.15 defines or takes from another module of Airflow is written down
 in every spelling of an import, migrated, and what the result means is looked up in the target's
 pinned wheels: it has to be there, and neither its import nor (of a class or function) its use may
-warn, or a finding has to say what to do. Prints what is wrong, and writes the numbers of classes
-and functions to ``codemods/data/inventory.txt``, out of which the docs take them.
+warn, or a finding has to say what to do, and what that names has to be there too. Prints what is
+wrong, and writes the numbers of classes and functions to ``codemods/data/inventory.txt``, out of
+which the docs take them.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ LOCKS = ROOT / "harness" / "data" / "locks"
 NUMBERS = ROOT / "codemods" / "data" / "inventory.txt"
 TARGETS = ("2.5.1", "2.10.3", "2.11.0")
 _NO_ADVICE = re.compile(r"nothing in its place|1\.10\.15 has no module|was never public", re.I)
+_NAMED = re.compile(r"\bairflow\.(?!cfg\b)\w+(?:\.\w+)*")  # what an advice names
 _USE = "\n\ndef use(it: {0}) -> {0}:\n    return isinstance(it, {0})\n"
 _HERE = "\n\nclass Mine({0}):\n    pass\n\n\n{0}()\n"
 # What each name is written in, and what only a name where it is defined.
@@ -147,6 +149,10 @@ def judge(
         wrong += _flaws(source)
         if home.definition.kind != "value":
             wrong += [n.fix for n in migration.notes if _NO_ADVICE.search(n.fix)]
+        named = {p for n in migration.notes for p in _NAMED.findall(n.fix)}
+        wrong += [
+            f"{p}, which is advised, {t}" for p in named if (t := _trouble(p, world, made=True))
+        ]
         if not migration.notes:
             found = {p: _trouble(p, world, made=spelling == "here") for p in _meanings(source)}
             wrong += [f"{p} {trouble}" for p, trouble in found.items() if trouble]

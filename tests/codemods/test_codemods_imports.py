@@ -698,7 +698,7 @@ def test_a_plugin_that_nobody_knows_is_told(before: str, newest: dict[str, str])
     [
         ("airflow.contrib.operators.gcs_copy_operator", "Airflow 1.10.15 has no module"),
         ("airflow.contrib.operators.bigquery_operatr", "Airflow 1.10.15 has no module"),
-        ("airflow.contrib.operators", "Airflow 1.10.15 has none in airflow.contrib.operators"),
+        ("airflow.contrib.operators", "Airflow 1.10.15 defines none in airflow.contrib.operators"),
         ("airflow.contrib.operators.bigquery_operator", "It was never public"),
     ],
 )
@@ -855,7 +855,8 @@ def test_a_name_inside_a_quoted_annotation_stays_bound(newest: dict[str, str]) -
     ("path", "part"),
     [
         ("airflow.contrib.auth.backends.ldap_auth.LdapUser", "webserver_config.py"),
-        ("airflow.bin.cli.pool", "airflow command"),
+        ("airflow.bin.cli.pool", "airflow.models.Pool"),
+        ("airflow.bin.cli.kubernetes_generate_dag_yaml", "airflow command"),
         ("airflow.www_rbac.views.Airflow2", "appbuilder_views"),
         ("airflow.contrib.operators.hipchat_operator.HipChatAPIOperator", "HipChat"),
     ],
@@ -1051,3 +1052,24 @@ def test_a_page_may_stand_below_a_method_that_is_none(newest: dict[str, str]) ->
     )
     new = migrate_source(page, pins=newest).text or ""
     assert '(BaseView):\n    default_view = "quota"\n\n    def used(self):\n' in new
+
+
+def test_a_star_brings_a_renamed_name_under_its_old_one(newest: dict[str, str]) -> None:
+    before = text("from airflow.utils.email import *", "", "send_MIME_email(to)")
+    assert migrate_source(before, pins=newest).text == text(
+        "from airflow.utils.email import *",
+        "from airflow.utils.email import send_mime_email as send_MIME_email",
+        "",
+        "send_MIME_email(to)",
+    )
+
+
+def test_dataflow_asks_for_beam_where_the_constraints_lack_it(
+    targets: dict[str, dict[str, str]],
+) -> None:
+    before = text(
+        "from airflow.contrib.hooks.gcp_dataflow_hook import DataFlowHook", "", "DataFlowHook()"
+    )
+    (note,) = migrate_source(before, pins=targets["2.11.0"]).notes
+    assert "apache-airflow-providers-apache-beam" in note.fix
+    assert migrate_source(before, pins=targets["2.10.3"]).notes == ()

@@ -68,6 +68,50 @@ def test_a_provider_that_the_pins_lack_is_said() -> None:
     assert "apache-airflow-providers-http" in resolution.removed.advice
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (
+            "airflow.contrib.operators.gcs_to_gcs_transfer_operator",
+            "cloud_storage_transfer_service",
+        ),
+        ("airflow.models.user", "airflow users create"),
+        ("airflow.contrib.hooks", "import each of the names"),
+    ],
+)
+def test_a_module_that_is_gone_tells_of_its_names(
+    path: str, told: str, newest: dict[str, str]
+) -> None:
+    removed = Hops(newest).resolve(path).removed
+    assert removed is not None
+    assert told in removed.advice
+
+
+@pytest.mark.parametrize(
+    ("path", "home"),
+    [
+        ("airflow.operators.dagrun_operator.timezone", "airflow.utils.timezone"),
+        ("airflow.www_rbac.app.STATE_COLORS", "airflow.settings.STATE_COLORS"),
+        ("airflow.www_rbac.utils.get_python_source", "airflow.utils.code_utils.get_python_source"),
+        ("airflow.bin.cli.ActionCommand", "airflow.cli.cli_parser.ActionCommand"),
+    ],
+)
+def test_what_a_module_of_1_10_only_imports_leads_to_its_home(
+    path: str, home: str, newest: dict[str, str]
+) -> None:
+    assert Hops(newest).resolve(path).path == home
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [("2.5.1", "airflow.kubernetes"), ("2.11.0", "airflow.providers.cncf")]
+)
+def test_advice_names_what_the_target_has(version: str, told: str) -> None:
+    path = "airflow.kubernetes.refresh_config.RefreshConfiguration"
+    removed = Hops({CORE: version}).resolve(path).removed
+    assert removed is not None
+    assert told in removed.advice
+
+
 def test_constructors_know_what_they_inherit(newest: dict[str, str]) -> None:
     table = Constructors(newest)
     signature = table.signature("airflow.operators.bash.BashOperator")

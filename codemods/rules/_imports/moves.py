@@ -24,7 +24,10 @@ from codemods.target import Target
 
 # Its operators find the hook by the connection's type, among what is installed.
 _COMMON_SQL = "airflow.providers.common.sql."
-_OLDER = "mind its spelling, or look for what an older release had there in the target's providers"
+_OLDER = (
+    "mind its spelling, import what it only imports from its own home, or look for what an older "
+    "release had there in the target's providers"
+)
 
 
 def split(path: str) -> tuple[str, str]:
@@ -94,7 +97,7 @@ class Moves:
         if parts[:2] == ["airflow", "contrib"] or self.target.resolve(inside).hops:
             never = "It was never public: look for what it did in its module's successor"
             if inside.count(".") == 2:  # a package: what it served it served by the table
-                never = f"Airflow 1.10.15 has none in {inside} either: {_OLDER}"
+                never = f"Airflow 1.10.15 defines none in {inside} either: {_OLDER}"
             return family_advice(path) or never
         if len(parts) < 3 or parts[1] not in {"operators", "sensors", "hooks"}:
             return ""

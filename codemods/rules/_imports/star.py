@@ -61,7 +61,7 @@ def star_changes(moves: Moves, binding: Binding) -> Iterator[Change]:
     own = moves.target.resolve(module)
     gone = "" if broken or own.hops else moves.unknown(f"{module}.*")
     stays = not own.hops and not broken and not gone
-    if stays and all(split(p)[0] == module for p in ends.values()):
+    if stays and all(path == f"{module}.{name}" for name, path in ends.items()):
         return
     line = binding.alias.lineno
     homes = {split(path)[0] for path in ends.values()}

@@ -82,6 +82,8 @@ class _Plugin:
                 if empty is not None and there is None:  # it would win over what is new
                     changes += (DropStatement(node=empty),)
                 steps.append(self._step(value.lineno, f"2.x reads {new} instead of {old}", changes))
+        if steps and "macros" in left:
+            steps += self._lowered()
         if steps and not left and not self.plugin.others and self._unused():
             keeps = self.source.path.endswith("__init__.py")
             message = f"Nothing is left for Airflow 2 in the plugin {self.node.name}"
@@ -105,6 +107,16 @@ class _Plugin:
             if len(targets) == 1 and isinstance(targets[0], ast.Name) and targets[0].id == kind:
                 return node
         return None
+
+    def _lowered(self) -> Iterator[Step]:
+        """1.10 gave macros to templates below the plugin's name in lower case, 2.x gives them as it
+        is written (integrate_macros_plugins, airflow/plugins_manager.py, 2.5.1 and 2.11.0)."""
+        name = self.plugin.fields.get("name")
+        text = name.value if isinstance(name, ast.Constant) else None
+        if name is not None and isinstance(text, str) and text != text.lower():
+            code = self.source.segment(name).replace(text, text.lower())
+            message = f"Templates find its macros as macros.{text.lower()}, as in 1.10"
+            yield self._step(name.lineno, message, (Replace(node=name, code=code),))
 
     def _drop(self, kind: str, message: str) -> Step:
         statement = self._statement(kind)
@@ -611,15 +623,36 @@ RULE = Rule(
             ),
             notes=("appbuilder_views",),
         ),
+        Example(
+            before=lines(
+                *_IMPORTS,
+                "from company.macros import week",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'Company'",
+                "    operators = [LoadOperator]",
+                "    macros = [week]",
+            ),
+            after=lines(
+                _IMPORTS[0],
+                "from company.macros import week",
+                "",
+                "",
+                "class Company(AirflowPlugin):",
+                "    name = 'company'",
+                "    macros = [week]",
+            ),
+        ),
     ),
     keeps=(
-        lines(
+        lines(  # of 2.x, by all that can be seen: templates may have macros.Company
             "from airflow.plugins_manager import AirflowPlugin",
             "from company.macros import week",
             "",
             "",
             "class Company(AirflowPlugin):",
-            "    name = 'company'",
+            "    name = 'Company'",
             "    hooks = []",
             "    macros = [week]",
         ),

@@ -63,6 +63,26 @@ def test_tabs_stay_where_they_are_all_there_is(newest: dict[str, str]) -> None:
     assert [edit.line for edit in done.edits] == [3]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # Tabs that stand for spaces are spaces then, but not where a string goes on.
+        (
+            "if 1:\n        x = '''a\n\tb'''\n\tprint x\n",
+            "if 1:\n        x = '''a\n\tb'''\n        print(x)\n",
+        ),
+        # What print is depends on the file's own first lines, whichever came before it.
+        (
+            "from __future__ import print_function\nprint(1, file=f)\nx = `1`\n",
+            "print(1, file=f)\nx = repr(1)\n",
+        ),
+        ("print (1, 2)\nprint\nx = `1`\n", "print((1, 2))\nprint()\nx = repr(1)\n"),
+    ],
+)
+def test_what_python_2_read_otherwise(before: str, after: str) -> None:
+    assert convert(before)[0].lstrip("\n") == after
+
+
 def test_what_is_no_python_at_all_gets_no_advice(newest: dict[str, str]) -> None:
     error = migrate_source("import airflow\nx = = 1\n", pins=newest).error or ""
     assert error.startswith("line 2: ")

@@ -290,6 +290,7 @@ def test_requirements_that_the_file_includes_are_rewritten_with_it(tmp_path: Pat
     dags.mkdir(parents=True)
     (dags / "dag.py").write_text(
         "from airflow import DAG\nfrom airflow.hooks.slack_hook import SlackHook\n"
+        "from airflow.hooks.samba_hook import SambaHook\n"
     )
     (dags / "more.txt").write_bytes(b"# caf\xe9\r\napache-airflow[slack]==1.10.12\r\n")
     (tmp_path / "repo" / "local.txt").write_text("pandas==0.25\n")
@@ -300,9 +301,12 @@ def test_requirements_that_the_file_includes_are_rewritten_with_it(tmp_path: Pat
     rewritten = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
     more = (copy.root / "dags" / "more.txt").read_bytes()
     assert re.fullmatch(rb"# caf\xe9\r\napache-airflow-providers-slack==[\d.]+\r\n", more)
-    assert "slack" not in (copy.root / "requirements.txt").read_text()
+    requirements = (copy.root / "requirements.txt").read_text()
+    assert "slack" not in requirements
+    assert requirements.count("apache-airflow-providers-samba==") == 1
     assert (copy.root / "local.txt").read_text() == "pandas==0.25\n"
-    assert {e.path for e in rewritten.rewrites} == {"dags/dag.py", "dags/more.txt"}
+    changed = {e.path for e in rewritten.rewrites}
+    assert changed == {"dags/dag.py", "dags/more.txt", "requirements.txt"}
 
 
 @pytest.mark.parametrize("named", [True, False])

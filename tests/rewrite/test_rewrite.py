@@ -231,6 +231,11 @@ def test_a_line_that_stands_thousands_of_times_costs_nothing() -> None:
     assert unified_diff("a.py", before, after).count("\n+") == 5001 + 1
 
 
+def test_a_form_feed_ends_no_line() -> None:
+    """Nor does anything else that ``str.splitlines`` takes for an end: Python and git do not."""
+    assert line_origins("a\x0cb\u2028c\nd\n", "a\x0cb\u2028c\ne\n") == (0, 1, 2)
+
+
 def test_origins_point_at_the_line_that_was_replaced() -> None:
     before = "import a\nimport b\nwork()\n"
     after = "import a\nimport c\nimport d\nwork()\n"

@@ -75,6 +75,12 @@ def _instead(new: Signature, name: str) -> str:
     return f"; its connections are {', '.join(taken)}" if taken else ""
 
 
+def _names_connection(new: Signature, name: str) -> bool:
+    """Whether a database's hook takes its connection by this: ``conn_name_attr`` says the name, and
+    no constructor does (DbApiHook.__init__ of hooks/dbapi.py of 2.0.2 and of common-sql 1.27)."""
+    return name.endswith(_CONNECTION) and any(p.endswith(".DbApiHook") for p in new.lineage)
+
+
 def is_elsewhere(path: str, name: str) -> bool:
     """Whether another rule sees to an argument of the target's class at ``path``."""
     return any(path.startswith(home) and name in names for home, names in _ELSEWHERE)
@@ -204,7 +210,7 @@ class _Mapping:
             mapped.warned[name] = (row.advice if row is not None else "") or (
                 "look the argument up in the provider's documentation: another one took its place"
             )
-        elif taken or new.anything:
+        elif taken or new.anything or _names_connection(new, name):
             return
         elif row is not None and row.advice and not none:
             mapped.unsure[name] = row.advice

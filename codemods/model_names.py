@@ -20,6 +20,7 @@ class Row:
     new: str = ""
     advice: str = ""
     given: str = ""  # it counts only for calls whose first text holds this
+    uncalled: bool = False  # what is called by that name is the target's own method
 
     @property
     def called(self) -> bool:
@@ -174,5 +175,5 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
         "run": Row(since="2.6", advice="Use run_job(job=..., execute_callable=...)"),
         "heartbeat_callback": Row(since="2.6", advice="It is the job runner's"),
     },
-    _LOGGED: {"logger": Row(since="2.0", new="log")},
+    _LOGGED: {"logger": Row(since="2.0", new="log", uncalled=True)},
 }

@@ -12,6 +12,8 @@ from codemods.hops import Resolution
 from codemods.source import Source
 from codemods.target import Target
 
+_HOOK = "airflow.hooks.base.BaseHook"
+
 
 @lru_cache(maxsize=1)  # many rules ask in turn about one text
 def calls_by_path(source: Source) -> Mapping[str, list[ast.Call]]:
@@ -37,7 +39,8 @@ def settle(target: Target, source: Source, path: str) -> Resolution:
 @lru_cache(maxsize=16)  # each of a text's calls asks, and the answer maps them all
 def _settle(target: Target, source: Source, path: str) -> Resolution:
     wanted = target.resolve(path)
-    if not _inherited(source, path) and mapped_whole(target, source, path):
+    hook = _HOOK in target.constructors.lineage(wanted.path)  # which is asked for its methods
+    if not hook and not _inherited(source, path) and mapped_whole(target, source, path):
         return wanted
     for index, hop in enumerate(wanted.hops):
         if hop.replaced:

@@ -38,6 +38,7 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
             or known.overrides(node.value, node.attr)
             or not target.has(f"apache-airflow>={row.since}")
             or not row.holds(_first(calls.get(id(node))))
+            or (row.uncalled and id(node) in calls)
         ):
             continue
         yield _change(source, node, row, lineage)
@@ -191,6 +192,14 @@ RULE = Rule(
             "        self.logger(self.concurrency)",
         ),
         lines("from airflow import DAG", "", "POOL.concurrency", "dag.is_paused"),
+        lines(
+            "from airflow.models import BaseOperator",
+            "",
+            "",
+            "class Mine(BaseOperator):",
+            "    def execute(self, context):",
+            "        self.logger().info('a method of the target')",
+        ),
         lines(
             "from airflow import DAG",
             "",

@@ -1143,3 +1143,27 @@ def test_output_of_ssh_is_pushed_as_base64(newest: dict[str, str]) -> None:
     assert migrate_source(migration.text or "", pins=newest).notes == ()
     silent = migrate_source(old + call.replace(", do_xcom_push=True", ""), pins=newest)
     assert silent.notes == ()
+
+
+def test_a_databases_hook_takes_its_connection_by_the_name_that_it_says(
+    targets: dict[str, dict[str, str]],
+) -> None:
+    made = (
+        "from airflow.providers.mysql.hooks.mysql import MySqlHook\n"
+        "MySqlHook(mysql_conn_id='m', other=1)\n"
+    )
+    for version in ("2.0.2", "2.5.1", "2.11.0"):
+        notes = migrate_source(made, pins=targets[version]).notes
+        assert ["other" in note.message for note in notes] == [True]
+
+
+def test_a_hook_that_another_one_replaced_stays_as_long_as_it_is_there(
+    newest: dict[str, str],
+) -> None:
+    made = (
+        "from airflow.providers.google.cloud.hooks.automl import CloudAutoMLHook\n"
+        "CloudAutoMLHook(gcp_conn_id='x').create_dataset(DATASET, 'here')\n"
+    )
+    done = migrate_source(made, pins=newest)
+    assert done.text is None
+    assert ["AutoMLHook" in note.fix for note in done.notes] == [True]

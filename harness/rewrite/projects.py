@@ -12,8 +12,9 @@ from packaging.utils import canonicalize_name
 from harness.model import Repo, RewriteNote, Target
 from harness.requirements.rewrite import AIRFLOW, provider_of
 
-_PROJECTS = {"Pipfile", "environment.yaml", "environment.yml", "pyproject.toml", "setup.cfg"}
-_PROJECTS |= {"setup.py"}
+_PROJECTS = {
+    *("Pipfile", "environment.yaml", "environment.yml", "pyproject.toml", "setup.cfg", "setup.py")
+}
 _AIRFLOW = re.compile(r"(?<![\w-])apache[-_.]airflow(?![\w-])(?P<rest>[^\n]*)")
 _BACKPORT = re.compile(r"apache[-_.]airflow[-_.]backport[-_.]providers[-_.](?P<name>[\w.-]+)")
 _OLD = re.compile(r"1\.10\b|<\s*=?\s*2\b")

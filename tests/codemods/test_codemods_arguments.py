@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -1167,3 +1169,16 @@ def test_a_hook_that_another_one_replaced_stays_as_long_as_it_is_there(
     done = migrate_source(made, pins=newest)
     assert done.text is None
     assert ["AutoMLHook" in note.fix for note in done.notes] == [True]
+
+
+def test_pythons_own_callables_that_do_not_say_what_they_take() -> None:
+    """The table is that of Python 3.7 to 3.12; later ones may say it."""
+    from codemods.rules.builtin_callables import _BUILTINS, _PATHS
+
+    for path in (*(f"builtins.{name}" for name in _BUILTINS), *_PATHS):
+        module, _, name = path.rpartition(".")
+        found = getattr(import_module(module), name)
+        assert callable(found)
+        if sys.version_info < (3, 13):
+            with pytest.raises(ValueError, match="signature"):
+                inspect.signature(found)

@@ -245,6 +245,7 @@ def test_a_targets_own_examples_are_left_alone(version: str) -> None:
 EVERYWHERE = {
     "contrib/example_dags/example_gcp_dlp_operator.py": {"dag-shift"},
     "example_dags/example_kubernetes_executor_config.py": {"removed-import"},
+    "example_dags/example_latest_only_with_trigger.py": {"trigger-rules"},
     "example_dags/example_subdag_operator.py": {"subdag"},
 }
 BY_HAND = {

@@ -87,6 +87,22 @@ from another file (2), and five of other kinds. Six files more do not count: wha
 measuring lacks (a module that migrate moved below dags/, which Airflow has on its path, a variable
 of the shell), or migrate takes them away.
 
+Two collections more, of typical repositories (several DAGs of one company or person, with their
+helpers and plugins): 84 files of 36 repositories, and 80 of 27. Of the second nothing was counted
+before its mends, which concern what happens when tasks run.
+
+| target | 84 files: clean, before | after | 80 files: clean, after | named | silent |
+|---|---|---|---|---|---|
+| 2.5.1 | 79 (94.0 %) | 80 (95.2 %) | 78 (97.5 %) | 4 | 2 |
+| 2.10.3 | 76 (90.5 %) | 80 (95.2 %) | 78 (97.5 %) | 4 | 2 |
+| 2.11.0 | 76 (90.5 %) | 80 (95.2 %) | 78 (97.5 %) | 4 | 2 |
+
+The four are SubDagOperator (3) and a file of Dataflow and Dataproc. Of the two silent ones one
+lacks a distribution in the measuring that its requirements name, the other imports a module of its
+own under two names, which makes its tasks twice: 1.10 warned, 2.x refuses. With stand-ins for two
+drivers seven files more are good on 1.10.15. With these, and the one counted that lacks a
+distribution, 162 of 171 files are clean on 2.11.0, and 7 of the 9 others use SubDagOperator.
+
 """
 
 

@@ -970,14 +970,14 @@ def test_a_star_is_named_where_it_hides_calls(targets: dict[str, dict[str, str]]
         "from airflow.operators.python_operator import *",
         "",
         "BashOperator(task_id='a', bash_command='true', xcom_push=True)",
-        "PythonOperator(task_id='b', python_callable=load, provide_context=True)",
+        "PythonOperator(task_id='b', python_callable=len, provide_context=True)",
     )
     after = text(
         "from airflow.operators.bash import BashOperator  # all",
         "from airflow.operators.python import PythonOperator",
         "",
         "BashOperator(task_id='a', bash_command='true', do_xcom_push=True)",
-        "PythonOperator(task_id='b', python_callable=load)",
+        "PythonOperator(task_id='b', python_callable=len)",
     )
     for version in ("2.5.1", "2.10.3", "2.11.0"):
         assert migrate_source(star, pins=targets[version]).text == after

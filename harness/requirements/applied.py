@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from packaging.version import Version
 
@@ -36,7 +37,7 @@ class Applied:
     line: int = 0
     text: str | None = None
 
-    @property
+    @cached_property
     def pins(self) -> dict[str, str]:
         """Canonical name → version."""
         return parse_pins(self.text or "")

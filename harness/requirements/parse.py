@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -106,6 +107,7 @@ class Line:
     problem: str = ""
 
 
+@lru_cache(maxsize=16)  # a constraint file has 700 lines, and several rooms ask for them
 def parse(text: str) -> tuple[Line, ...]:
     """The lines of a requirements file; their ``raw`` joined is ``text`` again. Never raises."""
     return tuple(_line(number, raw) for number, raw in _logical_lines(text))

@@ -17,7 +17,7 @@ from codemods.base import Edit, OwnClass, OwnClasses
 from codemods.calls import Construction, constructions
 from codemods.settling import mapped_whole
 from codemods.source import Source
-from codemods.stand_ins import StandIn, stand_in
+from codemods.stand_ins import StandIn, class_code, stand_in
 from codemods.target import Target
 from codemods.web_interface import Folded
 from codemods.writing import written
@@ -37,107 +37,7 @@ _TAKES = (
     *("schema_update_options", "query_params", "labels", "priority", "time_partitioning"),
     *("api_resource_configs", "cluster_fields", "location", "encryption_configuration"),
 )
-CODE = '''\
-class {name}({base}):
-    """Takes the arguments of Airflow 1.10's, and makes a job's configuration of them."""
-
-    template_fields = (
-        *{base}.template_fields,
-        "sql",
-        "destination_dataset_table",
-        "labels",
-    )
-    template_ext = (".sql",)
-
-    def __init__(
-        self,
-        *,
-        bql=None,
-        sql=None,
-        destination_dataset_table=None,
-        write_disposition="WRITE_EMPTY",
-        allow_large_results=False,
-        flatten_results=None,
-        bigquery_conn_id="bigquery_default",
-        delegate_to=None,
-        udf_config=None,
-        use_legacy_sql=True,
-        maximum_billing_tier=None,
-        maximum_bytes_billed=None,
-        create_disposition="CREATE_IF_NEEDED",
-        schema_update_options=(),
-        query_params=None,
-        labels=None,
-        priority="INTERACTIVE",
-        time_partitioning=None,
-        api_resource_configs=None,
-        cluster_fields=None,
-        encryption_configuration=None,
-        **kwargs,
-    ):
-        super().__init__(configuration={{}}, gcp_conn_id=bigquery_conn_id, **kwargs)
-        if delegate_to:
-            raise ValueError("delegate_to is gone: pass impersonation_chain")
-        self.sql = sql or bql
-        self.destination_dataset_table = destination_dataset_table
-        self.write_disposition = write_disposition
-        self.allow_large_results = allow_large_results
-        self.flatten_results = flatten_results
-        self.bigquery_conn_id = bigquery_conn_id
-        self.udf_config = udf_config
-        self.use_legacy_sql = use_legacy_sql
-        self.maximum_billing_tier = maximum_billing_tier
-        self.maximum_bytes_billed = maximum_bytes_billed
-        self.create_disposition = create_disposition
-        self.schema_update_options = schema_update_options
-        self.query_params = query_params
-        self.labels = labels
-        self.priority = priority
-        self.time_partitioning = time_partitioning
-        self.api_resource_configs = api_resource_configs
-        self.cluster_fields = cluster_fields
-        self.encryption_configuration = encryption_configuration
-
-    def execute(self, context):
-        one = isinstance(self.sql, str)
-        jobs = [self._run(sql, context) for sql in ([self.sql] if one else self.sql)]
-        context["ti"].xcom_push(key="job_id", value=jobs[0] if one else jobs)
-
-    def _run(self, sql, context):
-        query = {{
-            "query": sql,
-            "priority": self.priority,
-            "useLegacySql": self.use_legacy_sql,
-            "queryParameters": self.query_params,
-            "userDefinedFunctionResources": self.udf_config,
-            "maximumBillingTier": self.maximum_billing_tier,
-            "maximumBytesBilled": self.maximum_bytes_billed,
-            "timePartitioning": self.time_partitioning,
-            "schemaUpdateOptions": list(self.schema_update_options or ()),
-            "clustering": self.cluster_fields and {{"fields": self.cluster_fields}},
-            "destinationEncryptionConfiguration": self.encryption_configuration,
-        }}
-        if self.destination_dataset_table:
-            query["destinationTable"] = self._table()
-            query["allowLargeResults"] = self.allow_large_results
-            query["flattenResults"] = self.flatten_results
-            query["writeDisposition"] = self.write_disposition
-            query["createDisposition"] = self.create_disposition
-        given = {{key: value for key, value in query.items() if value not in (None, {{}}, [])}}
-        more = self.api_resource_configs or {{}}
-        self.configuration = {{**more, "query": {{**more.get("query", {{}}), **given}}}}
-        if self.labels:
-            self.configuration["labels"] = self.labels
-        self.job_id = None
-        return super().execute(context)
-
-    def _table(self):
-        project, _, name = self.destination_dataset_table.rpartition(":")
-        *more, dataset, table = name.split(".")
-        project = ":".join(filter(None, [project, *more]))
-        project = project or {hook}(gcp_conn_id=self.gcp_conn_id).project_id
-        return {{"projectId": project, "datasetId": dataset, "tableId": table}}
-'''
+CODE = class_code("bigquery_query")
 _CLASS = StandIn(
     path=_NEW,
     code=CODE,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from string import Template
 
 from codemods.calls import Construction
 from codemods.changes import AddImport, EditCall, Insert, NewImport, Operation, Rebind
@@ -15,12 +18,18 @@ from codemods.source import Source
 @dataclass(frozen=True, kw_only=True)
 class StandIn:
     """A subclass of the class at ``path`` on the target: ``code`` has places for its ``name``,
-    its ``base`` and all that ``needs`` imports, as (module, name)."""
+    its ``base`` and what ``needs`` imports, as (module, name)."""
 
     path: str
-    code: str
+    code: Template
     needs: Mapping[str, tuple[str, str]]
     home: str = ""  # the name of its base's module here, unless that of the module
+
+
+@cache
+def class_code(name: str) -> Template:
+    """The code of a class, out of ``data/classes``."""
+    return Template((files("codemods") / "data" / "classes" / f"{name}.txt").read_text("utf-8"))
 
 
 def stand_in(
@@ -55,10 +64,10 @@ def stand_in(
     home, imports = imported(source, near, package, module, as_=made.home)
     names: dict[str, str] = {}
     operations.append(imports)
-    for key, (of, wanted) in made.needs.items():
-        names[key], imports = imported(source, near, of, wanted)
+    for key in [key for key in made.needs if key in made.code.get_identifiers()]:
+        names[key], imports = imported(source, near, *made.needs[key])
         operations.append(imports)
-    code = made.code.format(name=own, base=f"{home}.{name}", **names)
+    code = made.code.substitute(name=own, base=f"{home}.{name}", **names)
     return (*operations, below_imports(source, near.statement, code, last=last))
 
 

@@ -23,7 +23,7 @@ _NEW = (
     "from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook",
     "from airflow.providers.google.cloud.operators import bigquery",
 )
-_CLASS = CODE.format(
+_CLASS = CODE.substitute(
     name="BigQueryOperator", base="bigquery.BigQueryInsertJobOperator", hook="BigQueryHook"
 )
 _HEIR = ("class Mine(BigQueryOperator):", "    def where(self):")

@@ -12,7 +12,7 @@ from codemods.changes import AddImport, Change, EditCall, EditDict, NewImport, R
 from codemods.rules._text import lines
 from codemods.rules.unpacked_arguments import filled_in, only_theirs, unpacked
 from codemods.source import Source
-from codemods.stand_ins import StandIn, stand_in
+from codemods.stand_ins import StandIn, class_code, stand_in
 from codemods.target import Target
 from codemods.values import joined, known, pieces_of, split_pieces, text_of
 
@@ -84,7 +84,9 @@ def _own_class(
     bindings = [
         b for b in source.bindings if b.name != "*" and target.resolve(b.path).path == _PATH
     ]
-    own = StandIn(path=_PATH, code=_CODE, needs={"mount": ("docker.types", "Mount")})
+    own = StandIn(
+        path=_PATH, code=class_code("docker_volumes"), needs={"mount": ("docker.types", "Mount")}
+    )
     operations = stand_in(source, bindings, own, made)
     if not operations:
         return None
@@ -250,18 +252,6 @@ def _note(line: int, column: int) -> Note:
     )
 
 
-_CODE = '''\
-class {name}({base}):
-    """Takes volumes ("source:target:mode"), as on Airflow 1.10."""
-
-    def __init__(self, *, volumes=None, mounts=None, **kwargs):
-        mounts = list(mounts or [])
-        for volume in volumes or []:
-            source, target, *mode = volume.split(":")
-            kind = "bind" if source.startswith(("/", "~", ".")) else "volume"
-            mounts.append({mount}(target, source, type=kind, read_only="ro" in mode))
-        super().__init__(mounts=mounts, **kwargs)
-'''
 _OLD = "from airflow.operators.docker_operator import DockerOperator"
 _NEW = "from airflow.providers.docker.operators.docker import DockerOperator"
 
@@ -318,9 +308,9 @@ RULE = Rule(
                 "from docker.types import Mount",
                 "",
                 "",
-                *_CODE.format(
-                    name="DockerOperator", base="docker.DockerOperator", mount="Mount"
-                ).splitlines(),
+                *class_code("docker_volumes")
+                .substitute(name="DockerOperator", base="docker.DockerOperator", mount="Mount")
+                .splitlines(),
                 "",
                 "",
                 "DockerOperator(task_id='t', image='i', volumes=[f'{DATA}:/data'])",

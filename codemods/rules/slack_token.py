@@ -13,7 +13,7 @@ from codemods.constructors import baseline
 from codemods.rules._text import lines
 from codemods.rules.unpacked_arguments import unpacked
 from codemods.source import Source
-from codemods.stand_ins import StandIn, stand_in
+from codemods.stand_ins import StandIn, class_code, stand_in
 from codemods.target import Target
 from codemods.values import returned
 
@@ -157,11 +157,10 @@ def _own_class(
         return None  # the third that 1.10 takes by place is no more
     argument, kind = asked[0].argument, "hook" if _is_hook(path) else "operator"
     bindings = [b for b in source.bindings if b.name != "*" and target.resolve(b.path).path == path]
-    code = _CODE[kind, argument]
     made = StandIn(
         path=path,
-        code=code,
-        needs={key: need for key, need in _NEEDS.items() if f"{{{key}}}" in code},
+        code=class_code(f"slack_{kind}_{argument}"),
+        needs=_NEEDS,
         home=f"{path.split('.')[-2]}_hooks" if kind == "hook" else "",
     )
     calls = [one.made for one in asked]
@@ -266,68 +265,6 @@ _NEEDS = {
     "connection": ("airflow.models", "Connection"),
     "cached": ("functools", "cached_property"),
 }
-_CODE = {
-    ("operator", "token"): '''\
-class {name}({base}):
-    """Takes a token for its hook, as on Airflow 1.10."""
-
-    def __init__(self, *, token=None, slack_conn_id=None, **kwargs):
-        super().__init__(slack_conn_id=slack_conn_id, **kwargs)
-        self.token = token
-
-    @{cached}
-    def hook(self):
-        hook = super().hook
-        if self.token:
-            hook.get_connection = lambda conn_id: {connection}(password=self.token)
-        return hook
-''',
-    ("hook", "token"): '''\
-class {name}({base}):
-    """Takes a token, as on Airflow 1.10."""
-
-    def __init__(self, token=None, slack_conn_id=None, **kwargs):
-        super().__init__(slack_conn_id=slack_conn_id, **kwargs)
-        self.token = token
-
-    def get_connection(self, conn_id):
-        return {connection}(password=self.token) if self.token else super().get_connection(conn_id)
-''',
-    ("operator", "webhook_token"): '''\
-class {name}({base}):
-    """Takes a token for its hook, as on Airflow 1.10; a connection gives the host alone then."""
-
-    template_fields = ("webhook_token", *{base}.template_fields)
-
-    def __init__(self, *, webhook_token=None, slack_webhook_conn_id=None, **kwargs):
-        super().__init__(slack_webhook_conn_id=slack_webhook_conn_id, **kwargs)
-        self.webhook_token = webhook_token
-
-    @{cached}
-    def hook(self):
-        hook = super().hook
-        if self.webhook_token:
-            conn_id = self.slack_webhook_conn_id
-            given = hook.get_connection(conn_id) if conn_id else {connection}()
-            token = dict(host=given.host, schema=given.schema, password=self.webhook_token)
-            hook.get_connection = lambda conn_id: {connection}(**token)
-        return hook
-''',
-    ("hook", "webhook_token"): '''\
-class {name}({base}):
-    """Takes a token, as on Airflow 1.10; a connection gives the host alone then."""
-
-    def __init__(self, *, webhook_token=None, slack_webhook_conn_id=None, **kwargs):
-        super().__init__(slack_webhook_conn_id=slack_webhook_conn_id, **kwargs)
-        self.webhook_token = webhook_token
-
-    def get_connection(self, conn_id):
-        given = super().get_connection(conn_id) if conn_id else {connection}()
-        if not self.webhook_token:
-            return given
-        return {connection}(host=given.host, schema=given.schema, password=self.webhook_token)
-''',
-}
 _SLACK = "from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator"
 _PROVIDER = "from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator"
 _HOOK = "from airflow.hooks.base import BaseHook"
@@ -400,8 +337,8 @@ RULE = Rule(
                 "from functools import cached_property",
                 "",
                 "",
-                *_CODE["operator", "token"]
-                .format(
+                *class_code("slack_operator_token")
+                .substitute(
                     name="SlackAPIPostOperator",
                     base="slack.SlackAPIPostOperator",
                     cached="cached_property",

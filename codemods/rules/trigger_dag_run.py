@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from string import Template
 
 from codemods.base import Example, Note, Place, Rule
 from codemods.calls import Construction, constructions, init_of, takes
@@ -20,7 +21,7 @@ from codemods.heritage import own_at
 from codemods.rules._text import lines
 from codemods.scopes import Binding
 from codemods.source import Source
-from codemods.stand_ins import StandIn, below_imports, replaceable, stand_in
+from codemods.stand_ins import StandIn, below_imports, class_code, replaceable, stand_in
 from codemods.target import Target
 
 ID = "trigger-dag-run"
@@ -173,7 +174,7 @@ def _orders(source: Source) -> Iterator[Step]:
     message = "the target has no DagRunOrder: what has a payload is one"
     if _makes_orders(source):
         message = "the target has no DagRunOrder: the file defines it"
-        code = _ORDER_CODE.format(name=first.name)
+        code = class_code("dag_run_order").substitute(name=first.name)
         operations.append(below_imports(source, last.statement, code))
     yield Step(rule=ID, line=first.alias.lineno, message=message, operations=tuple(operations))
 
@@ -234,10 +235,11 @@ def _classes(source: Source, target: Target) -> Iterator[Change]:
         b for b in source.bindings if b.name != "*" and target.resolve(b.path).path == _PATH
     ]
     date = "logical_date" if target.has("apache-airflow>=2.10") else "execution_date"
+    code = Template(class_code("trigger_dag_run").safe_substitute(date=date))
     operations = stand_in(
         source,
         bindings,
-        StandIn(path=_PATH, code=_OPERATOR_CODE.replace("{date}", date), needs=_NEEDS),
+        StandIn(path=_PATH, code=code, needs=_NEEDS),
         [made for made, _ in calls],
         last=not (_makes_orders(source) and any(defines_order(source, b) for b in source.bindings)),
     )
@@ -316,42 +318,18 @@ _NEEDS = {
     "space": ("types", "SimpleNamespace"),
     "clock": ("airflow.utils", "timezone"),
 }
-_ORDER_CODE = '''\
-class {name}:
-    """What a trigger's callable returns; the payload becomes the conf of the run."""
-
-    def __init__(self, run_id=None, payload=None):
-        self.run_id = run_id
-        self.payload = payload
-'''
-_OPERATOR_CODE = '''\
-class {name}({base}):
-    """Lets python_callable(context, dag_run_obj) fill a run or refuse it, as Airflow 1.10 did."""
-
-    def __init__(self, *, python_callable=None, **kwargs):
-        super().__init__(**kwargs)
-        self.python_callable = python_callable
-
-    def execute(self, context):
-        if self.python_callable is not None:
-            run_id = f"trig__{{self.{date} or {clock}.utcnow()}}".replace(" ", "T")
-            order = self.python_callable(context, {space}(run_id=run_id, payload=None))
-            if not order:
-                self.log.info("The callable asks for no run")
-                return
-            self.trigger_run_id, self.conf = order.run_id, order.payload
-        super().execute(context)
-'''
 _OPERATOR_TEXT = (
     "",
     "",
-    *_OPERATOR_CODE.format(
+    *class_code("trigger_dag_run")
+    .substitute(
         name="TriggerDagRunOperator",
         base="trigger_dagrun.TriggerDagRunOperator",
         space="SimpleNamespace",
         clock="timezone",
         date="logical_date",
-    ).splitlines(),
+    )
+    .splitlines(),
 )
 _OLD = "from airflow.operators.dagrun_operator import TriggerDagRunOperator"
 _NEW = "from airflow.operators.trigger_dagrun import TriggerDagRunOperator"
@@ -436,7 +414,7 @@ RULE = Rule(
                 *_OPERATOR_TEXT,
                 "",
                 "",
-                *_ORDER_CODE.format(name="DagRunOrder").splitlines(),
+                *class_code("dag_run_order").substitute(name="DagRunOrder").splitlines(),
                 *_CHOOSE,
             ),
         ),

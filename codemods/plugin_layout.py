@@ -35,10 +35,12 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True)
 class Folders:
-    """Where DAGs and plugins stand ("." is the repository itself)."""
+    """Where DAGs and plugins stand ("." is the repository itself). With ``several`` folders of DAGs
+    in ``dags`` none of them is where a module could move to: all stays."""
 
     dags: str
     plugins: str
+    several: bool = False
     glob: bool = False  # .airflowignore holds globs instead of regular expressions
 
 
@@ -250,7 +252,7 @@ class _Arranging:
         staying |= {entry for entry in entries if self._collides(entry)}
         staying = _closure(staying, needs)
         wanted = {self._entry(p) for p in self.homes if p not in self.deleted} & entries
-        moving = _closure(wanted - staying, needs) - staying
+        moving = set() if self.folders.several else _closure(wanted - staying, needs) - staying
         for path in self.inside:
             if path in self.deleted:
                 continue

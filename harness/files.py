@@ -35,3 +35,11 @@ def drop_emptied(folder: Path, root: Path) -> None:
         except OSError:  # something is in it, or it is not ours
             return
         folder = folder.parent
+
+
+def content(path: Path) -> bytes:
+    """What a file holds; nothing when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 
 from harness.config import load_config
-from harness.diffs import named
-from harness.errors import Interrupted, SeveralFolders, UsageError
+from harness.diffs import decoded, file_diff, line_origins, named
+from harness.errors import Interrupted, UsageError
 from harness.files import drop_emptied, write_atomically
 from harness.model import Config, Repo, Rewrite, Rewritten, Side, Target
 from harness.plugins_zip import pack, unpack
 from harness.processes import run
-from harness.repo import copy_tree, load, requirements_text
+from harness.repo import copy_tree, load_projects, requirements_text
 from harness.report.base import for_people, plural
 from harness.rewrite.repository import rewrite
 from harness.runtimes.base import OnProgress, Progress, no_progress
@@ -40,13 +40,16 @@ class Written:
 
 @dataclass(frozen=True, kw_only=True)
 class Migration:
-    """A whole repository, rewritten: per file the diff, the edits and what is left to do."""
+    """A whole repository, rewritten: per file the diff, the edits and what is left to do.
+
+    ``projects`` are the DAG folders of those that it holds, where they are several."""
 
     schema: str
     repo: str
     target: str
     rewrites: tuple[Rewrite, ...]
     written: tuple[Written, ...] = ()
+    projects: tuple[str, ...] = ()
 
 
 def migrate(
@@ -68,7 +71,8 @@ def migrate(
     does not hold, unless ``allow_dirty``.
     """
     config = load_config(path, overrides={})
-    repo = _load(path, config)
+    projects = load_projects(path, config=config)
+    repo = _whole(projects)
     row = get_target(target or next(iter(config.targets), "") or default_target().airflow)
     if write and not allow_dirty:
         _refuse_dirty(repo)
@@ -79,7 +83,7 @@ def migrate(
         )
     with scratch("migrate") as folder:
         rewritten = _rewritten(
-            *(repo, config, row, folder / "repo", unsafe, python2, offline, on_progress)
+            *(projects, config, row, folder / "repo", unsafe, python2, offline, on_progress)
         )
         if write and not allow_dirty:
             _refuse_unheld(repo, rewritten)
@@ -92,26 +96,32 @@ def migrate(
         target=row.airflow,
         rewrites=rewritten.rewrites,
         written=written,
+        projects=tuple(one.dags for one in projects if one.dag_files) if projects[1:] else (),
     )
 
 
-def _load(path: Path, config: Config) -> Repo:
-    """The repository, which may have operators alone; where it holds several folders of DAGs, all
-    of it is taken for one."""
-    try:
-        return load(path, config=config, needs_dags=False)
-    except SeveralFolders:
-        return load(path, config=replace(config, dags="."), needs_dags=False)
+def _whole(projects: Sequence[Repo]) -> Repo:
+    """The repository that holds the projects."""
+    return replace(projects[0], files=tuple(sorted(f for one in projects for f in one.files)))
 
 
 def migrated_requirements(path: Path, *, target: str = "", offline: bool = False) -> str:
-    """The requirements file of ``path`` as ``target`` wants it; ``path`` stays as it is."""
+    """The requirements file of ``path`` as ``target`` wants it; ``path`` stays as it is.
+
+    Raises UsageError for a repository of several projects.
+    """
     config = load_config(path, overrides={})
-    repo = _load(path, config)
+    projects = load_projects(path, config=config)
+    if projects[1:]:
+        several = ", ".join(one.dags for one in projects if one.dag_files)
+        raise UsageError(
+            f"{path} holds several projects, each with its requirements: {several}.",
+            hint="Give the folder that holds one of them.",
+        )
     row = get_target(target or next(iter(config.targets), "") or default_target().airflow)
     with scratch("migrate") as folder:
-        copy = folder / "repo"
-        return requirements_text(_rewritten(repo, config, row, copy, False, False, offline).repo)
+        done = _rewritten(projects, config, row, folder / "repo", False, False, offline)
+        return requirements_text(done.repo)
 
 
 def lines(migration: Migration, format_: str, *, diff: bool) -> Iterator[str | bytes]:
@@ -158,6 +168,9 @@ def remarks(migration: Migration) -> Iterator[str]:
 
 
 def _remarks(migration: Migration) -> Iterator[str]:
+    if migration.projects:
+        several = ", ".join(migration.projects)
+        yield f"several projects, each migrated as if it stood alone: {several}"
     for entry in migration.rewrites:
         for fix, notes in groupby(entry.notes, key=lambda note: note.fix):
             for note in notes:
@@ -171,29 +184,69 @@ def _remarks(migration: Migration) -> Iterator[str]:
 
 
 def _rewritten(
-    repo: Repo,
+    projects: Sequence[Repo],
     config: Config,
     row: Target,
-    copy: Path,
+    folder: Path,
     unsafe: bool,
     python2: bool,
     offline: bool,
     on_progress: OnProgress = no_progress,
 ) -> Rewritten:
+    """All projects in one copy, each as if it stood alone beside what they share."""
+
     def on_file(done: int, total: int) -> None:
         on_progress(Progress(side=Side.TARGET, step="rewriting", done=done, total=total))
 
-    done = rewrite(
-        unpack(copy_tree(repo, copy)),
-        target=row,
-        constraints=find_constraints(row, config.constraints.get(row.airflow, ""), offline=offline),
-        config=config,
-        unsafe=unsafe,
-        python2=python2,
-        beside=True,
-        on_file=on_file,
-    )
-    return pack(repo, done)
+    copy = copy_tree(_whole(projects), folder)
+    constraints = find_constraints(row, config.constraints.get(row.airflow, ""), offline=offline)
+    results: list[Rewritten] = []
+    for one in projects:
+        # What they share is done by then: its new imports are what the others need.
+        others = frozenset(results[0].repo.files if results else ())
+        part = tuple(sorted({*one.files} & {*copy.files} | others))
+        done = rewrite(
+            unpack(replace(one, root=copy.root, files=part, problems=copy.problems)),
+            target=row,
+            constraints=constraints,
+            config=config if one is projects[0] else replace(config, paths=()),
+            unsafe=unsafe,
+            python2=python2,
+            beside=True,
+            shared=others,
+            on_file=on_file,
+        )
+        results.append(pack(one, done))
+    rewrites = _joined(projects[0].root, copy.root, [e for r in results for e in r.rewrites])
+    files = sorted({f for r in results for f in r.repo.files})
+    return Rewritten(repo=replace(results[0].repo, files=tuple(files)), rewrites=rewrites)
+
+
+def _joined(before: Path, after: Path, entries: Sequence[Rewrite]) -> tuple[Rewrite, ...]:
+    """One entry a file, also where several projects had something to do with it or say of it."""
+    found: dict[str, Rewrite] = {}
+    for entry in entries:
+        known = found.setdefault(entry.path, entry)
+        if known is entry:
+            continue
+        before_that = dict(enumerate(known.lines))
+        more = [replace(n, line=before_that.get(n.line, n.line)) for n in entry.notes]
+        notes = {(n.line, n.rule, n.message): n for n in (*more, *known.notes)}
+        found[entry.path] = known = replace(
+            known if known.diff else replace(entry, error=entry.error or known.error),
+            edits=(*known.edits, *entry.edits),
+            notes=tuple(sorted(notes.values(), key=lambda note: note.line)),
+        )
+        if known.diff and entry.diff and not known.moved_to:
+            texts = [(side / entry.path) for side in (before, after)]
+            old, new = (t.read_bytes() if t.is_file() else b"" for t in texts)
+            was = entry.path if texts[0].is_file() else ""
+            found[entry.path] = replace(
+                known,
+                diff=file_diff(was, entry.path, old, new),
+                lines=line_origins(decoded(old), decoded(new)),
+            )
+    return tuple(sorted(found.values(), key=lambda entry: entry.path))
 
 
 # The folder may hold what looks like a git repository of its own, with a configuration that names

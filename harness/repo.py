@@ -21,13 +21,23 @@ import threading
 import warnings
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from harness.errors import HarnessError, SeveralFolders, UsageError
+from harness.files import content
 from harness.model import Config, Repo
-from harness.plugins_zip import problem_of
+from harness.places import (
+    Ground,
+    below,
+    companions,
+    dags_folder,
+    dags_folders,
+    note,
+    parent,
+    plugins_folder,
+)
 
 SKIPPED_FOLDERS = frozenset(
     {
@@ -57,29 +67,6 @@ MATCH_SECONDS = 1.0
 
 MWAA_DAGS_FOLDER = "/usr/local/airflow/dags"
 """Where MWAA mounts the DAG folder (its user guide, "Adding or updating DAGs")."""
-
-COMPANIONS: Mapping[str, tuple[str, ...]] = {
-    "plugins": ("plugins",),
-    "requirements": (
-        "requirements.txt",
-        "dags/requirements.txt",
-        "requirements/requirements.txt",
-    ),
-    "startup": ("startup.sh", "startup/startup.sh", "startup_script/startup.sh"),
-    "airflow_cfg": ("airflow.cfg",),
-}
-"""What may stand beside the DAG folder, in order of preference."""
-
-_REQUIREMENTS = re.compile(
-    r"(?:^|/)(?:[\w.-]*[-_.])?requirements(?:[-_.][\w.-]*)?\.(?:txt|pip)$"
-    r"|(?:^|/)requirements/[\w.-]+\.(?:txt|pip)$",
-    re.IGNORECASE,
-)
-_DEVELOPMENT = {
-    *("build", "ci", "dev", "develop", "development", "doc", "docs", "lint", "local", "test"),
-    *("testing", "tests"),
-}
-_ASKS = re.compile(rb"^\s*apache-airflow\b(?!-)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,24 +104,89 @@ def load(path: Path, *, config: Config, needs_dags: bool = True) -> Repo:
     is no such folder, when it cannot be read, or when Airflow would find no DAG file in it; with
     ``needs_dags`` false any Python file that names Airflow will do.
     """
+    ground = _ground(path, config)
+    repo = _repo(ground)
+    if not repo.dag_files and (
+        needs_dags or not any(_names_airflow(repo.root, f) for f in repo.files)
+    ):
+        raise _no_dags(path, repo)
+    return repo
+
+
+def load_projects(path: Path, *, config: Config) -> tuple[Repo, ...]:
+    """The projects of a repository, each with the files that are its own; mostly one.
+
+    A folder that holds ``dags/`` and, beside it, plugins, requirements or an ``airflow.cfg`` is a
+    project. The first of several is what lies around them: it may have no DAGs, and where it has
+    several folders of them, all of it is taken for one. Raises UsageError as :func:`load` does.
+    """
+    ground = _ground(path, config)
+    whole = _repo(_as_one(ground))
+    if not whole.dag_files and not any(_names_airflow(whole.root, f) for f in whole.files):
+        raise _no_dags(path, whole)
+    bases = [] if config.dags else list(_bases(ground, whole.dags))
+    if not bases:
+        return (whole,)
+    shares: dict[str, list[str]] = {base: [] for base in (*bases, ".")}
+    for name in ground.files:
+        around = [base for base in bases if below(name, base)]
+        shares[max(around, key=len, default=".")].append(name)
+    grounds = {b: replace(ground, top=b, files=tuple(share)) for b, share in shares.items()}
+    rest = _repo(_as_one(grounds.pop(".")))
+    if not rest.dag_files:  # nothing in it runs by itself
+        rest = replace(rest, dags="dags")
+    repos = []
+    for base, one in grounds.items():
+        own = replace(config, dags=f"{base}/dags", plugins="")
+        repo = _repo(replace(one, config=own))
+        repos.append(replace(repo, requirements=repo.requirements or rest.requirements))
+    return (rest, *repos)
+
+
+def _as_one(ground: Ground) -> Ground:
+    try:
+        dags_folder(ground)
+    except SeveralFolders:
+        return replace(ground, config=replace(ground.config, dags="."))
+    return ground
+
+
+def _bases(ground: Ground, dags: str) -> Iterator[str]:
+    """The folders that are projects beside the one whose DAG folder is ``dags``."""
+    for folder in dags_folders(ground):
+        base = parent(folder)
+        if base in {".", parent(dags)} or (dags != "." and below(base, dags)):
+            continue
+        start = f"{base}/"
+        beside = {f.removeprefix(start).partition("/")[0] for f in ground.files if below(f, base)}
+        if beside & {"plugins", "plugins.zip", "requirements.txt", "airflow.cfg"}:
+            yield base
+
+
+def _ground(path: Path, config: Config) -> Ground:
     root = _root(path)
     problems: dict[str, str] = {}
     files = tuple(sorted(_walk(root, problems)))
     if not files and "." in problems:
         raise UsageError(f"{path}: {problems['.']}", hint="Give a folder you may read.")
-    dags = _dags_folder(root, files, config, problems)
-    base = _parent(dags)
-    plugins = _plugins(root, base, files, config, problems)
-    companions = {
-        field: _first_file(files, base, dags, names)
-        for field, names in COMPANIONS.items()
-        if field != "plugins"
-    }
-    companions["requirements"] = companions["requirements"] or _other_requirements(
-        root, files, base
+    return Ground(
+        root=root,
+        files=files,
+        config=config,
+        problems=problems,
+        holds_dag=lambda name: _might_hold_dag(root / name, SECOND),
     )
-    glob, safe_mode = _core_settings(root, companions["airflow_cfg"], config, problems)
-    candidates = tuple(f for f in files if _below(f, dags) and not _is_plugin(f, dags, plugins))
+
+
+def _repo(ground: Ground) -> Repo:
+    """What a ground holds, placed; it may have no DAG file."""
+    root, files, problems = ground.root, ground.files, ground.problems
+    dags = dags_folder(ground)
+    base = parent(dags)
+    plugins = plugins_folder(ground, base)
+    beside = companions(ground, base, dags)
+    glob, safe_mode = _core_settings(root, beside["airflow_cfg"], ground.config, problems)
+    candidates = _candidates(files, dags, plugins)
     listings = {
         generation: list_dag_files(
             root,
@@ -148,18 +200,15 @@ def load(path: Path, *, config: Config, needs_dags: bool = True) -> Repo:
         for generation in (FIRST, SECOND)
     }
     for lost in set(listings[FIRST]) - set(listings[SECOND]):
-        _note(problems, lost, _LOST)
-    dag_files = tuple(sorted({f for listing in listings.values() for f in listing}))
+        note(problems, lost, _LOST)
     _note_broken_zips(root, candidates, problems)
-    if not dag_files and (needs_dags or not any(_names_airflow(root, f) for f in files)):
-        raise _no_dags(path, root, dags, candidates, files)
     return Repo(
         root=root,
         dags=dags,
         plugins=plugins,
-        **companions,
-        files=files,
-        dag_files=dag_files,
+        **beside,
+        files=tuple(files),
+        dag_files=tuple(sorted({f for listing in listings.values() for f in listing})),
         problems=problems,
     )
 
@@ -172,7 +221,7 @@ def requirements_text(repo: Repo) -> str:
 
 
 def _names_airflow(root: Path, name: str) -> bool:
-    return name.endswith(".py") and b"airflow" in _content(root / name)
+    return name.endswith(".py") and b"airflow" in content(root / name)
 
 
 def list_dag_files(
@@ -227,7 +276,7 @@ def copy_tree(repo: Repo, destination: Path) -> Repo:
                 made.add(folder)
             mode = _copy_file(repo.root / name, target)
         except _SourceError as error:
-            _note(problems, name, f"could not be copied: {error}")
+            note(problems, name, f"could not be copied: {error}")
         except OSError as error:
             raise HarnessError(
                 f"Cannot write {target}: {error.strerror or error}.",
@@ -298,7 +347,7 @@ def _walk(root: Path, problems: dict[str, str]) -> Iterator[str]:
         try:
             entries = list(os.scandir(folder))
         except OSError as error:
-            _note(problems, prefix.rstrip("/") or ".", f"cannot be read: {error.strerror}")
+            note(problems, prefix.rstrip("/") or ".", f"cannot be read: {error.strerror}")
             continue
         if prefix and any(entry.name == "pyvenv.cfg" for entry in entries):
             continue
@@ -318,25 +367,25 @@ def _walk(root: Path, problems: dict[str, str]) -> Iterator[str]:
                 kind = entry.stat()
             except UnicodeEncodeError:
                 shown = name.encode("utf-8", "backslashreplace").decode()
-                _note(problems, shown, "its name is not UTF-8, which S3 and MWAA cannot store")
+                note(problems, shown, "its name is not UTF-8, which S3 and MWAA cannot store")
                 continue
             except OSError as error:
                 why = "links to itself" if error.errno == errno.ELOOP else error.strerror
                 link = " (symbolic link)" if entry.is_symlink() else ""
-                _note(problems, name, f"cannot be read{link}: {why}")
+                note(problems, name, f"cannot be read{link}: {why}")
                 continue
             if not inside:
-                _note(problems, name, "links to a place outside of the repository; not copied")
+                note(problems, name, "links to a place outside of the repository; not copied")
             elif stat.S_ISDIR(kind.st_mode):
                 identity = (kind.st_dev, kind.st_ino)
                 if identity in above:
-                    _note(problems, name, "links to a folder that holds it; not followed")
+                    note(problems, name, "links to a folder that holds it; not followed")
                 else:
                     pending.append((entry.path, name + "/", above | {identity}))
             elif not stat.S_ISREG(kind.st_mode):
-                _note(problems, name, "is neither a file nor a folder; never opened")
+                note(problems, name, "is neither a file nor a folder; never opened")
             elif not os.access(entry.path, os.R_OK):
-                _note(problems, name, "cannot be read: Permission denied")
+                note(problems, name, "cannot be read: Permission denied")
             else:
                 yield name
 
@@ -348,122 +397,7 @@ def _stays_inside(entry: os.DirEntry[str], top: str) -> bool:
     return end == top or end.startswith(top.rstrip(os.sep) + os.sep)
 
 
-def _note(problems: dict[str, str], path: str, why: str) -> None:
-    known = problems.get(path)
-    if known is None:
-        problems[path] = why
-    elif why not in known:
-        problems[path] = f"{known}; {why}"
-
-
-# ------------------------------------------------------------------------------- what is where
-
-
-def _parent(folder: str) -> str:
-    return str(PurePosixPath(folder).parent)
-
-
-def _below(path: str, folder: str) -> bool:
-    return folder == "." or path.startswith(folder + "/")
-
-
-def _is_plugin(path: str, dags: str, plugins: str | None) -> bool:
-    """A flat repository keeps plugins/ among its DAGs, but never deploys it as DAGs."""
-    return plugins is not None and _below(plugins, dags) and _below(path, plugins)
-
-
-def _dags_folder(
-    root: Path, files: Sequence[str], config: Config, problems: Mapping[str, str]
-) -> str:
-    if config.dags:
-        return _configured_folder(root, config.dags, "dags", config)
-    if "dags" in problems:
-        raise UsageError(f"{root / 'dags'} {problems['dags']}.", hint="Make it a plain folder.")
-    if (root / "dags").is_dir():
-        return "dags"
-    return _nested_dags_folder(root, files) or "."
-
-
-def _nested_dags_folder(root: Path, files: Sequence[str]) -> str | None:
-    """The one folder named dags that holds DAG files, when no DAG is made outside of such; what
-    stands below a folder named plugins is for others to call."""
-    nested: set[str] = set()
-    for name in files:
-        if not name.endswith(".py"):
-            continue
-        folders = PurePosixPath(name).parts[:-1]
-        if {"test", "tests"} & set(folders):
-            continue
-        if "dags" in folders:
-            if _might_hold_dag(root / name, SECOND):
-                nested.add("/".join(folders[: folders.index("dags") + 1]))
-        elif "plugins" not in folders and re.search(rb"\bDAG\(|@dag\b", _content(root / name)):
-            return None
-    if len(nested) > 1:
-        raise SeveralFolders(
-            f"{root} holds several DAG folders: {', '.join(sorted(nested))}.",
-            hint='Give one of their parent folders, or set dags = "…" in mwaa-harness.toml.',
-        )
-    return next(iter(nested), None)
-
-
-def _plugins(
-    root: Path, base: str, files: Sequence[str], config: Config, problems: dict[str, str]
-) -> str | None:
-    if config.plugins:
-        return _configured_folder(root, config.plugins, "plugins", config)
-    for folder in dict.fromkeys((base, ".")):
-        name = str(PurePosixPath(folder) / "plugins")
-        if (root / name).is_dir() and name not in problems:
-            return name
-        archive = f"{name}.zip"
-        if archive in files and (why := problem_of(root / archive)):
-            _note(problems, archive, f"is not looked into, it {why}: unpack it into plugins/")
-    return None
-
-
-def _configured_folder(root: Path, folder: str, key: str, config: Config) -> str:
-    where = config.source or "the command line"
-    end = Path(os.path.realpath(root / folder))
-    if not end.is_relative_to(root):
-        raise UsageError(
-            f"{where}: {key} = {folder!r} lies outside of {root}.",
-            hint=f"Give {key} relative to the repository, or check the folder that holds both.",
-        )
-    if not end.is_dir():
-        raise UsageError(
-            f"{where}: {key} = {folder!r}: there is no such folder in {root}.",
-            hint=f"Correct {key}, or leave it out to have it found.",
-        )
-    return PurePosixPath(os.path.relpath(root / folder, root)).as_posix()
-
-
-def _first_file(files: Sequence[str], base: str, dags: str, names: Sequence[str]) -> str | None:
-    known = set(files)
-    for folder in dict.fromkeys((base, ".")):
-        for name in names:
-            place = (
-                PurePosixPath(dags, name.removeprefix("dags/"))
-                if name.startswith("dags/")
-                else PurePosixPath(folder, name)
-            )
-            if str(place) in known:
-                return str(place)
-    return None
-
-
-def _other_requirements(root: Path, files: Sequence[str], base: str) -> str | None:
-    """The one requirements file of another name or place that asks for Airflow; without such, the
-    one beside the DAG folder that is not for development alone."""
-    named = [
-        f
-        for f in files
-        if _REQUIREMENTS.search(f) and not _DEVELOPMENT & set(re.split(r"[^a-z]+", f.lower()))
-    ]
-    asking = [f for f in named if _ASKS.search(_content(root / f))]
-    beside = [f for f in named if {base, "."} & {_parent(f), _parent(_parent(f))}]
-    found = asking or beside
-    return found[0] if len(found) == 1 else None
+# ---------------------------------------------------------------------------- settings and errors
 
 
 def _core_settings(
@@ -476,7 +410,7 @@ def _core_settings(
         try:
             parser.read_string((root / airflow_cfg).read_text("utf-8"))
         except (OSError, UnicodeDecodeError, configparser.Error) as error:
-            _note(problems, airflow_cfg, f"cannot be read: {str(error).splitlines()[0]}")
+            note(problems, airflow_cfg, f"cannot be read: {str(error).splitlines()[0]}")
 
     def setting(key: str, default: str) -> str:
         from_file = parser.get("core", key, fallback=default)
@@ -486,24 +420,31 @@ def _core_settings(
     return glob, setting("dag_discovery_safe_mode", "true") not in {"false", "f", "0"}
 
 
-def _no_dags(
-    path: Path, root: Path, dags: str, candidates: Sequence[str], files: Sequence[str]
-) -> UsageError:
+def _no_dags(path: Path, repo: Repo) -> UsageError:
     """The error that says what was looked for, and why each file was passed over."""
+    candidates = _candidates(repo.files, repo.dags, repo.plugins)
     scripts = [f for f in candidates if f.endswith(".py")]
-    wordless = [f for f in scripts if not _might_hold_dag(root / f, SECOND)]
+    wordless = [f for f in scripts if not _might_hold_dag(repo.root / f, SECOND)]
     ignored = len(scripts) - len(wordless)
-    folder = path if dags == "." else path / dags
+    folder = path if repo.dags == "." else path / repo.dags
     reasons = [f"{len(scripts)} .py files seen"]
     if wordless:
         reasons.append(f"{len(wordless)} do not hold both words “dag” and “airflow”")
     if ignored:
         reasons.append(f"{ignored} are ruled out by {IGNORE_FILE}")
-    elsewhere = sorted({_parent(f) for f in files if f.endswith(".py") and f not in candidates})
+    others = (f for f in repo.files if f.endswith(".py") and f not in candidates)
+    elsewhere = sorted({parent(f) for f in others})
     hint = "Give the folder that holds dags/, or is one"
     if elsewhere:
         hint += f"; Python files are also in {', '.join(elsewhere[:3])}"
     return UsageError(f"{folder}: no DAG file in it ({'; '.join(reasons)}).", hint=hint + ".")
+
+
+def _candidates(files: Sequence[str], dags: str, plugins: str | None) -> tuple[str, ...]:
+    """What lies in the DAG folder; a flat repository keeps plugins/ there, but never deploys it
+    as DAGs."""
+    own = plugins if plugins is not None and below(plugins, dags) else None
+    return tuple(f for f in files if below(f, dags) and not (own and below(f, own)))
 
 
 # ------------------------------------------------------------------ finding what Airflow would find
@@ -569,7 +510,7 @@ def _ignore_lines(path: Path, name: str, problems: dict[str, str]) -> Iterator[s
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        _note(problems, name, f"cannot be read: {error}")
+        note(problems, name, f"cannot be read: {error}")
         return
     for line in text.split("\n"):
         pattern = re.sub(r"\s*#.*", "", line)
@@ -582,7 +523,7 @@ def _regexp_rule(
 ) -> Ignores | None:
     if generation.unsupported and generation.unsupported.search(pattern):
         why = f"{generation.name} cannot read the pattern {pattern!r}: it counts for nothing there"
-        _note(problems, place, why)
+        note(problems, place, why)
         return None
     try:
         with warnings.catch_warnings():
@@ -590,7 +531,7 @@ def _regexp_rule(
             search = re.compile(pattern).search
     except re.error as error:
         why = f"{pattern!r} is no regular expression ({error}): Airflow 1.10 stops there"
-        _note(problems, place, f"{why}, Airflow 2 passes over it")
+        note(problems, place, f"{why}, Airflow 2 passes over it")
         return None
     prefix = mounted.rstrip("/") + "/" if generation.whole_path else ""
     found = _patient(search, pattern, place, problems)
@@ -608,7 +549,7 @@ def _glob_rule(pattern: str, prefix: str, place: str, problems: dict[str, str]) 
     try:
         compiled = GitIgnoreSpecPattern(pattern)
     except GitIgnorePatternError as error:
-        _note(problems, place, f"{pattern!r} is no glob pattern ({error}): Airflow stops there")
+        note(problems, place, f"{pattern!r} is no glob pattern ({error}): Airflow stops there")
         return None
     if compiled.regex is None:
         return None
@@ -649,7 +590,7 @@ def _patient(
         except TimeoutError:
             gone = True
             why = f"{pattern!r} backtracks without end over {text!r}: Airflow hangs there as well"
-            _note(problems, place, why)
+            note(problems, place, why)
             return None
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
@@ -665,20 +606,13 @@ def _might_hold_dag(path: Path, generation: Generation | None) -> bool:
         return _is_zip(path)
     if generation is None:
         return True
-    content = _content(path)
-    if b"PK\x05\x06" in content and _is_zip(path):
+    data = content(path)
+    if b"PK\x05\x06" in data and _is_zip(path):
         return True
     if generation.ignore_case:
-        content = content.lower()
-        return b"dag" in content and b"airflow" in content
-    return b"DAG" in content and b"airflow" in content
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+        data = data.lower()
+        return b"dag" in data and b"airflow" in data
+    return b"DAG" in data and b"airflow" in data
 
 
 def _is_zip(path: Path) -> bool:
@@ -691,7 +625,7 @@ def _is_zip(path: Path) -> bool:
 def _note_broken_zips(root: Path, candidates: Iterable[str], problems: dict[str, str]) -> None:
     for name in candidates:
         if name.endswith(".zip") and not _is_zip(root / name):
-            _note(problems, name, "is not a readable zip file: Airflow passes over it")
+            note(problems, name, "is not a readable zip file: Airflow passes over it")
 
 
 # ------------------------------------------------------------------------------------- copying

@@ -79,7 +79,10 @@ def lay_out(
         return copy, rewrites
     prefix = f"{copy.plugins}/"
     now = {path: (copy.root / path).read_bytes() for path in originals}
-    folders = Folders(dags=copy.dags, plugins=copy.plugins, glob=_globs(copy, config))
+    several = copy.dags == "." and any("dags" in f.split("/")[:-1] for f in copy.dag_files)
+    folders = Folders(
+        dags=copy.dags, plugins=copy.plugins, several=several, glob=_globs(copy, config)
+    )
     ignores = {
         path: decoded((copy.root / path).read_bytes())
         for folder in (copy.dags, copy.plugins)

@@ -198,7 +198,8 @@ def _survives(handler: ast.ExceptHandler) -> bool:
 
 def own_modules(repo: Repo) -> Iterator[str]:
     """The names at the top of a folder that is on ``sys.path`` (or may be)."""
-    folders = {PurePosixPath(f) for f in (repo.dags, repo.plugins or repo.dags, ".")}
+    dags = PurePosixPath(repo.dags)
+    folders = {dags, PurePosixPath(repo.plugins or dags), dags.parent, PurePosixPath()}
     for path in map(PurePosixPath, repo.files):
         if path.suffix == ".py":
             for folder in folders:

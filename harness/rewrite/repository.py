@@ -55,7 +55,7 @@ from harness.targets import default_bridge, lock_pins, target_pins
 
 # For fewer files the start of one more worker costs more than it saves.
 FILES_A_WORKER = 16
-NEW_REQUIREMENTS = "requirements.txt"
+NEW_REQUIREMENTS = "requirements.txt"  # beside the DAG folder
 
 # Counts the forms that a cached answer has had.
 CACHE_FORMAT = 2
@@ -70,15 +70,17 @@ def rewrite(
     unsafe: bool = False,
     python2: bool = False,
     beside: bool = False,
+    shared: Collection[str] = (),
     on_file: Callable[[int, int], None] | None = None,
 ) -> Rewritten:
     """Rewrite the sources and the requirements of ``copy`` for ``target``, in place.
 
     ``unsafe`` makes the edits as well that may change what a DAG does, ``python2`` translates what
     is Python 2 first, ``beside`` takes the Python files along that are no part of the DAGs: tests
-    and scripts; ``on_file`` hears (done, total). A file the codemods cannot read stays as
-    it is and comes back with ``error``. The ``repo`` of the answer has a requirements file where
-    the rewrite had to make one.
+    and scripts; ``shared`` are files of ``copy`` that other projects have too: they are read, and
+    somebody else rewrites them. ``on_file`` hears (done, total). A file the codemods cannot read
+    stays as it is and comes back with ``error``. The ``repo`` of the answer has a requirements
+    file where the rewrite had to make one.
     """
     pins, bridge = _pins(copy, target, constraints), default_bridge()
     sources = rewrite_sources(
@@ -88,6 +90,7 @@ def rewrite(
         unsafe=unsafe,
         python2=python2,
         beside=beside,
+        shared=shared,
         on_file=on_file,
     )
     reasons = needed(
@@ -106,7 +109,7 @@ def rewrite(
 def _pins(repo: Repo, target: Target, constraints: Constraints) -> Mapping[str, str]:
     """What the target will have: the image, and beside it or in its place what is asked for, in
     the version of the constraint files that the requirements name."""
-    tree = disk_tree(repo, path=repo.requirements or NEW_REQUIREMENTS)
+    tree = disk_tree(repo, path=_requirements_of(repo))
     files, _ = gather(requirements_text(repo), tree)
     lines = (line for file in files if not file.constraints for line in file.lines)
     stays = target.preinstalled.keys() - {line.name.replace("-backport-", "-") for line in lines}
@@ -116,12 +119,17 @@ def _pins(repo: Repo, target: Target, constraints: Constraints) -> Mapping[str, 
     return {**target_pins(target, constraints), **new}
 
 
+def _requirements_of(repo: Repo) -> str:
+    """The requirements file, or where a new one belongs."""
+    return repo.requirements or (PurePosixPath(repo.dags).parent / NEW_REQUIREMENTS).as_posix()
+
+
 def _rewrite_requirements(
     rewritten: Rewritten, target: Target, constraints: Constraints, reasons: Mapping[str, str]
 ) -> Rewritten:
     """The requirements file, and those of the repository that it names by ``-r``."""
     repo = rewritten.repo
-    path = repo.requirements or NEW_REQUIREMENTS
+    path = _requirements_of(repo)
     tree = disk_tree(repo, path=path)
     files, _ = gather(requirements_text(repo), tree)
     included = [file.path for file in files[1:] if not file.constraints]
@@ -167,7 +175,7 @@ def _with_unasked(
     """With a note on each module that the code imports and nothing brings, and on the files that
     ask for Airflow 1.10."""
     repo = rewritten.repo
-    path = repo.requirements or NEW_REQUIREMENTS
+    path = _requirements_of(repo)
     files, _ = gather(requirements_text(repo), disk_tree(repo, path=path))
     required = {line.name for f in files if not f.constraints for line in f.lines} - {""}
     sources = {job.name: job.data for job in _imported(repo, config)}
@@ -211,6 +219,7 @@ def rewrite_sources(
     unsafe: bool = False,
     python2: bool = False,
     beside: bool = False,
+    shared: Collection[str] = (),
     on_file: Callable[[int, int], None] | None = None,
 ) -> Rewritten:
     """Rewrite the Python sources of ``copy`` for an environment with ``pins``, in place.
@@ -218,19 +227,20 @@ def rewrite_sources(
     What files ``beside`` the DAGs import is nothing that their image must have.
     """
     sources = tuple(_sources(copy, config))
-    jobs = (*sources, *_beside(copy, sources)) if beside else sources
+    known = (*sources, *_beside(copy, sources)) if beside else sources
+    jobs = tuple(job for job in known if job.path not in shared)
     originals = {job.path: job.data for job in sources if not job.member}
     plugins = read_plugins(copy, originals, pins=pins)
-    shared = _shared_names(job.data for job in jobs)
+    names = _shared_names(job.data for job in known)
     settings = Settings(
         pins=pins,
         plugins=plugins.modules,
         unsafe=unsafe,
         python2=python2,
-        shared=shared,
-        own=_own_classes(jobs),
-        dicts=_own_dicts(jobs),
-        queries=_queries(copy, jobs),
+        shared=names,
+        own=_own_classes(known),
+        dicts=_own_dicts(known),
+        queries=_queries(copy, known),
     )
     folder = cache_folder("rewrites") / _salt(settings)
     done: dict[str, list[tuple[Job, Migrated]]] = {}
@@ -246,8 +256,9 @@ def rewrite_sources(
             (_describe(job, migrated) for job, migrated in done[path]), key=lambda one: one.path
         )
     needs = {need for job in sources for _, migrated in done[job.path] for need in migrated.needs}
+    own = replace(copy, files=tuple(f for f in copy.files if f not in shared))
     for entry, more in rewrite_templates(
-        copy, originals, pins=pins, plugins=plugins.modules, unsafe=unsafe
+        own, originals, pins=pins, plugins=plugins.modules, unsafe=unsafe
     ):
         rewrites.append(entry)
         needs.update(more)
@@ -288,16 +299,20 @@ def _imported(copy: Repo, config: Config) -> Iterator[Job]:
     near = found
     while near:
         names = {n for job in near for _, n in imports(job.data)}
-        near = [job for job in beside if any(_is_meant(job.path, name) for name in names)]
+        base = PurePosixPath(copy.dags).parent
+        near = [job for job in beside if any(_is_meant(job.path, name, base) for name in names)]
         beside = [job for job in beside if job not in near]
         found += near
     return iter(found)
 
 
-def _is_meant(path: str, name: str) -> bool:
-    """Whether a dotted name is a module of the repository's top, or what it holds."""
-    module = ".".join(PurePosixPath(path).with_suffix("").parts).removesuffix(".__init__")
-    return f"{name}.".startswith(f"{module}.")
+def _is_meant(path: str, name: str, base: PurePosixPath) -> bool:
+    """Whether a dotted name is a module at the repository's top, or beside the DAG folder, or what
+    such a module holds."""
+    place = PurePosixPath(path).with_suffix("")
+    places = [place, *([place.relative_to(base)] if place.is_relative_to(base) else [])]
+    modules = (".".join(p.parts).removesuffix(".__init__") for p in places)
+    return any(f"{name}.".startswith(f"{module}.") for module in modules)
 
 
 def _migrate_all(

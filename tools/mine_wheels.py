@@ -44,6 +44,13 @@ _FILLS = {"provide_session": "session", "fallback_to_default_project_id": "proje
 _BY_NAME = {"fallback_to_default_project_id"}
 
 
+# What makes a constructor of the fields of a class.
+_MAKERS = {
+    *("attr.s", "attr.attrs", "attr.define", "attr.frozen", "attrs.define", "attrs.frozen"),
+    *("define", "frozen", "dataclass", "dataclasses.dataclass"),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Param:
     """One constructor parameter: ``positional`` ones may be given without a keyword."""
@@ -250,6 +257,72 @@ def _handed(init: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     return set.intersection(*calls) if calls else set()
 
 
+def _made(node: ast.ClassDef) -> Signature | None:
+    """The constructor that attrs or dataclasses make of the fields of a class; those of its bases
+    come before its own, so that these are told as if they had to be named."""
+    makers = [d for d in node.decorator_list if _maker(d) in _MAKERS]
+    if not makers:
+        return None
+    named = any(
+        k.arg == "kw_only" and _text_of(k.value) == "True"
+        for d in makers
+        if isinstance(d, ast.Call)
+        for k in d.keywords
+    )
+    params = tuple(
+        Param(
+            name=name.lstrip("_"),
+            required=_is_required(value),
+            positional=not named and not node.bases,
+            default=_text_of(value),
+        )
+        for name, value in _fields(node)
+    )
+    return Signature(
+        params=params,
+        args=False,
+        kwargs=bool(node.bases),
+        kept=False,
+        renamed=(),
+        warned=(),
+        popped=(),
+        handed=(),
+    )
+
+
+def _maker(decorator: ast.expr) -> str | None:
+    return _dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
+
+
+def _text_of(node: ast.expr | None) -> str:
+    return ast.unparse(node) if node is not None else ""
+
+
+def _fields(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr | None]]:
+    """Name and value of each field that the constructor takes."""
+    for statement in node.body:
+        match statement:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=value):
+                if "ClassVar" not in ast.unparse(kind) and _option(value, "init") != "False":
+                    yield name, value
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as value):
+                if _dotted(value.func) in {"attr.ib", "attr.attrib"}:
+                    yield name, value
+
+
+def _is_required(value: ast.expr | None) -> bool:
+    """Whether a field has to be given: it has neither a value nor an option that makes one."""
+    if isinstance(value, ast.Call) and (_dotted(value.func) or "").endswith(("ib", "field")):
+        return not any(_option(value, name) for name in ("default", "factory", "default_factory"))
+    return value is None
+
+
+def _option(value: ast.expr | None, name: str) -> str:
+    """The code of an option that a field is described with; empty where it is not."""
+    keywords = value.keywords if isinstance(value, ast.Call) else []
+    return next((ast.unparse(k.value) for k in keywords if k.arg == name), "")
+
+
 def _class(node: ast.ClassDef) -> Def:
     init = next(
         (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None
@@ -284,7 +357,7 @@ def _class(node: ast.ClassDef) -> Def:
         deprecated=deprecated,
         advice=advice or (ast.get_docstring(node) or "" if deprecated else ""),
         passthrough=passthrough,
-        init=_signature(init) if init else None,
+        init=_signature(init) if init else _made(node),
         methods=tuple(_methods(node)),
         attributes=frozenset(_attributes(node)),
         read_only=frozenset(_read_only(node)),

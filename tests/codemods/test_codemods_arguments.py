@@ -228,6 +228,24 @@ def test_positional_arguments_that_went_are_dropped(newest: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize("version", ["2.5.1", "2.11.0"])
+def test_a_file_of_lineage_is_known_by_its_url(
+    version: str, targets: dict[str, dict[str, str]]
+) -> None:
+    """attrs makes the constructor of the target's class out of its fields."""
+    before = (
+        "from airflow.lineage.datasets import File\n\n"
+        "one, other = File('/a'), File(name='/b')\nlast = File(data={'name': '/c'})\n"
+    )
+    migration = migrate_source(before, pins=targets[version])
+    assert migration.text == (
+        "from airflow.lineage.entities import File\n\n"
+        "one, other = File('/a'), File(url='/b')\nlast = File(data={'name': '/c'})\n"
+    )
+    said = [note.message for note in migration.notes]
+    assert said == ["File needs url on the target", "File does not take data on the target"]
+
+
+@pytest.mark.parametrize("version", ["2.5.1", "2.11.0"])
 def test_a_sub_dag_has_no_executor(version: str, targets: dict[str, dict[str, str]]) -> None:
     before = (
         "from airflow.executors.local_executor import LocalExecutor\n"

@@ -370,6 +370,34 @@ def test_the_miner_sees_what_a_class_gives_to_its_base() -> None:
 
 
 @pytest.mark.parametrize(
+    ("maker", "names"),
+    [
+        ("attr.s(auto_attribs=True)", "url! kind tags"),
+        ("attrs.define(kw_only=True)", "* url! kind tags"),
+        ("dataclass", "url! kind tags"),
+        ("total_ordering", ""),
+    ],
+)
+def test_the_miner_sees_the_fields_that_a_constructor_is_made_of(maker: str, names: str) -> None:
+    from tools.mine_wheels import _read_module
+
+    text = (
+        f"@{maker}\n"
+        "class File:\n"
+        "    template_fields: ClassVar = ('url',)\n"
+        "    url: str = attr.ib()\n"
+        "    kind: str | None = None\n"
+        "    tags = attr.ib(factory=list)\n"
+        "    seen: bool = field(default=False, init=False)\n"
+    )
+    (module,) = _read_module("airflow.entities", CORE, text, package=False)
+    init = module.defs["File"].init
+    params = init.params if init is not None else ()
+    named = ["*"] if params and not params[0].positional else []
+    assert [*named, *(p.name + "!" * p.required for p in params)] == names.split()
+
+
+@pytest.mark.parametrize(
     ("test", "warned"), [("old", ("old",)), ("not old", ()), ("old is None", ())]
 )
 def test_the_miner_sees_what_a_warning_is_about(test: str, warned: tuple[str, ...]) -> None:

@@ -25,11 +25,12 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         for keyword in made.node.keywords:
             if keyword.arg == "default_view" and target.has("apache-airflow>=2.3"):
                 yield from _replaced(keyword.value, _VIEWS)
-            elif keyword.arg == "access_control":
-                value = source.value_of(keyword.value, ast.Dict)
-                for node in ast.walk(value) if value is not None else ():
-                    if isinstance(node, ast.Constant):
-                        yield from _replaced(node, _PERMISSIONS)
+    # Nothing else is called so: it need not be seen how they get to the DAG.
+    if source.bindings and any(old in source.text for old in _PERMISSIONS):
+        inside = {id(v) for text in source.every(ast.JoinedStr) for v in text.values}
+        for node in source.every(ast.Constant):
+            if id(node) not in inside:
+                yield from _replaced(node, _PERMISSIONS)
 
 
 def _replaced(node: ast.expr, names: dict[str, str]) -> Iterator[Change]:
@@ -49,13 +50,15 @@ RULE = Rule(
             before=lines(
                 "from airflow import DAG",
                 "",
-                "ACCESS = {'ops': {'can_dag_read', 'can_dag_edit'}}",
+                "READ = {'can_dag_read'}",
+                "ACCESS = {'ops': {'can_dag_read', 'can_dag_edit'}, 'viewers': READ}",
                 "DAG('d', schedule=None, default_view='tree', access_control=ACCESS)",
             ),
             after=lines(
                 "from airflow import DAG",
                 "",
-                'ACCESS = {\'ops\': {"can_read", "can_edit"}}',
+                'READ = {"can_read"}',
+                "ACCESS = {'ops': {\"can_read\", \"can_edit\"}, 'viewers': READ}",
                 "DAG('d', schedule=None, default_view=\"grid\", access_control=ACCESS)",
             ),
         ),
@@ -64,6 +67,7 @@ RULE = Rule(
         lines("from airflow import DAG", "", "DAG('d', schedule=None, default_view='graph')"),
         lines("# airflow", "from mylib import DAG", "", "DAG('d', default_view='tree')"),
         lines("from airflow import DAG", "", "VIEW = 'tree'", "DAG('d', schedule=None)"),
+        lines("from airflow import DAG", "", "DAG('d', schedule=None, tags=[f'{1}can_dag_read'])"),
     ),
     find=_find,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codemods.source import Source
@@ -42,6 +42,14 @@ WRAPPERS: Mapping[str, Wrapper] = {
 def text_of(value: ast.expr) -> str | None:
     """The text of a string constant."""
     return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+
+
+def whole_texts(source: Source) -> Iterator[ast.Constant]:
+    """Every string constant that is no piece of an f-string."""
+    pieces = {id(v) for text in source.every(ast.JoinedStr) for v in text.values}
+    for node in source.every(ast.Constant):
+        if isinstance(node.value, str) and id(node) not in pieces:
+            yield node
 
 
 def quoted(text: str) -> str:

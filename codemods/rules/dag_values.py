@@ -11,7 +11,7 @@ from codemods.rules._dag import dags
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import quoted, text_of
+from codemods.values import known, quoted, text_of, whole_texts
 
 ID = "dag-values"
 # Source: airflow/models/dag.py of 2.3.0 (the tree view became the grid) and of 2.0.0
@@ -24,18 +24,16 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     for made in dags(source, target):
         for keyword in made.node.keywords:
             if keyword.arg == "default_view" and target.has("apache-airflow>=2.3"):
-                yield from _replaced(keyword.value, _VIEWS)
+                view = text_of(known(keyword.value, source))
+                yield from _replaced(keyword.value, view, _VIEWS)
     # Nothing else is called so: it need not be seen how they get to the DAG.
     if source.bindings and any(old in source.text for old in _PERMISSIONS):
-        inside = {id(v) for text in source.every(ast.JoinedStr) for v in text.values}
-        for node in source.every(ast.Constant):
-            if id(node) not in inside:
-                yield from _replaced(node, _PERMISSIONS)
+        for text in whole_texts(source):
+            yield from _replaced(text, text.value, _PERMISSIONS)
 
 
-def _replaced(node: ast.expr, names: dict[str, str]) -> Iterator[Change]:
-    old = text_of(node)
-    if old in names:
+def _replaced(node: ast.expr, old: object, names: dict[str, str]) -> Iterator[Change]:
+    if isinstance(old, str) and old in names:
         message = f"{old} is {names[old]} on the target"
         yield Step.replace(node, quoted(names[old]), rule=ID, message=message)
 

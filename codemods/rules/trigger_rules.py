@@ -11,11 +11,13 @@ from codemods.rules._age import of_2
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
+from codemods.values import known, quoted, text_of, whole_texts
 
 ID = "trigger-rules"
 _CLASS = "airflow.utils.trigger_rule.TriggerRule"
 # Source: airflow/models/baseoperator.py of 2.2.2 and 2.11.0 (BaseOperator.__init__ warns).
 _VALUES = {"dummy": "always", "none_failed_or_skipped": "none_failed_min_one_success"}
+_TELLING = "none_failed_or_skipped"  # nothing else is called so, wherever it stands
 
 # Source: operators/latest_only_operator.py of 1.10.15 and latest_only.py of 2.0.2 and 2.11.0.
 _LATEST = ".LatestOnlyOperator"
@@ -33,6 +35,17 @@ def _values(source: Source) -> Iterator[ast.expr]:
     for place, value in source.items_set:
         if isinstance(place.slice, ast.Constant) and place.slice.value == "trigger_rule":
             yield value
+
+
+def _named(source: Source) -> Iterator[tuple[ast.expr, str]]:
+    """The expressions that are the old name of a trigger rule, and that name."""
+    for value in _values(source):
+        for part in (value.body, value.orelse) if isinstance(value, ast.IfExp) else (value,):
+            name = text_of(known(part, source))
+            if name in _VALUES and name != _TELLING:
+                yield part, name
+    if _TELLING in source.text:
+        yield from ((text, _TELLING) for text in whole_texts(source) if text.value == _TELLING)
 
 
 def _past_latest_only(source: Source) -> Iterator[Note]:
@@ -55,10 +68,11 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         yield from _past_latest_only(source)
     if not target.has("apache-airflow>=2.2") or not any(b.airflow for b in source.bindings):
         return
-    for value in _values(source):
-        if isinstance(value, ast.Constant) and value.value in _VALUES:
-            code, new = source.segment(value), _VALUES[str(value.value)]
-            yield _step(value, str(value.value), new, code.replace(str(value.value), new))
+    for value, old in _named(source):
+        new = _VALUES[old]
+        constant = isinstance(value, ast.Constant)
+        code = source.segment(value).replace(old, new) if constant else quoted(new)
+        yield _step(value, old, new, code)
     for binding in source.bindings:
         for use in binding.uses:
             name = use.path.rpartition(".")[2]
@@ -105,22 +119,28 @@ RULE = Rule(
                 "from airflow.operators.bash import BashOperator",
                 "from airflow.utils.trigger_rule import TriggerRule",
                 "",
+                "ANY, SOME = {'dummy'}, {'x': 'none_failed_or_skipped'}",
+                "RUN = 'dummy'",
                 "BashOperator(task_id='a', bash_command='true', trigger_rule='dummy')",
+                "BashOperator(task_id='b', bash_command='true', trigger_rule=RUN)",
                 "BashOperator(",
-                "    task_id='b',",
+                "    task_id='c',",
                 "    bash_command='true',",
-                "    trigger_rule=TriggerRule.NONE_FAILED_OR_SKIPPED,",
+                "    trigger_rule=TriggerRule.NONE_FAILED_OR_SKIPPED if x else 'dummy',",
                 ")",
             ),
             after=lines(
                 "from airflow.operators.bash import BashOperator",
                 "from airflow.utils.trigger_rule import TriggerRule",
                 "",
+                "ANY, SOME = {'dummy'}, {'x': 'none_failed_min_one_success'}",
+                "RUN = 'dummy'",
                 "BashOperator(task_id='a', bash_command='true', trigger_rule='always')",
+                "BashOperator(task_id='b', bash_command='true', trigger_rule=\"always\")",
                 "BashOperator(",
-                "    task_id='b',",
+                "    task_id='c',",
                 "    bash_command='true',",
-                "    trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,",
+                "    trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS if x else 'always',",
                 ")",
             ),
         ),

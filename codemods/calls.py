@@ -6,10 +6,12 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeGuard
 
 from codemods.base import OwnClass
 from codemods.constructors import baseline
 from codemods.heritage import heritage, own_at
+from codemods.loops import looped
 from codemods.scopes import Use
 from codemods.source import Source
 from codemods.values import known
@@ -312,29 +314,35 @@ def _makers(source: Source) -> Iterator[Construction]:
 
 
 def _by_other_names(source: Source) -> Iterator[Construction]:
-    """``make = BashOperator`` and ``MAKERS = {"bash": BashOperator}``, called by those names, and
-    ``make = A if x else B`` where both take the same."""
+    """Calls of what stands for classes: ``make = BashOperator``, ``MAKERS["bash"]``, the name of a
+    loop over classes, ``A if x else B``, where all of them take the same."""
     for call in source.plain_calls:
-        value: ast.expr | None = None
-        if isinstance(call.func, ast.Name):
-            values = source.assigned.get(call.func.id, [])
-            value = values[0] if len(values) == 1 else None
-        elif isinstance(call.func, ast.Subscript) and isinstance(call.func.slice, ast.Constant):
-            table = source.value_of(call.func.value, ast.Dict)
-            if isinstance(table, ast.Dict):
-                value = next(
-                    (
-                        v
-                        for k, v in zip(table.keys, table.values, strict=True)
-                        if isinstance(k, ast.Constant) and k.value == call.func.slice.value
-                    ),
-                    None,
-                )
-        either = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
-        paths = [source.path_of(one) or "" if one is not None else "" for one in either]
+        if source.use_of(call.func) is not None:
+            continue
+        paths = [source.path_of(one) or "" for one in _classes(source, call.func)]
         taken = {s.accepts if (s := baseline().signature(path)) else path for path in paths}
         if all(path.startswith("airflow.") for path in paths) and len(taken) == 1:
             yield Construction(node=call, path=paths[0], use=None)
+
+
+def _classes(source: Source, func: ast.expr) -> Iterator[ast.expr]:
+    """The expressions of which what is called is one."""
+    match func:
+        case ast.Name(id=name):
+            values = source.assigned.get(name) or looped(source, name)
+            if len(values) == 1 or name not in source.assigned:
+                for value in values:
+                    yield from _classes(source, value) if isinstance(value, ast.IfExp) else [value]
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from (body, orelse)
+        case ast.Subscript(value=of, slice=ast.Constant(value=key)):
+            table = source.value_of(of, ast.Dict)
+            pairs = zip(table.keys, table.values, strict=True) if _is_dict(table) else ()
+            yield from (v for k, v in pairs if isinstance(k, ast.Constant) and k.value == key)
+
+
+def _is_dict(node: ast.expr | None) -> TypeGuard[ast.Dict]:
+    return isinstance(node, ast.Dict)
 
 
 def _from_other_files(source: Source) -> Iterator[Construction]:

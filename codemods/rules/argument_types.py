@@ -10,6 +10,7 @@ from codemods.calls import constructions
 from codemods.changes import Change, Step
 from codemods.constructors import baseline
 from codemods.core_classes import DAG, TASK
+from codemods.loops import looped
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
@@ -117,11 +118,10 @@ def _parts(value: ast.expr) -> list[ast.expr]:
 
 
 def _each(source: Source, value: ast.expr) -> Iterator[ast.expr]:
-    """The value, or those of the list in sight whose items its name stands for in a loop."""
-    for loop in source.every(ast.For) if isinstance(value, ast.Name) else ():
-        if ast.unparse(loop.target) == ast.unparse(value):
-            yield from getattr(known(loop.iter, source), "elts", ())
+    """The value, and those that its name stands for in loops."""
     yield value
+    if isinstance(value, ast.Name):
+        yield from looped(source, value.id)
 
 
 def _not_json(source: Source, value: ast.expr) -> Iterator[Note]:

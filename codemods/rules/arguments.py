@@ -134,7 +134,8 @@ def _said_of(
             "do not give it",
             fix=f"Pass {addition.keys[-1]}=... to {addition.keys[0].lstrip('@')}",
         )
-    lacking = missing(target, source, resolution, made.node, mapped) if made.use else []
+    whole = made.use is not None and not made.first  # partial gives the rest later
+    lacking = missing(target, source, resolution, made.node, mapped) if whole else []
     of_old = made.path.startswith("airflow.providers.") or baseline().signature(made.path)
     if lacking and of_old:
         yield Note.at(

@@ -10,10 +10,10 @@ from codemods.base import Example, Note, Rule
 from codemods.calls import Construction, constructions, items_of
 from codemods.changes import AddImport, Change, EditCall, EditDict, NewImport, Replace, Step
 from codemods.rules._text import lines
-from codemods.rules.unpacked_arguments import filled_in, only_theirs, unpacked
 from codemods.source import Source
 from codemods.stand_ins import StandIn, class_code, stand_in
 from codemods.target import Target
+from codemods.unpacking import filled_in, only_theirs, unpacked
 from codemods.values import joined, known, pieces_of, split_pieces, text_of
 
 ID = "docker-arguments"
@@ -50,10 +50,10 @@ def _changes(source: Source, target: Target, made: list[Construction]) -> Iterat
             elif keyword.arg == "volumes" and volumes:
                 yield from _volumes(source, construction, keyword)
     near = next((c for c in made if c.use is not None), None)
-    for node, calls, names in unpacked(source).values():
+    for node, calls, way in unpacked(source):
         if not all(_docker(target, c) for c in calls):
             continue
-        ours = only_theirs(source, node, calls, names)
+        ours = only_theirs(source, node, way)
         for place, name, value in items_of(node):
             if name == "auto_remove" and remove:
                 yield from _auto_remove(source, value)

@@ -11,9 +11,9 @@ from codemods.calls import Construction, constructions, items_of, leaves_out
 from codemods.changes import Change, EditCall, Operation, Replace, Step
 from codemods.constructors import baseline
 from codemods.rules._text import lines
-from codemods.rules.unpacked_arguments import unpacked
 from codemods.source import Source
 from codemods.target import Target
+from codemods.unpacking import unpacked
 from codemods.values import known, quoted, text_of
 
 ID = "kubernetes-arguments"
@@ -89,7 +89,7 @@ def _in_dicts(source: Source, target: Target) -> Iterator[Change]:
     }
     items = [
         (node, *item)
-        for node, calls, _ in unpacked(source).values()
+        for node, calls, _ in unpacked(source)
         if any(id(made.node) in reached for made in calls)
         for item in items_of(node)
     ]

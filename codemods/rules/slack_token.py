@@ -11,10 +11,10 @@ from codemods.calls import Construction, constructions, items_of
 from codemods.changes import Change, EditCall, Step
 from codemods.constructors import baseline
 from codemods.rules._text import lines
-from codemods.rules.unpacked_arguments import unpacked
 from codemods.source import Source
 from codemods.stand_ins import StandIn, class_code, stand_in
 from codemods.target import Target
+from codemods.unpacking import unpacked
 from codemods.values import returned
 
 ID = "slack-token"
@@ -77,7 +77,7 @@ def _asked(source: Source, target: Target) -> Iterator[_Asked]:
             yield _Asked(made=made, argument=argument, value=args[at], at=at)
         elif argument in source.default_arguments[0] and not (_is_hook(made.path) or connections):
             yield _Asked(made=made, argument=argument, value=None)
-    for holder, calls, _ in unpacked(source).values():
+    for holder, calls, _ in unpacked(source):
         given = {name: value for _, name, value in items_of(holder)}
         for made in calls:
             if (argument := _argument(target, made)) in given:

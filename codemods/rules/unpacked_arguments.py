@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from codemods.argument_map import is_elsewhere, map_arguments
 from codemods.base import Example, Note, OwnDict, Rule, best_fit
-from codemods.calls import (
-    Construction,
-    Filling,
-    Holder,
-    Item,
-    constructions,
-    fillings,
-    items_of,
-    key_of,
-)
+from codemods.calls import Construction, Holder, Item, constructions, items_of
 from codemods.changes import Change, DropStatement, EditCall, EditDict, Operation, Replace, Step
 from codemods.constructors import DROP
 from codemods.defaults import copied
@@ -26,7 +16,8 @@ from codemods.rules._text import lines
 from codemods.settling import settle
 from codemods.source import Source
 from codemods.target import Target
-from codemods.values import known, quoted, returned
+from codemods.unpacking import filled, holders, only_theirs, unpacked
+from codemods.values import known, quoted
 
 ID = "unpacked-arguments"
 _FILLED = frozenset({"auto_remove", "volumes"})
@@ -40,60 +31,6 @@ _SUCCEEDED = {
         "resources are those of every task",
     ),
 }
-
-
-def _holders(
-    source: Source, value: ast.expr, by: frozenset[str] = frozenset()
-) -> Iterator[tuple[Holder, frozenset[str]]]:
-    """The dict displays and calls of ``dict`` that a value stands for, and the names that lead
-    there: variables, functions that return one, and what a display unpacks."""
-    shown = known(value, source)
-    if shown is not value and isinstance(value, ast.Name):
-        by |= {value.id}
-    if isinstance(shown, ast.Dict):
-        yield shown, by
-        for key, part in zip(shown.keys, shown.values, strict=True):
-            if key is None:
-                yield from _holders(source, part, by)
-    elif (original := copied(shown)) is not None:
-        yield from _holders(source, original, by)
-    elif isinstance(shown, ast.Call) and isinstance(shown.func, ast.Name):
-        name = shown.func.id
-        if name == "dict":
-            yield shown, by
-            for part in (*shown.args, *(k.value for k in shown.keywords if k.arg is None)):
-                yield from _holders(source, part, by)
-        elif name not in by and (given := returned(source, name)) is not None:
-            yield from _holders(source, given, by | {name})
-
-
-def unpacked(source: Source) -> dict[int, tuple[Holder, list[Construction], set[str]]]:
-    """The dicts that calls take their arguments out of, with those calls and how they get there."""
-    found: dict[int, tuple[Holder, list[Construction], set[str]]] = {}
-    for made in constructions(source):
-        for keyword in made.node.keywords:
-            if keyword.arg is None and made.path.startswith("airflow."):
-                for node, by in _holders(source, keyword.value):
-                    _, calls, names = found.setdefault(id(node), (node, [], set()))
-                    calls.append(made)
-                    names |= by
-    return found
-
-
-def only_theirs(source: Source, node: Holder, calls: list[Construction], names: set[str]) -> bool:
-    """Whether nothing but these calls uses the dict, and what puts more into it."""
-    nodes = source.nodes
-    loads = (n for n in source.every(ast.Name) if isinstance(n.ctx, ast.Load))
-    uses = sum(n.id in names for n in loads)
-    filled = [f for name in names for f in fillings(nodes, name)]
-    put = {id(place) for f in filled for place, _, _ in f.items}
-    keys = [k for name in names for n in nodes if (k := key_of(n, name)) is not None]
-    read = {text for place, text in keys if id(place) not in put}
-    held = {name for _, name, _ in items_of(node)}
-    kept = [v for name in names for v in source.assigned.get(name, ())]
-    copies = sum(copied(value) is not None for value in kept)
-    alone = uses - len(filled) - copies <= len(calls) and not read & held
-    return alone and all(id(k.holder) != id(node) for k in source.default_keys)
 
 
 def _outcome(source: Source, target: Target, made: Construction, key: str, value: ast.expr) -> str:
@@ -209,7 +146,7 @@ def _out_of_sight(source: Source, target: Target) -> Iterator[Change]:
                 if isinstance(n, ast.FunctionDef | ast.Lambda) and n.args.kwarg is not None
             }  # those are looked for where the function is called
             unknown = name in handed or name in source.unbound
-            if not unknown and not any(_holders(source, value)):
+            if not unknown and not any(holders(source, value)):
                 yield Note.at(
                     value,
                     rule=ID,
@@ -217,62 +154,6 @@ def _out_of_sight(source: Source, target: Target) -> Iterator[Change]:
                     "concurrency warn on the target",
                     fix="Say schedule and max_active_tasks where it is made",
                 )
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Filled:
-    """A dict that a function, or the module, fills step by step and gives to calls by ``**``."""
-
-    scope: ast.Module | ast.FunctionDef
-    name: str
-    calls: list[Construction]
-
-    @property
-    def fillings(self) -> list[Filling]:
-        return list(fillings(ast.walk(self.scope), self.name))
-
-    @property
-    def read(self) -> frozenset[str]:
-        """The keys that are asked for."""
-        put = {id(place) for f in self.fillings for place, _, _ in f.items}
-        keys = [k for n in ast.walk(self.scope) if (k := key_of(n, self.name)) is not None]
-        return frozenset(text for place, text in keys if id(place) not in put)
-
-    @property
-    def shared(self) -> bool:
-        """Whether something else may see the dict."""
-        nodes = list(ast.walk(self.scope))
-        named = [n for n in nodes if isinstance(n, ast.Name) and n.id == self.name]
-        keyed = {id(n) for n in nodes if key_of(n, self.name) is not None}
-        updated = {id(f.statement) for f in self.fillings if f.holder is not None}
-        loads = sum(isinstance(n.ctx, ast.Load) for n in named)
-        return loads > len(keyed) + len(updated) + len(self.calls)
-
-
-def _filled(source: Source) -> Iterator[_Filled]:
-    given = [
-        (made, keyword.value.id)
-        for made in constructions(source)
-        if made.path.startswith("airflow.")
-        for keyword in made.node.keywords
-        if keyword.arg is None and isinstance(keyword.value, ast.Name)
-    ]
-    within: dict[int, ast.Module | ast.FunctionDef] = {}  # a call → the function around it
-    for node in source.nodes if given else ():
-        if isinstance(node, ast.Module | ast.FunctionDef):
-            within |= {id(n): node for n in ast.walk(node) if isinstance(n, ast.Call)}
-    found: dict[tuple[int, str], _Filled] = {}
-    for made, name in given:
-        scope = within[id(made.node)]
-        new = _Filled(scope=scope, name=name, calls=[])
-        found.setdefault((id(scope), name), new).calls.append(made)
-    yield from found.values()
-
-
-def filled_in(source: Source) -> Iterator[tuple[list[Construction], Item]]:
-    """What is put into a dict that calls are given by ``**``, and those calls."""
-    for filled in _filled(source):
-        yield from ((filled.calls, item) for filling in filled.fillings for item in filling.items)
 
 
 def _alone(scope: ast.AST, statement: ast.stmt) -> bool:
@@ -287,26 +168,26 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _out_of_sight(source, target)
     yield from _from_elsewhere(source, target)
     kept: set[str] = set()  # what a dict of these names holds keeps its names
-    for node, calls, names in unpacked(source).values():
-        only = only_theirs(source, node, calls, names)
-        kept |= set() if only else names
+    for node, calls, way in unpacked(source):
+        only = only_theirs(source, node, way)
+        kept |= set() if only else way.names
         items = [item for item in items_of(node) if not _seen_to(target, calls, item[1])]
         rename, drop, notes = _settled(source, target, calls, items, only)
         yield from notes
         if rename or drop:
             yield _step(node.lineno, rename, drop, _edit(node, rename, frozenset(drop)))
-    for filled in _filled(source):
-        for filling in filled.fillings:
-            read = any(name in filled.read for _, name, _ in filling.items)
-            only = not read and not filled.shared and filled.name not in kept
-            items = [i for i in filling.items if not _seen_to(target, filled.calls, i[1], _FILLED)]
-            rename, drop, notes = _settled(source, target, filled.calls, items, only)
+    for one in filled(source):
+        for filling in one.fillings:
+            read = any(name in one.read for _, name, _ in filling.items)
+            only = not read and not one.shared and one.name not in kept
+            items = [i for i in filling.items if not _seen_to(target, one.calls, i[1], _FILLED)]
+            rename, drop, notes = _settled(source, target, one.calls, items, only)
             yield from notes
             if not (rename or drop):
                 continue
             place = items[0][0]
             operation: Operation
-            if len(drop) == len(items) and not _alone(filled.scope, filling.statement):
+            if len(drop) == len(items) and not _alone(one.scope, filling.statement):
                 operation = DropStatement(node=filling.statement)
             elif filling.holder is not None:
                 operation = _edit(filling.holder, rename, frozenset(drop))
@@ -330,6 +211,7 @@ def _settled(
     rename: dict[str, str] = {}
     drop: set[str] = set()
     notes: list[Note] = []
+    given = {name: value for _, name, value in items}
     for place, name, value in items:
         outcomes = {_outcome(source, target, made, name, value) for made in calls}
         new = sorted(outcomes - {name})
@@ -347,9 +229,33 @@ def _settled(
             )
         elif new[0] == DROP:
             drop.add(name)
-        else:
+        elif (other := given.get(new[0])) is None:
             rename[name] = new[0]
+            given[new[0]] = value
+        else:
+            drop.add(name)
+            if ast.dump(other) != ast.dump(value):
+                cls = target.resolve(calls[0].path).path.rpartition(".")[2]
+                notes.append(_two(source, cls, place, name, new[0], other, value))
     return rename, drop, notes
+
+
+def _two(
+    source: Source,
+    cls: str,
+    place: ast.expr | ast.keyword,
+    name: str,
+    new: str,
+    other: ast.expr,
+    value: ast.expr,
+) -> Note:
+    """A class has one argument on the target where it had two."""
+    return Note.at(
+        place,
+        rule=ID,
+        message=f"{cls} has one {new} on the target, where {name} was another",
+        fix=f"See that {new}={source.segment(other)} may do what {source.segment(value)} did",
+    )
 
 
 def _step(line: int, rename: dict[str, str], drop: set[str], operation: Operation) -> Step:

@@ -227,6 +227,76 @@ def test_positional_arguments_that_went_are_dropped(newest: dict[str, str]) -> N
     assert migrate_source(before, pins=newest).text == after
 
 
+_SQL = "airflow.operators.postgres_operator import PostgresOperator"
+_PYTHON = "airflow.operators.python_operator import BranchPythonOperator, PythonOperator"
+
+
+@pytest.mark.parametrize(
+    ("table", "unpacked"),
+    [
+        ("class Conf:\n    pg = {'postgres_conn_id': 'a'}\n", "Conf.pg"),
+        ("C = {'a': {'postgres_conn_id': 'a'}, 'b': {}}\nprint(C['b'])\n", "C['a']"),
+        ("C = {'a': dict(postgres_conn_id='a')}\n", "C.get('a', {})"),
+        ("one = {'postgres_conn_id': 'a'}\n", "(one or {})"),
+        ("one = {'postgres_conn_id': 'a'}\n", "(one if DEBUG else {})"),
+        ("if DEBUG:\n    one = {'postgres_conn_id': 'a'}\nelse:\n    one = {}\n", "one"),
+        ("for one in [{'postgres_conn_id': 'a'}]:\n    pass\n", "one"),
+        ("for _, one in {'k': {'postgres_conn_id': 'a'}}.items():\n    pass\n", "one"),
+        ("one = {'postgres_conn_id': 'a'}\nmore = {**one}\nlast = more.copy()\n", "last"),
+    ],
+)
+def test_arguments_are_found_where_they_stand(
+    table: str, unpacked: str, newest: dict[str, str]
+) -> None:
+    source = (
+        f"from {_SQL}\n\n{table}PostgresOperator(task_id='t', sql='drop table t', **{unpacked})\n"
+    )
+    migration = migrate_source(source, pins=newest)
+    new = source.replace("postgres_conn_id", "conn_id").replace("PostgresOp", "SQLExecuteQueryOp")
+    assert (migration.text or "").splitlines()[1:] == new.splitlines()[1:]
+    assert migration.notes == ()
+
+
+def test_what_else_asks_for_an_argument_keeps_it(newest: dict[str, str]) -> None:
+    source = (
+        f"from {_SQL}\n\nC = {{'a': {{'postgres_conn_id': 'a'}}}}\n"
+        "print(C['a']['postgres_conn_id'])\n"
+        "PostgresOperator(task_id='t', sql='drop table t', **C['a'])\n"
+    )
+    migration = migrate_source(source, pins=newest)
+    assert "C = {'a': {'postgres_conn_id': 'a'}}" in (migration.text or "")
+    assert [note.fix for note in migration.notes] == ["it is conn_id now"]
+
+
+def test_two_arguments_of_a_dict_that_are_one_on_the_target(newest: dict[str, str]) -> None:
+    source = (
+        "from airflow.contrib.operators.gcs_to_bq import GoogleCloudStorageToBigQueryOperator\n\n"
+        "ids = {'bigquery_conn_id': 'a', 'google_cloud_storage_conn_id': 'b'}\n"
+        "GoogleCloudStorageToBigQueryOperator(task_id='t', bucket='b', source_objects=['o'],\n"
+        "    destination_project_dataset_table='d.t', **ids)\n"
+    )
+    migration = migrate_source(source, pins=newest)
+    assert "ids = {'gcp_conn_id': 'a'}" in (migration.text or "")
+    assert [note.line for note in migration.notes] == [3]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "for cls in (PythonOperator,):\n    cls(task_id='t', python_callable=f{})",
+        "for n, cls in [('a', PythonOperator)]:\n    cls(task_id=n, python_callable=f{})",
+        "[cls(task_id='t', python_callable=f{}) for cls in [PythonOperator]]",
+        "(PythonOperator if DEBUG else BranchPythonOperator)(task_id='t', python_callable=f{})",
+        "make = partial(PythonOperator, dag=dag{})",
+    ],
+)
+def test_classes_are_found_where_they_stand(code: str, newest: dict[str, str]) -> None:
+    source = f"from functools import partial\nfrom {_PYTHON}\n\n{code}\n"
+    migration = migrate_source(source.format(", provide_context=True"), pins=newest)
+    assert migration.text == source.format("").replace("python_operator", "python")
+    assert migration.notes == ()
+
+
 @pytest.mark.parametrize("version", ["2.5.1", "2.11.0"])
 def test_a_file_of_lineage_is_known_by_its_url(
     version: str, targets: dict[str, dict[str, str]]

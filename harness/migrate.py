@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -42,7 +42,8 @@ class Written:
 class Migration:
     """A whole repository, rewritten: per file the diff, the edits and what is left to do.
 
-    ``projects`` are the DAG folders of those that it holds, where they are several."""
+    ``projects`` are the DAG folders of those that it holds, where they are several, ``problems``
+    the files that could not be taken along, with why."""
 
     schema: str
     repo: str
@@ -50,6 +51,7 @@ class Migration:
     rewrites: tuple[Rewrite, ...]
     written: tuple[Written, ...] = ()
     projects: tuple[str, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 def migrate(
@@ -97,6 +99,7 @@ def migrate(
         rewrites=rewritten.rewrites,
         written=written,
         projects=tuple(one.dags for one in projects if one.dag_files) if projects[1:] else (),
+        problems=repo.problems,
     )
 
 
@@ -141,6 +144,7 @@ def _diffs(migration: Migration) -> Iterator[str | bytes]:
     That of a file in an archive is shown as a remark, which ``git apply`` passes over.
     """
     root = Path(migration.repo).resolve()
+    prefix = _prefix(root)
     shown = set()
     for entry in migration.rewrites:
         place = (root / entry.path).resolve()
@@ -148,10 +152,40 @@ def _diffs(migration: Migration) -> Iterator[str | bytes]:
         if entry.diff and path not in shown:
             shown.add(path)
             archive = _file(root, entry.path)
-            yield _shown(entry, path, "" if archive in {"", entry.path} else archive)
+            text = _shown(entry, path, "" if archive in {"", entry.path} else archive)
+            text = _from_top(text, path, entry.moved_to or path, prefix) if prefix else text
+            yield text if entry.encoding == "utf-8" else text.encode(entry.encoding, "replace")
 
 
-def _shown(entry: Rewrite, path: str, archive: str) -> str | bytes:
+def _prefix(root: Path) -> str:
+    """Where a folder lies in its git tree: "" at the top of it, and without git."""
+    try:
+        done = run([*GIT, "-C", str(root), "rev-parse", "--show-prefix"], timeout=60)
+    except OSError:
+        return ""
+    return "" if done.returncode else done.stdout.rstrip("\n")
+
+
+def _from_top(text: str, old: str, new: str, prefix: str) -> str:
+    """A diff with its paths counted from the top of the git tree. ``git apply`` counts them so
+    wherever a head names both files in git's own form, as moves and new files need it, and skips
+    what it then does not find; without such a head it counts from where it is run."""
+    if text.startswith("#"):
+        return text
+    head, at, hunks = text.partition("\n@@")
+    new_names = {
+        f"{start}{named(side + path)}": f"{start}{named(side + prefix + path)}"
+        for start, side, path in (
+            *(("--- ", "a/", old), ("+++ ", "b/", new)),
+            *(("rename from ", "", old), ("rename to ", "", new)),
+        )
+    }
+    rows = [new_names.get(row, row) for row in head.split("\n") if not row.startswith("diff ")]
+    names = f"{named('a/' + prefix + old)} {named('b/' + prefix + new)}"
+    return "\n".join([f"diff --git {names}", *rows]) + at + hunks
+
+
+def _shown(entry: Rewrite, path: str, archive: str) -> str:
     names = {named(f"{side}/{entry.path}"): named(f"{side}/{path}") for side in "ab"}
     heads = rf"^(--- |\+\+\+ )({'|'.join(map(re.escape, names))})$"
     text = re.sub(heads, lambda m: m[1] + names[m[2]], entry.diff, count=2, flags=re.M)
@@ -159,7 +193,7 @@ def _shown(entry: Rewrite, path: str, archive: str) -> str | bytes:
     if archive:
         text = f"{archive}: --write and --output make it anew, a diff cannot\n{text}"
         text = "\n".join(f"# {line}" for line in text.split("\n"))
-    return text if entry.encoding == "utf-8" else text.encode(entry.encoding, errors="replace")
+    return text
 
 
 def remarks(migration: Migration) -> Iterator[str]:
@@ -178,6 +212,8 @@ def _remarks(migration: Migration) -> Iterator[str]:
             yield f"    {fix}"
         if entry.error:
             yield f"{entry.path}: left as it is: {entry.error}"
+    for path, why in sorted(migration.problems.items()):
+        yield f"{path}: {why}"
     for written in migration.written:
         if written.error:
             yield f"{written.path}: could not be written: {written.error}"

@@ -55,7 +55,10 @@ SKIPPED_FOLDERS = frozenset(
         "node_modules",
     }
 )
-"""Never copied into a runtime. Virtual environments are known by their ``pyvenv.cfg`` instead."""
+"""Never copied into a runtime. Virtual environments are known by their ``pyvenv.cfg`` instead, and
+those that have none, as old ones do, by where they put packages."""
+
+_INSTALLED = re.compile(r"(?:^|/)(?:lib(?:64)?/python\d[\d.]*|Lib)/site-packages$")
 
 MAX_FILES = 100_000
 """Links that point at each other can unfold without end; more files than this is a mistake."""
@@ -354,6 +357,8 @@ def _walk(root: Path, problems: dict[str, str]) -> Iterator[str]:
         for entry in entries:
             name = prefix + entry.name
             if entry.name in SKIPPED_FOLDERS or entry.name.endswith((".pyc", ".pyo")):
+                continue
+            if _INSTALLED.search(name):
                 continue
             seen += 1
             if seen > MAX_FILES:

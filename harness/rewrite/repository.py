@@ -45,6 +45,7 @@ from harness.requirements.rewrite import (
     rewrite_requirements,
 )
 from harness.requirements.sources import disk_tree, gather
+from harness.rewrite.generated import generated
 from harness.rewrite.plugins import lay_out, read_plugins
 from harness.rewrite.projects import projects
 from harness.rewrite.providers import imports, needed
@@ -172,16 +173,20 @@ def _rewrite_requirements(
 def _with_unasked(
     rewritten: Rewritten, config: Config, target: Target, constraints: Constraints
 ) -> Rewritten:
-    """With a note on each module that the code imports and nothing brings, and on the files that
-    ask for Airflow 1.10."""
+    """With a note on each module that the code imports and nothing brings, on the files that ask
+    for Airflow 1.10, and on those that something else makes Python of."""
     repo = rewritten.repo
     path = _requirements_of(repo)
     files, _ = gather(requirements_text(repo), disk_tree(repo, path=path))
     required = {line.name for f in files if not f.constraints for line in f.lines} - {""}
     sources = {job.name: job.data for job in _imported(repo, config)}
     found: dict[str, list[RewriteNote]] = {}
-    told = projects(repo, target, constraints.pins)
-    for name, note in (*unasked(repo, sources, required, target), *told):
+    told = (
+        *unasked(repo, sources, required, target),
+        *projects(repo, target, constraints.pins),
+        *generated(repo, target_pins(target, constraints)),
+    )
+    for name, note in told:
         found.setdefault(name, []).append(note)
     entries = []
     for entry in rewritten.rewrites:

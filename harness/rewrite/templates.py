@@ -49,7 +49,8 @@ SHELL = frozenset({".bash", ".ksh", ".sh"})
 LARGEST = 1 << 20  # beyond this it is data
 
 # A name with such an ending in a string of a source, whatever is put in its front at run time.
-_NAMED = re.compile(r"[\w./{}%()-]*\.[A-Za-z0-9]{2,10}\b")
+_RUN = re.compile(r"[\w./{}%()-]+")
+_NAMED = re.compile(r".*\.[A-Za-z0-9]{2,10}\b")
 # What an operator of one's own, or an argument of PythonOperator, takes for files of templates.
 _OWN_ENDINGS = re.compile(rb"""\btemplates?_exts?\b[^=\n]*=\s*[(\[]([^)\]]*)""")
 _ENDING = re.compile(rb"""['"](?:\.\w+)*(\.\w+)['"]""")
@@ -158,7 +159,7 @@ class _Said:
         """What looks like the name of a file, in the sources and where a template has another."""
         found: set[str] = set()
         for data in self._sources.values():
-            found |= set(_NAMED.findall(data.decode("utf-8", errors="replace")))
+            found |= named_files(data)
         for path in self._copy.files:
             place = self._copy.root / path
             if (
@@ -166,7 +167,7 @@ class _Said:
                 and place.stat().st_size <= LARGEST
             ):
                 for named in _WITHIN.findall(place.read_bytes()):
-                    found |= set(_NAMED.findall(named.decode("utf-8", errors="replace")))
+                    found |= named_files(named)
         return found
 
     @cached_property
@@ -181,6 +182,13 @@ class _Said:
 
                 found |= own_macros(tree)
         return found
+
+
+def named_files(data: bytes) -> set[str]:
+    """What looks like the name of a file. One pattern alone would try each letter of a long line
+    as the first one, which takes hours where a megabyte of data is written down."""
+    runs = _RUN.findall(data.decode("utf-8", errors="replace"))
+    return {match[0] for run in set(runs) if "." in run and (match := _NAMED.match(run))}
 
 
 def _is_named(path: str, names: set[str]) -> bool:

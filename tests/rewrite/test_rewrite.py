@@ -23,6 +23,7 @@ from harness.model import Config, Constraints
 from harness.needs.find import find_needs
 from harness.repo import copy_tree, load
 from harness.rewrite.repository import rewrite
+from harness.rewrite.templates import named_files
 from harness.rewrite.worker import Job, Settings, migrate, migrate_all
 from harness.targets import get_target, lock_pins
 
@@ -795,3 +796,9 @@ def test_what_dags_import_from_beside_them_is_looked_at_for_modules(tmp_path: Pa
     (required,) = (e for e in done.rewrites if e.path == "requirements.txt")
     assert "kubernetes==" in (required.diff or "")
     assert "pymongo" not in (required.diff or "")
+
+
+def test_a_long_line_of_data_is_looked_through_at_once() -> None:
+    """Whose pattern tried each letter as the first of a file's name, it took hours."""
+    data = b"x = '" + b"a" * 500_000 + b"'\ny = 'sql/{}_load.sql', 'b.SQL.gz'.c, '.sql' % 1.5"
+    assert named_files(data) == {"sql/{}_load.sql", "b.SQL.gz", ".sql"}

@@ -1,5 +1,6 @@
 """One repository, several Airflow projects: each as if it stood alone, whatever they share."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,39 @@ def test_the_diff_of_several_projects_holds_each_file_once(tmp_path: Path) -> No
     text = "\n".join(map(str, lines(done, "text", diff=True)))
     assert text.count("+++ b/common/tasks.py") == 1
     assert text.count("rename to a/dags/operators/load.py") == 1
+
+
+@pytest.mark.parametrize("name", ["ü b/", 'quo"te/'])
+def test_git_takes_the_diff_of_a_folder_of_its_tree(tmp_path: Path, name: str) -> None:
+    """From there and from the top: moved and new files are not passed over."""
+    root = made(tmp_path / f"tree/{name}", {**project("", "A"), "common/tasks.py": COMMON})
+    done = migrate(root, target="2.11.0", offline=True)
+    subprocess.run(["git", "init", "-q", tmp_path / "tree"], check=True)
+    text = "".join(f"{line}\n" for line in map(str, lines(done, "text", diff=True)))
+    for folder in (root, tmp_path / "tree"):
+        apply = ["git", "-C", folder, "apply", *(["-R"] if folder != root else [])]
+        subprocess.run(apply, input=text, text=True, check=True, capture_output=True)
+        assert (root / "dags/operators/load.py").exists() == (folder == root)
+        assert (root / "plugins/own.py").exists() == (folder != root)
+
+
+def test_what_is_left_out_and_what_makes_python_is_said(tmp_path: Path) -> None:
+    cell = '{"source": [\n  "from airflow.hooks.S3_hook import S3Hook\\n",\n  "x = 1"\n]}\n'
+    old = "from airflow.operators.bash_operator import BashOperator  # x\n"
+    texts = {
+        "dags/a.py": "from airflow import DAG\n",
+        "gen/dag.py.j2": "x = {{ y }}\n" + old + "from airflow.models import Variable\n",
+        "notes.ipynb": cell,
+        "env/lib/python3.7/site-packages/x.py": old,
+        "dags/far.zip": "",
+    }
+    root = made(tmp_path, texts)
+    (root / "dags/gone.py").symlink_to("nowhere")
+    said = "\n".join(remarks(migrate(root, target="2.11.0", offline=True)))
+    assert "dags/gone.py: cannot be read (symbolic link)" in said
+    assert "dags/far.zip: is not a readable zip file" in said
+    assert "gen/dag.py.j2:2: moved-import: `from airflow.operators.bash_operator" in said
+    assert "Write `from airflow.operators.bash import BashOperator`" in said
+    assert "notes.ipynb:2: moved-import" in said
+    assert "site-packages" not in said
+    assert "Variable" not in said

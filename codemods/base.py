@@ -40,6 +40,40 @@ class OwnDict:
 
 OwnDicts = Mapping[str, tuple[OwnDict, ...]]  # by name
 
+# What a function gets of the context: all that it asks for by name, or the context itself as the
+# parameter of this place or name; marked where others may call it with something else.
+BY_NAME, UNSURE = "**", "?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnFunction:
+    """A function of the repository's own that another file gives to Airflow, or calls."""
+
+    within: tuple[str, ...]  # the folders and the module that define it
+    code: str
+    roles: tuple[str, ...] = ()  # what other files let it get of the context
+    filled: tuple[str, ...] = ()  # what ``op_kwargs`` and the like give it beside that
+
+
+OwnFunctions = Mapping[str, tuple[OwnFunction, ...]]  # by name
+
+
+def roles_here(path: str, functions: OwnFunctions) -> dict[str, OwnFunction]:
+    """The functions of a file that other files give to Airflow, or hand the context."""
+    within = within_of(path) if functions else ()
+    return {
+        name: own
+        for name, found in functions.items()
+        for own in found
+        if own.roles and own.within == within
+    }
+
+
+def within_of(path: str) -> tuple[str, ...]:
+    """The folders and the module of a file."""
+    parts = tuple(part for part in path.removesuffix(".py").split("/") if part)
+    return parts[:-1] if parts[-1:] == ("__init__",) else parts
+
 
 class Placed(Protocol):
     """Something that a file of the repository defines."""

@@ -11,7 +11,16 @@ from dataclasses import dataclass, replace
 import libcst as cst
 
 from codemods import python2 as old
-from codemods.base import Edit, Migration, Note, OwnClasses, OwnDicts, PluginModules
+from codemods.base import (
+    Edit,
+    Migration,
+    Note,
+    OwnClasses,
+    OwnDicts,
+    OwnFunctions,
+    PluginModules,
+    roles_here,
+)
 from codemods.changes import AddImport, Operation, Rebind, Step
 from codemods.class_paths import MOVED, REMOVED, rewrite_class_paths
 from codemods.escapes import plain_escapes
@@ -20,7 +29,7 @@ from codemods.newlines import restored, unified
 from codemods.python_gone import concerns, may_be_gone
 from codemods.query_class import NEEDS as QUERY_NEEDS
 from codemods.query_class import with_query_class, without_heirs
-from codemods.rules import RULES, python_names, third_party
+from codemods.rules import RULES, python_names, template_variables, third_party
 from codemods.source import Source
 from codemods.stars import named_stars
 from codemods.symbols import key_of
@@ -49,6 +58,7 @@ def migrate_source(
     shared: Collection[str] = (),
     own: OwnClasses | None = None,
     dicts: OwnDicts | None = None,
+    functions: OwnFunctions | None = None,
     queries: Mapping[str, bool | None] | None = None,
 ) -> Migration:
     """Rewrite one module for the target that ``pins`` describe.
@@ -59,7 +69,8 @@ def migrate_source(
     ``python2`` asks for its translation. Without it a text that does not name Airflow stays.
     ``shared`` are names that other files import from modules like this one: they stay bound.
     ``own`` are the repository's classes by name, as ``codemods.own_classes`` finds them,
-    ``dicts`` its dicts, as ``codemods.own_dicts`` does;
+    ``dicts`` its dicts, as ``codemods.own_dicts`` does, ``functions`` its functions that Airflow
+    calls, as ``codemods.own_functions`` does;
     ``queries`` its files of SQL, with what ``codemods.queries`` says of each.
     """
     target = target_for(key_of(pins), _key_of(plugins))
@@ -70,6 +81,7 @@ def migrate_source(
         shared=frozenset(shared),
         own=without_heirs(own or {}, target),
         dicts=dicts or {},
+        functions=functions or {},
         queries=queries or {},
     )
     plain, ends = unified(text)
@@ -95,6 +107,7 @@ class _Asked:
     shared: frozenset[str]
     own: OwnClasses
     dicts: OwnDicts
+    functions: OwnFunctions
     queries: Mapping[str, bool | None]
 
 
@@ -114,9 +127,14 @@ def _after(text: str, made: tuple[Edit, ...], done: Migration) -> Migration:
     return replace(done, text=text if done.text is None else done.text, edits=(*made, *done.edits))
 
 
+_TRANSLATED = "Change it, for instance with `mwaa-harness migrate --python2`"
+_UNTOUCHED = {template_variables.RULE.id: "Write so: a file that names no Airflow is left alone"}
+
+
 def _without_airflow(text: str, asked: _Asked) -> Migration:
     """Such a file is never changed unasked; what fails on the target is said."""
-    if not (old.may_be_old(text) or may_be_gone(text)):
+    handed = roles_here(asked.path, asked.functions)
+    if not (handed or old.may_be_old(text) or may_be_gone(text)):
         return Migration()
     try:
         source = Source(text, asked.path)
@@ -127,12 +145,13 @@ def _without_airflow(text: str, asked: _Asked) -> Migration:
         return Migration(notes=(note,))
     except (ValueError, RecursionError, MemoryError):
         return Migration()
-    rules = (python_names.RULE, third_party.RULE)
+    source.own_functions = asked.functions
+    rules = (python_names.RULE, third_party.RULE, *([template_variables.RULE] if handed else []))
     found = [change for rule in rules for change in rule.find(source, asked.target)]
     notes = [
         change
         if isinstance(change, Note)
-        else _told(change, "Change it, for instance with `mwaa-harness migrate --python2`")
+        else _told(change, _UNTOUCHED.get(change.rule, _TRANSLATED))
         for change in found
     ]
     return Migration(notes=tuple(sorted(notes, key=lambda n: (n.line, n.message))))
@@ -157,6 +176,7 @@ def _migrate(text: str, asked: _Asked) -> Migration:
         return Migration(error=f"line 1: {error}")
     source.words |= asked.shared
     source.own, source.own_dicts, source.queries = asked.own, asked.dicts, asked.queries
+    source.own_functions = asked.functions
     if less is None:
         return _with_stars(source, asked)
     source.orphans = less.orphans
@@ -172,6 +192,7 @@ def _with_stars(source: Source, asked: _Asked) -> Migration:
     again = Source(named.text, asked.path)
     again.words, again.orphans = source.words, source.orphans
     again.own, again.own_dicts, again.queries = source.own, source.own_dicts, source.queries
+    again.own_functions = source.own_functions
     full = _rewritten(again, asked)
     if not _calls_changed(full) - _calls_changed(done):
         return done
@@ -320,10 +341,11 @@ def migrate_bytes(
     shared: Collection[str] = (),
     own: OwnClasses | None = None,
     dicts: OwnDicts | None = None,
+    functions: OwnFunctions | None = None,
     queries: Mapping[str, bool | None] | None = None,
 ) -> tuple[bytes | None, Migration]:
     """Like ``migrate_source`` for a file's bytes: keeps encoding, BOM and newline style."""
-    if not python2 and not concerns(data):
+    if not (python2 or concerns(data) or roles_here(path, functions or {})):
         return None, Migration()
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
@@ -346,6 +368,7 @@ def migrate_bytes(
         shared=shared,
         own=own,
         dicts=dicts,
+        functions=functions,
         queries=queries,
     )
     if migration.text is None:

@@ -19,7 +19,7 @@ from codemods.reader import Facts, read
 from codemods.scopes import Binding, Call, Use
 
 if TYPE_CHECKING:
-    from codemods.base import OwnClasses, OwnDicts
+    from codemods.base import OwnClasses, OwnDicts, OwnFunctions
     from codemods.changes import Change
 
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -38,6 +38,7 @@ class Source(Facts):
         self.found: dict[str, tuple[Change, ...]] = {}  # what several rules share
         self.own: OwnClasses = {}  # classes that other files of the repository define
         self.own_dicts: OwnDicts = {}  # those of the repository's own, by name
+        self.own_functions: OwnFunctions = {}  # those that one file gives of another one
         self.queries: Mapping[str, bool | None] = {}  # files of SQL → whether they give rows
         self.orphans: frozenset[str] = frozenset()  # imports that went without their uses
         read(self.tree, self)

@@ -6,12 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 
+from codemods.age import of_2
 from codemods.base import Example, Note, Rule
 from codemods.calls import items_of
 from codemods.changes import Change, Step
 from codemods.core_classes import INSTANCE
 from codemods.instances import instances
-from codemods.rules._age import of_2
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target

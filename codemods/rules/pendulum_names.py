@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
+from codemods.age import of_2
 from codemods.base import Example, Note, Rule
 from codemods.changes import (
     Change,
@@ -20,7 +21,6 @@ from codemods.changes import (
 )
 from codemods.core_classes import DATE
 from codemods.instances import instances
-from codemods.rules._age import of_2
 from codemods.rules._text import lines
 from codemods.scopes import Binding, Use
 from codemods.source import Source

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
+from codemods.callables import CALLABLE, function_at
 from codemods.calls import by_place
 from codemods.changes import Change, Compose, EditCall, Step
 from codemods.rules._text import lines
@@ -24,22 +25,42 @@ _CONTEXT = {
     *("tomorrow_ds", "tomorrow_ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz", "var"),
     *("yesterday_ds", "yesterday_ds_nodash"),
 }
+# Arguments that are functions, with names that the operator leaves out. Source: sensors/
+# external_task.py of 2.0.2 and 2.11.0, operators/http.py and sensors/http.py of the http provider.
+_FIRST = {
+    "execution_date_fn": {"execution_date", "logical_date"},
+    "response_check": set[str](),
+    "response_filter": set[str](),
+}
 _SINCE_2_2 = {"conn", "data_interval_end", "data_interval_start", "logical_date"}
 
 
+def reserved(target: Target) -> set[str]:
+    """What the target's context has names for."""
+    return _CONTEXT | (_SINCE_2_2 if target.has("apache-airflow>=2.2") else set())
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
-    if not target.has("apache-airflow>=2.0") or "op_args" not in source.text:
+    if not target.has("apache-airflow>=2.0"):
         return
-    reserved = _CONTEXT | (_SINCE_2_2 if target.has("apache-airflow>=2.2") else set())
-    functions = {f.name: f for f in source.tree.body if isinstance(f, ast.FunctionDef)}
+    names = reserved(target)
+    if "op_args" in source.text:
+        yield from _filled(source, names)
+    if any(name in source.text for name in _FIRST):
+        yield from _first(source, names)
+
+
+def _filled(source: Source, reserved: set[str]) -> Iterator[Change]:
+    """Callables that ``op_args`` fill."""
     for call in source.calls:
         if not (call.path.startswith("airflow.") and call.path.endswith(_OPERATORS)):
             continue
-        given, called = call.keyword("op_args"), call.keyword("python_callable")
-        function = getattr(called.value, "id", "") if called is not None else ""
-        if given is None or function not in functions:
+        given, called = call.keyword("op_args"), call.keyword(CALLABLE)
+        node = function_at(source, called.value) if called is not None else None
+        if given is None or called is None or node is None:
             continue
-        names, count = by_place(source, functions[function], given.value)
+        function = "the lambda" if isinstance(node, ast.Lambda) else node.name
+        names, count = by_place(source, node, given.value)
         clash = sorted(reserved.intersection(names[: 1 if count is None else count]))
         if not clash:
             continue
@@ -61,6 +82,20 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         else:
             fix = f"Give what {function} takes by name, in op_kwargs"
             yield Note.at(given.value, rule=ID, message=message, fix=fix)
+
+
+def _first(source: Source, reserved: set[str]) -> Iterator[Note]:
+    """Functions that operators call with one value by place, and what they ask for by name."""
+    for call in source.calls:
+        for keyword in call.node.keywords if call.path.startswith("airflow.") else ():
+            own = _FIRST.get(keyword.arg or "")
+            node = function_at(source, keyword.value) if own is not None else None
+            takes = [a.arg for a in (*node.args.posonlyargs, *node.args.args)] if node else []
+            if takes and takes[0] in reserved - (own or set()):
+                message = f"{keyword.arg} is given its first argument by place, and the target's "
+                message += f"context has the name {takes[0]}: it raises ValueError"
+                fix = "Give that parameter another name"
+                yield Note.at(keyword.value, rule=ID, message=message, fix=fix)
 
 
 _HEAD = (
@@ -92,6 +127,15 @@ RULE = Rule(
                 "PythonOperator(task_id='b', python_callable=run, op_args=ARGS)",
             ),
             notes=("in op_kwargs",),
+        ),
+        Example(
+            before=lines(
+                "from airflow.sensors.external_task import ExternalTaskSensor",
+                "",
+                "ExternalTaskSensor(task_id='a', execution_date_fn=lambda ds: ds)",
+                "ExternalTaskSensor(task_id='b', execution_date_fn=lambda execution_date: None)",
+            ),
+            notes=("another name",),
         ),
     ),
     keeps=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import cast
@@ -12,8 +12,10 @@ from typing import cast
 import libcst as cst
 
 from codemods.base import Example, Rule
+from codemods.callables import defaults_of, unasking
 from codemods.calls import by_place
 from codemods.changes import Change, Operation, RenameArgument, Replace, Respell, Step
+from codemods.contexts import Taker, takers
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
@@ -34,20 +36,7 @@ from codemods.templates import (
 # Jinja's stands twice, left of % every percent sign.
 _PLAIN, _FORMATTED, _BRACES, _PERCENT = "plain", "formatted", "braces", "percent"
 _EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-# Methods of operators and hooks of a DAG that are given the context.
-_METHODS = {
-    "execute",
-    "pre_execute",
-    "post_execute",
-    "poke",
-    "execute_complete",
-    "get_redirect_url",
-}
-_HOLDERS = {"context", "ctx"}
 _NAMES = re.compile(rf"\b(?:{'|'.join(VARIABLES)})\b")
-# Keys that nothing but Airflow's context has.
-_TELLING = {"dag_run", "task_instance", "ti"}
-_GIVEN = re.compile(r"python_callable|on_\w+_callback|sla_miss_callback")
 
 
 class _Templates:
@@ -63,8 +52,8 @@ class _Templates:
             own = own_macros(self.source.tree) if "user_defined_macros" in text else set()
             for node, how in self._strings():
                 yield from self._string(node, how, own)
-        for function in self._callables() if _NAMES.search(text) else ():
-            yield from self._function(function)
+        for taker in takers(self.source) if _NAMES.search(text) else ():
+            yield from self._function(taker)
 
     # -- strings -----------------------------------------------------------------------------
 
@@ -141,48 +130,9 @@ class _Templates:
 
     # -- callables ---------------------------------------------------------------------------
 
-    def _callables(self) -> Iterator[ast.FunctionDef | ast.Lambda]:
-        """Functions that Airflow calls with the context."""
-        yield from (value for _, value in self._given() if isinstance(value, ast.Lambda))
-        for node in self.source.every(ast.FunctionDef):
-            takes = {a.arg for a in node.args.args}
-            method = node.name in _METHODS and "context" in takes
-            if (
-                method
-                or node.name in self._handed
-                or (node.args.kwarg and node.args.kwarg.arg == "context")
-                or self._asks_for_context(node, takes & _HOLDERS)
-            ):
-                yield node
-
-    def _given(self) -> Iterator[tuple[str, ast.expr]]:
-        """What calls and ``default_args`` give to Airflow to be called, and as what."""
-        pairs = [(k.arg or "", k.value) for call in self.source.plain_calls for k in call.keywords]
-        pairs += [(key.name, key.value) for key in self.source.default_keys]
-        yield from (pair for pair in pairs if _GIVEN.fullmatch(pair[0]))
-
-    @cached_property
-    def _handed(self) -> set[str]:
-        """The functions that the file itself gives to Airflow."""
-        return {value.id for _, value in self._given() if isinstance(value, ast.Name)}
-
-    @cached_property
-    def _callbacks(self) -> set[str]:
-        """Those that get the context as their first argument, whatever they call it."""
-        given = ((name, v.id) for name, v in self._given() if isinstance(v, ast.Name))
-        return {function for name, function in given if name.startswith("on_")}
-
-    def _asks_for_context(self, node: ast.FunctionDef, holders: set[str]) -> bool:
-        """Whether a parameter is asked for what only a context has: a callback of other files'."""
-        keys = (self._key(inner, holders) for inner in ast.walk(node)) if holders else ()
-        return any(found is not None and found[1].value in _TELLING for found in keys)
-
-    def _function(self, node: ast.FunctionDef | ast.Lambda) -> Iterator[Change]:
-        holders = {node.args.kwarg.arg} if node.args.kwarg else set()
-        holders |= {a.arg for a in node.args.args} & _HOLDERS
-        if isinstance(node, ast.FunctionDef) and node.name in self._callbacks:
-            holders |= {a.arg for a in node.args.args[:1]}
-        given = self._given_otherwise
+    def _function(self, taker: Taker) -> Iterator[Change]:
+        node, holders = taker.node, taker.holders
+        given = self._given_otherwise.union(taker.own.filled if taker.own is not None else ())
         for inner in ast.walk(node):
             holder, key = self._key(inner, holders) or ("", None)
             if key is None or not isinstance(key.value, str):
@@ -191,7 +141,9 @@ class _Templates:
             if variable is None or key.value in given:
                 continue
             written = self.source.segment(key)
-            if variable.new.isidentifier():
+            if not holders[holder]:
+                yield note(variable, key.lineno, key.col_offset, python=holder)
+            elif variable.new.isidentifier():
                 code = written.replace(key.value, variable.new)
                 yield self._step(key.lineno, [variable], Replace(node=key, code=code))
             elif variable.new and isinstance(inner, ast.Subscript):
@@ -201,15 +153,16 @@ class _Templates:
                 yield self._step(key.lineno, [variable], made, code=code)
             else:
                 yield note(variable, key.lineno, key.col_offset, python=holder)
-        for argument in [*node.args.args, *node.args.kwonlyargs]:
+        for argument in [*node.args.args, *node.args.kwonlyargs] if taker.named else ():
             found = gone(argument.arg, self.target)
             if found is not None and argument.arg not in given:
-                yield from self._argument(node, argument, found)
+                yield from self._argument(taker, argument, found)
 
     @cached_property
     def _given_otherwise(self) -> set[str]:
-        """Names that ``op_kwargs`` and the like give, and parameters that ``op_args`` fill."""
-        found: set[str] = set()
+        """Names that ``op_kwargs`` and the like give, and parameters that ``op_args`` fill or whose
+        defaults 1.10 leaves."""
+        found = {n for _, f in unasking(self.source) for n in defaults_of(f.args)}
         functions = {f.name: f for f in self.source.every(ast.FunctionDef)}
         for call in self.source.plain_calls:
             keywords = {k.arg: k.value for k in call.keywords}
@@ -227,7 +180,7 @@ class _Templates:
                         found |= {k.arg for k in keyword.value.keywords if k.arg}
         return found
 
-    def _key(self, node: ast.AST, holders: set[str]) -> tuple[str, ast.Constant] | None:
+    def _key(self, node: ast.AST, holders: Mapping[str, bool]) -> tuple[str, ast.Constant] | None:
         """The holder and the key of ``context["key"]`` and ``context.get("key")``."""
         key: ast.expr | None = None
         owner: ast.expr | None = None
@@ -244,11 +197,10 @@ class _Templates:
             return owner.id, key
         return None
 
-    def _argument(
-        self, node: ast.FunctionDef | ast.Lambda, argument: ast.arg, variable: Variable
-    ) -> Iterator[Change]:
+    def _argument(self, taker: Taker, argument: ast.arg, variable: Variable) -> Iterator[Change]:
         """``def f(execution_date, **kwargs)``: renamed when nobody but Airflow calls it, and the
         file shows what else it is given."""
+        node = taker.node
         names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
         taken = {n.id for n in names} | {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)}
         called = any(
@@ -259,7 +211,7 @@ class _Templates:
         nested = any(
             isinstance(n, ast.FunctionDef | ast.Lambda) and n is not node for n in ast.walk(node)
         )
-        elsewhere = isinstance(node, ast.FunctionDef) and node.name not in self._handed
+        elsewhere = not taker.handed or taker.own is not None
         new = variable.new
         if not new.isidentifier() or new in taken or called or nested or elsewhere:
             context = node.args.kwarg.arg if node.args.kwarg else "context"

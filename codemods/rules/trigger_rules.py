@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from codemods.age import of_2
 from codemods.base import Example, Note, Rule
 from codemods.changes import Change, Step
-from codemods.rules._age import of_2
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target

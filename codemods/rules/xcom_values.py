@@ -6,13 +6,13 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
+from codemods.age import of_2
 from codemods.base import Example, Note, Rule
 from codemods.calls import constructions
 from codemods.constructors import baseline
 from codemods.core_classes import DATE, TASK
 from codemods.heritage import heritage, signature_of
 from codemods.instances import instances
-from codemods.rules._age import of_2
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target

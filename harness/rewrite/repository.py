@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -20,7 +19,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 import codemods
-from codemods.base import OwnClasses, OwnDicts
+from codemods.base import roles_here
 from codemods.queries import gives_rows
 from harness.archives import python_members
 from harness.cache import cache_folder
@@ -46,6 +45,7 @@ from harness.requirements.rewrite import (
 )
 from harness.requirements.sources import disk_tree, gather
 from harness.rewrite.generated import generated
+from harness.rewrite.own import classes_of, dicts_of, functions_of, shared_names
 from harness.rewrite.plugins import lay_out, read_plugins
 from harness.rewrite.projects import projects
 from harness.rewrite.providers import imports, needed
@@ -236,15 +236,16 @@ def rewrite_sources(
     jobs = tuple(job for job in known if job.path not in shared)
     originals = {job.path: job.data for job in sources if not job.member}
     plugins = read_plugins(copy, originals, pins=pins)
-    names = _shared_names(job.data for job in known)
+    names = shared_names(job.data for job in known)
     settings = Settings(
         pins=pins,
         plugins=plugins.modules,
         unsafe=unsafe,
         python2=python2,
         shared=names,
-        own=_own_classes(known),
-        dicts=_own_dicts(known),
+        own=classes_of(known),
+        dicts=dicts_of(known),
+        functions=functions_of(known),
         queries=_queries(copy, known),
     )
     folder = cache_folder("rewrites") / _salt(settings)
@@ -328,7 +329,11 @@ def _migrate_all(
     """Each job with its answer: out of the cache, passed over, or through the codemods."""
     fresh = []
     for job in jobs:
-        if not (settings.python2 or codemods.concerns(job.data)):
+        if not (
+            settings.python2
+            or codemods.concerns(job.data)
+            or roles_here(job.name, settings.functions)
+        ):
             yield job, Migrated()
         elif (cached := _recall(folder, job)) is not None:
             yield job, cached
@@ -371,97 +376,6 @@ def _describe(job: Job, migrated: Migrated) -> Rewrite:
     )
 
 
-# ------------------------------------------------------------------------------------ the cache
-
-
-_FROM = re.compile(
-    rb"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n#;]+)", re.MULTILINE
-)
-_CLASS = re.compile(rb"\b[A-Z]\w*(?:Operator|Sensor|Hook|Transfer)\b")
-
-
-def _shared_names(sources: Iterable[bytes]) -> tuple[str, ...]:
-    """Names of Airflow's kind that the files of a repository import from each other.
-
-    A module that renamed such a class would leave its importers without it.
-    """
-    found: set[bytes] = set()
-    for data in sources:
-        for module, names in _FROM.findall(data):
-            if module.partition(b".")[0] != b"airflow":
-                # What a star brings is whatever the file says.
-                found.update(_CLASS.findall(data if b"*" in names else names))
-    return tuple(sorted(name.decode("ascii", "ignore") for name in found))
-
-
-_DEFINES = re.compile(rb"^[ \t]*class[ \t]+(\w+)[ \t]*\(([^()]*)", re.MULTILINE)
-_WORD = re.compile(rb"[A-Za-z_]\w*")
-_MAKES = re.compile(rb"^def[ \t]+(\w+)\([^)]*\*\*", re.MULTILINE)
-_CALLS = re.compile(rb"\b([A-Za-z]\w*)\(")
-
-
-def _own_classes(sources: Collection[Job]) -> OwnClasses:
-    """The classes, and functions with ``**kwargs``, that one file defines and another one calls.
-
-    Only files that define one of them, or what they inherit from, are read as Python.
-    """
-    bases: dict[str, set[str]] = {}
-    homes: dict[str, list[Job]] = {}
-    asked: dict[str, set[str]] = {}  # name → the files that call it or inherit from it
-    for job in sources:
-        for name, given in _DEFINES.findall(job.data):
-            above = {base.decode() for base in _WORD.findall(given)}
-            bases.setdefault(name.decode(), set()).update(above)
-            homes.setdefault(name.decode(), []).append(job)
-            for base in above:
-                asked.setdefault(base, set()).add(job.name)
-        for name in _MAKES.findall(job.data) if b"airflow" in job.data else ():
-            homes.setdefault(name.decode(), []).append(job)
-    for job in sources:
-        for name in {name.decode() for name in _CALLS.findall(job.data)} & homes.keys():
-            asked.setdefault(name, set()).add(job.name)
-    wanted = {
-        name
-        for name, found in homes.items()
-        if any(asked.get(name, set()) - {home.name} for home in found)
-    }
-    needed, more = set(wanted), set(wanted)
-    while more:
-        more = {b for name in more for b in bases.get(name, ())} & set(homes) - needed
-        needed |= more
-    if not needed:
-        return {}
-    from codemods.own_classes import own_classes
-
-    return own_classes(
-        {job.name: decoded(job.data) for name in sorted(needed) for job in homes[name]}, wanted
-    )
-
-
-_BINDS = re.compile(rb"^([A-Za-z_]\w*)\s*(?::[^=\n]+)?=\s*(?:dict\(|\{)", re.MULTILINE)
-_UNPACKS = re.compile(rb"\*\*\s*(?:\w+\.)*([A-Za-z_]\w*)")
-
-
-def _own_dicts(sources: Collection[Job]) -> OwnDicts:
-    """The dicts that one file binds and another one unpacks."""
-    homes: dict[bytes, list[Job]] = {}
-    for job in sources:
-        for name in set(_BINDS.findall(job.data)):
-            homes.setdefault(name, []).append(job)
-    wanted = {
-        name
-        for job in sources
-        for name in {*_UNPACKS.findall(job.data)} & homes.keys()
-        if any(home is not job for home in homes[name])
-    }
-    if not wanted:
-        return {}
-    from codemods.own_dicts import own_dicts
-
-    read = {job.name: decoded(job.data) for name in wanted for job in homes[name]}
-    return own_dicts(read, {name.decode() for name in wanted})
-
-
 def _queries(copy: Repo, sources: Collection[Job]) -> dict[str, bool | None]:
     """The files of SQL, with whether what they end in gives rows, where a source names any."""
     if not any(b".sql" in job.data for job in sources):
@@ -472,6 +386,9 @@ def _queries(copy: Repo, sources: Collection[Job]) -> dict[str, bool | None]:
         for path, place in places.items()
         if place.stat().st_size <= LARGEST
     }
+
+
+# ------------------------------------------------------------------------------------ the cache
 
 
 @cache

@@ -23,7 +23,7 @@ from typing import IO, cast
 import msgspec
 
 import codemods
-from codemods.base import OwnClasses, OwnDicts
+from codemods.base import OwnClasses, OwnDicts, OwnFunctions
 from harness.diffs import decoded, line_origins, unified_diff
 from harness.model import RewriteEdit, RewriteNote
 from harness.processes import finish, start
@@ -77,6 +77,7 @@ class Settings:
     shared: tuple[str, ...] = ()  # names that the repository's files import from each other
     own: OwnClasses = field(default_factory=dict)  # its own classes, by name
     dicts: OwnDicts = field(default_factory=dict)  # its own dicts, by name
+    functions: OwnFunctions = field(default_factory=dict)  # its own that Airflow calls, by name
     queries: Mapping[str, bool | None] = field(default_factory=dict)  # files of SQL: give rows?
 
 
@@ -92,6 +93,7 @@ def migrate(job: Job, settings: Settings) -> Migrated:
         shared=settings.shared,
         own=settings.own,
         dicts=settings.dicts,
+        functions=settings.functions,
         queries=settings.queries,
     )
     before, after = decoded(job.data), decoded(data or b"")

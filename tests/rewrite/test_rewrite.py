@@ -688,7 +688,7 @@ def test_class_paths_in_configuration_are_rewritten(tmp_path: Path) -> None:
 
 def test_names_that_files_import_from_each_other_stay_bound() -> None:
     """A class that a shared module renames would be missing where it is imported from there."""
-    from harness.rewrite.repository import _shared_names
+    from harness.rewrite.own import shared_names
 
     texts = [
         b"from common import DummyOperator, dag  # AirflowHook\n",
@@ -696,7 +696,7 @@ def test_names_that_files_import_from_each_other_stay_bound() -> None:
         b"from airflow.operators.bash_operator import BashOperator\n",
         b"from helpers import *\n\nPythonSensor()\n",
     ]
-    assert _shared_names(texts) == ("DummyOperator", "MyHook", "PythonSensor")
+    assert shared_names(texts) == ("DummyOperator", "MyHook", "PythonSensor")
 
 
 def test_what_other_files_hand_to_an_own_operator_is_known(tmp_path: Path) -> None:
@@ -802,3 +802,28 @@ def test_a_long_line_of_data_is_looked_through_at_once() -> None:
     """Whose pattern tried each letter as the first of a file's name, it took hours."""
     data = b"x = '" + b"a" * 500_000 + b"'\ny = 'sql/{}_load.sql', 'b.SQL.gz'.c, '.sql' % 1.5"
     assert named_files(data) == {"sql/{}_load.sql", "b.SQL.gz", ".sql"}
+
+
+def test_what_other_files_give_to_airflow_is_known(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    files = {
+        "dags/lib/__init__.py": "",
+        "dags/lib/tell.py": "def page(event):\n    print(event['execution_date'])\n",
+        "dags/lib/work.py": "def load(table, ds):\n    print(table, ds)\n",
+        **dict.fromkeys(
+            ("dags/a.py", "dags/b.py"),
+            "from airflow import DAG\n"
+            "from airflow.operators.python_operator import PythonOperator\n"
+            "from lib.tell import page\nfrom lib import work\n\n"
+            "PythonOperator(task_id='a', on_failure_callback=page, python_callable=work.load,\n"
+            "               op_args=['t', 'd'])\n",
+        ),
+    }
+    for name, text in files.items():
+        (repo / name).parent.mkdir(parents=True, exist_ok=True)
+        (repo / name).write_text(text, "utf-8")
+    copy, config = copied(repo, tmp_path)
+    done = rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    told = {entry.path: entry for entry in done.rewrites}
+    assert [note.line for note in told["dags/lib/tell.py"].notes] == [2]
+    assert "op_kwargs={\"table\": 't', \"ds\": 'd'}" in (copy.root / "dags/b.py").read_text("utf-8")

@@ -19,3 +19,9 @@ def _fresh(path: str) -> bool:
     module = path.rpartition(".")[0]
     fresh = any(m in core_modules() and not _OLD_MODULE.search(m) for m in (path, module))
     return fresh or module.startswith(("airflow.decorators", "airflow.providers"))
+
+
+def scheduled(source: Source) -> bool:
+    """Whether a DAG of the file has a ``schedule``, which there is since 2.4."""
+    calls = (c for c in source.calls if c.path.endswith(".DAG"))
+    return any(call.keyword("schedule") is not None for call in calls)

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from codemods.age import of_2
+from codemods.age import of_2, scheduled
 from codemods.base import Example, Note, Rule
 from codemods.calls import items_of
 from codemods.changes import Change, Step
@@ -23,7 +23,9 @@ _MESSAGE = "try_number is that of the try itself in a callback, where 1.10 had t
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
-    if f".{_NAME}" not in source.text or not target.has("apache-airflow>=2.10") or of_2(source):
+    if f".{_NAME}" not in source.text or not target.has("apache-airflow>=2.10"):
+        return
+    if of_2(source) or scheduled(source):
         return
     known = instances(source)
     for function in _callbacks(source):
@@ -70,9 +72,10 @@ _BEFORE = (
     "    send(ti.task_id, {})",
     "",
     "",
-    "dag = DAG('d', schedule=None, default_args={{'on_failure_callback': tell}})",
+    "dag = DAG('d', {}=None, default_args={{'on_failure_callback': tell}})",
 )
 _TEXT = lines(*_BEFORE)
+_UNSCHEDULED = lines(*_BEFORE[:-1], "ARGUMENTS = {{'on_failure_callback': tell}}")
 
 RULE = Rule(
     id=ID,
@@ -81,16 +84,18 @@ RULE = Rule(
     "next one as soon as the task had ended, so callbacks took one off.",
     examples=(
         Example(
-            before=_TEXT.format("ti.try_number - 1"),
-            after=_TEXT.format("ti.try_number"),
+            before=_TEXT.format("ti.try_number - 1", "schedule_interval"),
+            after=_TEXT.format("ti.try_number", "schedule"),
         ),
         Example(
-            before=_TEXT.format("ti.try_number"),
+            before=_UNSCHEDULED.format("ti.try_number"),
             notes=("try_number is that of the try itself",),
         ),
     ),
     keeps=(
-        "from airflow.decorators import task  # noqa: F401\n" + _TEXT.format("ti.try_number"),
+        "from airflow.decorators import task  # noqa: F401\n"
+        + _UNSCHEDULED.format("ti.try_number"),
+        _TEXT.format("ti.try_number", "schedule"),
         lines(
             "from airflow.models import BaseOperator",
             "",

@@ -80,12 +80,12 @@ def _known(
 def _left(init: ast.FunctionDef) -> dict[str, _Key]:
     """The names that a constructor looks for in its kwargs, and leaves or puts there."""
     kwargs = init.args.kwarg.arg if init.args.kwarg is not None else ""
+    nodes = list(_own_nodes(init, kwargs))
+    if any(_changes(node, kwargs) for node in nodes):
+        return {}
     found: dict[str, _Key] = {}
-    settled: set[str] = set()
-    for node in ast.walk(init):
-        if isinstance(node, ast.If) and isinstance(node.body[0], ast.Raise):
-            refused = key_of(_given(node.test), kwargs)
-            settled |= {refused[1]} if refused is not None else set()
+    settled = {refused[1] for node in nodes if (refused := key_of(_refused(node), kwargs))}
+    for node in nodes:
         key = key_of(node, kwargs)
         if key is None:
             continue
@@ -96,6 +96,49 @@ def _left(init: ast.FunctionDef) -> dict[str, _Key]:
         else:
             settled.add(key[1])
     return {name: key for name, key in found.items() if name not in settled}
+
+
+def _own_nodes(init: ast.AST, kwargs: str) -> Iterator[ast.AST]:
+    """What stands in a constructor, without functions in it that have such kwargs themselves."""
+    for node in ast.iter_child_nodes(init):
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            a = node.args.kwarg
+            if a is not None and a.arg == kwargs:
+                continue
+        yield node
+        yield from _own_nodes(node, kwargs)
+
+
+def _changes(node: ast.AST, kwargs: str) -> bool:
+    """Whether names that are not in sight are taken out of kwargs, or kwargs are given anew."""
+    taken: list[tuple[ast.expr, ast.expr]] = []
+    match node:
+        case ast.Name(ctx=ast.Store()):
+            return node.id == kwargs
+        case ast.Subscript(ctx=ast.Del()):
+            taken = [(node.value, node.slice)]
+        case ast.Call(func=ast.Attribute(value=owner, attr="pop"), args=[key, *_]):
+            taken = [(owner, key)]
+    return any(
+        isinstance(owner, ast.Name) and owner.id == kwargs and not isinstance(key, ast.Constant)
+        for owner, key in taken
+    )
+
+
+def _refused(node: ast.AST) -> ast.AST:
+    """What a statement that raises when it is there says is not."""
+    match node:
+        case ast.If() if any(isinstance(part, ast.Raise) for part in node.body):
+            return _given(node.test)
+        case ast.Assert(test=ast.Compare(ops=[ast.NotIn()]) as test):
+            return test
+        case ast.Assert(test=ast.UnaryOp(op=ast.Not(), operand=test)):
+            return test
+        case ast.Assert(
+            test=ast.Compare(left=left, ops=[ast.Is()], comparators=[ast.Constant(value=None)])
+        ):
+            return left
+    return ast.Pass()
 
 
 def _given(test: ast.expr) -> ast.AST:
@@ -203,8 +246,30 @@ RULE = Rule(
     keeps=(
         lines(
             *_CLASS,
+            "        assert 'table' not in kwargs, 'name it'",
+            "        assert not kwargs.get('mode')",
+            "        assert kwargs.get('size') is None",
             "        if kwargs.get('xcom_push') is not None:",
-            "            raise ValueError('use do_xcom_push')",
+            "            told = 'use do_xcom_push'",
+            "            raise ValueError(told)",
+            "        super().__init__(*args, **kwargs)",
+        ),
+        lines(
+            *_CLASS,
+            "        self.table = kwargs['table']",
+            "        for name in OWN:",
+            "            kwargs.pop(name, None)",
+            "        super().__init__(*args, **kwargs)",
+        ),
+        lines(
+            *_CLASS,
+            "        self.table = kwargs['table']",
+            "        kwargs = {k: v for k, v in kwargs.items() if k not in OWN}",
+            "        super().__init__(*args, **kwargs)",
+        ),
+        lines(
+            *_CLASS,
+            "        self.get = lambda **kwargs: kwargs['table']",
             "        super().__init__(*args, **kwargs)",
         ),
         lines(

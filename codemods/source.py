@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from codemods.defaults import DefaultKey, default_args
 from codemods.reader import Facts, read
 from codemods.scopes import Binding, Call, Use
+from codemods.versions import asks_version, live
 
 if TYPE_CHECKING:
     from codemods.base import OwnClasses, OwnDicts, OwnFunctions
@@ -33,7 +34,8 @@ class Source(Facts):
         super().__init__()
         self.text = text
         self.path = path
-        self.tree = ast.parse(text, filename=path)
+        tree = ast.parse(text, filename=path)
+        self.tree = live(tree) if asks_version(text) else tree
         self.unbound: dict[str, list[Use]] = {}
         self.found: dict[str, tuple[Change, ...]] = {}  # what several rules share
         self.own: OwnClasses = {}  # classes that other files of the repository define

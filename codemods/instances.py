@@ -28,7 +28,7 @@ _DEEP = 12  # nobody's code goes by so many names
 class Kind:
     """What a value is: an instance of the class at ``path``, the context, or several such."""
 
-    path: str
+    path: str  # empty where it is of the text's own class, which comes from none of Airflow's
     own: ast.ClassDef | None = None  # the text's own class that it is of
     many: bool = False
 
@@ -215,10 +215,9 @@ class Instances:
     def _kind(self, node: ast.expr, depth: int) -> Kind | None:
         if id(node) in self.around:
             own = self.around[id(node)]
-            base = self.base(own)
-            return (
-                Kind(path=base, own=None if isinstance(node, ast.Call) else own) if base else None
-            )
+            if not isinstance(node, ast.Call):
+                return Kind(path=self.base(own), own=own)
+            return Kind(path=self.base(own)) if self.base(own) else None  # super()
         if isinstance(node, ast.Call):
             return self._called(node, depth + 1)
         if isinstance(node, ast.Subscript):
@@ -285,7 +284,7 @@ class Instances:
         if path.startswith("airflow."):
             return Kind(path=path)
         own = self.classes.get(node.id) if isinstance(node, ast.Name) else None
-        return Kind(path=self.base(own), own=own) if own is not None and self.base(own) else None
+        return Kind(path=self.base(own), own=own) if own is not None else None
 
     def _named(self, node: ast.Name, depth: int) -> Kind | None:
         frame = self.frames.get(id(node))
@@ -388,7 +387,7 @@ class Instances:
         if function is not None:
             return self._returned(function, depth)
         own = self.classes.get(func.id)
-        return Kind(path=self.base(own), own=own) if own is not None and self.base(own) else None
+        return Kind(path=self.base(own), own=own) if own is not None else None
 
 
 def _item(kind: Kind | None) -> Kind | None:

@@ -1,0 +1,49 @@
+"""What an expression is an instance of: here, what the text's own plain classes keep."""
+
+from textwrap import dedent
+
+from locks import LOCKS, read_lock
+
+from codemods.migrate import migrate_source
+
+PINS = read_lock(next(path.name.split("-py")[0] for path in LOCKS.glob("2.11.0-py*.txt")))
+HEAD = "from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook\n"
+
+
+def migrated(code: str) -> str:
+    return migrate_source(HEAD + dedent(code), pins=PINS).text or ""
+
+
+def test_a_hook_that_a_plain_class_keeps_is_known():
+    code = """
+    class Files:
+        def __init__(self):
+            self.client = GoogleCloudStorageHook()
+
+        def names(self):
+            return self.client.list(bucket="b")
+
+
+    class More(Files):
+        def put(self):
+            self.client.upload(bucket="b", object="o", filename="f")
+
+
+    Files().client.exists(bucket="b", object="o")
+    """
+    text = migrated(code)
+    assert 'self.client.list(bucket_name="b")' in text
+    assert 'self.client.upload(bucket_name="b", object_name="o", filename="f")' in text
+    assert 'Files().client.exists(bucket_name="b", object_name="o")' in text
+
+
+def test_what_a_plain_class_may_keep_besides_is_left():
+    code = """
+    class Files:
+        def __init__(self, client):
+            self.client = client or GoogleCloudStorageHook()
+
+        def names(self):
+            return self.client.list(bucket="b")
+    """
+    assert 'self.client.list(bucket="b")' in migrated(code)

@@ -29,7 +29,13 @@ from codemods.newlines import restored, unified
 from codemods.python_gone import concerns, may_be_gone
 from codemods.query_class import NEEDS as QUERY_NEEDS
 from codemods.query_class import with_query_class, without_heirs
-from codemods.rules import RULES, python_names, template_variables, third_party
+from codemods.rules import (
+    RULES,
+    python_arguments,
+    python_names,
+    template_variables,
+    third_party,
+)
 from codemods.source import Source
 from codemods.stars import named_stars
 from codemods.symbols import key_of
@@ -146,7 +152,8 @@ def _without_airflow(text: str, asked: _Asked) -> Migration:
     except (ValueError, RecursionError, MemoryError):
         return Migration()
     source.own_functions = asked.functions
-    rules = (python_names.RULE, third_party.RULE, *([template_variables.RULE] if handed else []))
+    rules = [python_names.RULE, python_arguments.RULE, third_party.RULE]
+    rules += [template_variables.RULE] if handed else []
     found = [change for rule in rules for change in rule.find(source, asked.target)]
     notes = [
         change

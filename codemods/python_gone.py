@@ -63,6 +63,8 @@ MEMBERS = {
     "get_hex": ((3, 0), "", ".hex", "uuid"),
     "getchildren": ((3, 9), "list(", ")", "xml"),
 }
+# What a text has that calls a function of rules/python_arguments.py.
+ARGUMENTS = ("etype=", "hmac.new(", "random.shuffle(")
 # METHODS that mean Python's own only where the file imports this.
 ONLY_WITH = {"isAlive": "threading", "readfp": "configparser", "getiterator": "xml"} | {
     name: "unittest" for name in METHODS if name.startswith(("assert", "fail"))
@@ -112,6 +114,7 @@ def words() -> re.Pattern[str]:
     return re.compile(
         rf"(?:^|;)\s*(?:from\s+|import\s+(?:[\w.][\w. \t]*,\s*)*)(?:{modules})\b"
         rf"|\b(?:{names})\b|(?<![\w.])(?:{calls})\(|\bjson\.loads?\("
+        rf"|{'|'.join(map(re.escape, ARGUMENTS))}"
         r"|^\s*print\s*>>|['\"][rbt]*U[rbt]*['\"]",
         re.MULTILINE,
     )
@@ -134,6 +137,7 @@ _LANGUAGE = (
     " long(",
     " reduce(",
     "encoding=",
+    *ARGUMENTS,
     "print >>",
     "rU",
 )

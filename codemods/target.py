@@ -15,6 +15,10 @@ from codemods.contracts import Contracts
 from codemods.hops import CORE, Hops, Resolution
 from codemods.methods import Methods
 
+# From which Airflow on MWAA runs which Python. Source: docs.aws.amazon.com/mwaa, "Apache Airflow
+# versions on Amazon MWAA".
+_PYTHON = ((">=2.11", (3, 12)), (">=2.7", (3, 11)), (">=2.4", (3, 10)), (">=1", (3, 7)))
+
 
 class Target:
     """One target environment, known by its pins alone."""
@@ -29,6 +33,7 @@ class Target:
         self.methods = Methods(pins)
         self.attributes = Attributes(pins)
         self.contracts = Contracts(pins)
+        self.python = next(python for when, python in _PYTHON if self.has(f"{CORE}{when}"))
 
     def resolve(self, path: str) -> Resolution:
         """Where a 1.10 path lives on the target; plugin modules come first."""

@@ -28,13 +28,6 @@ from codemods.values import quoted
 
 ID = "python-names"
 _DICTS = {"ChainMap", "Counter", "OrderedDict", "UserDict"}
-# From which Airflow on MWAA runs which Python. Source: docs.aws.amazon.com/mwaa, "Apache Airflow
-# versions on Amazon MWAA".
-_PYTHON = ((">=2.11", (3, 12)), (">=2.7", (3, 11)), (">=2.4", (3, 10)), (">=1", (3, 7)))
-
-
-def _python(target: Target) -> tuple[int, int]:
-    return next(python for when, python in _PYTHON if target.has(f"apache-airflow{when}"))
 
 
 class _Names:
@@ -43,7 +36,7 @@ class _Names:
     def __init__(self, source: Source, target: Target) -> None:
         self.source = source
         self.target = target
-        self.python = _python(target)
+        self.python = target.python
         self.own = _guarded(source)
 
     def find(self) -> Iterator[Change]:

@@ -37,6 +37,14 @@ def drop_emptied(folder: Path, root: Path) -> None:
         folder = folder.parent
 
 
+def plain(data: bytes) -> bytes:
+    """The bytes of a text in UTF-16, which PowerShell writes, as UTF-8; any other as it is."""
+    for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        if data.startswith(mark):
+            return data.removeprefix(mark).decode(encoding, errors="replace").encode()
+    return data
+
+
 def content(path: Path) -> bytes:
     """What a file holds; nothing when it cannot be read."""
     try:

@@ -16,11 +16,12 @@ from harness.config import load_config
 from harness.diffs import decoded, file_diff, line_origins, named
 from harness.errors import Interrupted, UsageError
 from harness.files import drop_emptied, write_atomically
-from harness.model import Config, Repo, Rewrite, Rewritten, Side, Target
+from harness.model import Config, Repo, Rewrite, RewriteNote, Rewritten, Side, Target
 from harness.plugins_zip import pack, unpack
 from harness.processes import run
 from harness.repo import copy_tree, load_projects, requirements_text
 from harness.report.base import for_people, plural
+from harness.requirements.rewrite import PIN
 from harness.rewrite.repository import rewrite
 from harness.runtimes.base import OnProgress, Progress, no_progress
 from harness.runtimes.constraints import find_constraints
@@ -28,6 +29,7 @@ from harness.scratch import scratch
 from harness.targets import default_target, get_target
 
 SCHEMA = "mwaa-harness/migrate/1"
+MANY = 8  # notes of one kind about one file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,8 +209,7 @@ def _remarks(migration: Migration) -> Iterator[str]:
         yield f"several projects, each migrated as if it stood alone: {several}"
     for entry in migration.rewrites:
         for fix, notes in groupby(entry.notes, key=lambda note: note.fix):
-            for note in notes:
-                yield f"{entry.path}:{note.line}: {note.rule}: {note.message}"
+            yield from _said(entry.path, list(notes))
             yield f"    {fix}"
         if entry.error:
             yield f"{entry.path}: left as it is: {entry.error}"
@@ -217,6 +218,18 @@ def _remarks(migration: Migration) -> Iterator[str]:
     for written in migration.written:
         if written.error:
             yield f"{written.path}: could not be written: {written.error}"
+
+
+def _said(path: str, notes: Sequence[RewriteNote]) -> Iterator[str]:
+    """A line for each note; many about pins are one, as a whole ``pip freeze`` gives them."""
+    pins = [note for note in notes if note.rule == PIN.id]
+    if len(pins) > MANY:
+        rows = ", ".join(f"{n.message.partition(':')[0]} (line {n.line})" for n in pins)
+        what = f"{len(pins)} pins contradict the constraints: {rows}"
+        yield f"{path}:{pins[0].line}: {PIN.id}: {what}"
+        notes = [note for note in notes if note.rule != PIN.id]
+    for note in notes:
+        yield f"{path}:{note.line}: {note.rule}: {note.message}"
 
 
 def _rewritten(

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import HarnessError, SeveralFolders, UsageError
-from harness.files import content
+from harness.files import content, plain
 from harness.model import Config, Repo
 from harness.places import (
     Ground,
@@ -220,7 +220,7 @@ def requirements_text(repo: Repo) -> str:
     """The requirements file, or "" when there is none."""
     if not repo.requirements:
         return ""
-    return (repo.root / repo.requirements).read_bytes().decode("utf-8", errors="replace")
+    return plain((repo.root / repo.requirements).read_bytes()).decode("utf-8", errors="replace")
 
 
 def _names_airflow(root: Path, name: str) -> bool:

@@ -81,6 +81,15 @@ class Obsolete:
     why: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Renamed:
+    """A distribution that has another name now, and why the old one does not do."""
+
+    name: str
+    now: str
+    why: str
+
+
 # Standard modules: the "since" of each module's page in the Python 3.12 documentation. Installed
 # on a newer Python they shadow the real module or refuse to install.
 OBSOLETE: tuple[Obsolete, ...] = (
@@ -90,12 +99,24 @@ OBSOLETE: tuple[Obsolete, ...] = (
     Obsolete(name="dataclasses", why="dataclasses is a standard module since Python 3.7"),
     Obsolete(name="enum34", why="enum is a standard module since Python 3.4"),
     Obsolete(name="functools32", why="it is for Python 2 only"),
+    Obsolete(name="hashlib", why="hashlib is a standard module since Python 2.5"),
+    Obsolete(name="importlib", why="importlib is a standard module since Python 3.1"),
+    Obsolete(name="multiprocessing", why="multiprocessing is a standard module since Python 2.6"),
+    Obsolete(name="ssl", why="ssl is a standard module since Python 2.6"),
     Obsolete(name="futures", why="concurrent.futures is a standard module since Python 3.2"),
     Obsolete(name="pathlib", why="pathlib is a standard module since Python 3.4"),
     Obsolete(name="subprocess32", why="it is for Python 2 only"),
     Obsolete(name="typing", why="typing is a standard module since Python 3.5"),
     Obsolete(name="uuid", why="uuid is a standard module since Python 2.5"),
     Obsolete(name="wsgiref", why="wsgiref is a standard module since Python 2.5"),
+)
+
+# Distributions that another one took the place of, with the same modules. Source: what the project
+# page of each on the package index says, and the modules that the wheels of both hold.
+RENAMED: tuple[Renamed, ...] = (
+    Renamed(name="mysql-python", now="mysqlclient", why="it is for Python 2 only"),
+    Renamed(name="pycrypto", now="pycryptodome", why="it ended in 2013 and builds no more"),
+    Renamed(name="sklearn", now="scikit-learn", why="under that name nothing installs any more"),
 )
 
 # Providers that were renamed after 2.0. Source: the Airflow provider packages' own changelogs.

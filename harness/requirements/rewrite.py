@@ -18,7 +18,7 @@ from harness.requirements.applied import (
     constraint_lines,
     mentions_constraints,
 )
-from harness.requirements.extras import EXTRAS, OBSOLETE, RENAMED_PROVIDERS
+from harness.requirements.extras import EXTRAS, OBSOLETE, RENAMED, RENAMED_PROVIDERS, Renamed
 from harness.requirements.parse import Line, parse
 from harness.requirements.sources import SourceFile, Tree, is_remote, official_version
 from harness.targets import default_bridge, outside_pins
@@ -254,6 +254,8 @@ def _line(
 ) -> _Step:
     if line.kind == "constraint":
         return _constraint(line, target)
+    if line.name == "airflow" and not line.url:  # what it was called until 1.8
+        line = replace(line, name="apache-airflow")
     if line.name == "apache-airflow" and line.url:
         message = f"{line.text} brings an Airflow of its own beside MWAA's {target.airflow}."
         return _Step(notes=(_note(AIRFLOW, line.number, message),))
@@ -267,6 +269,8 @@ def _line(
     obsolete = next((row for row in OBSOLETE if row.name == line.name), None)
     if obsolete and not line.marker:
         return _dropped(line, OBSOLETE_RULE, f"{line.name} is dropped: {obsolete.why}.")
+    if succeeded := next((row for row in RENAMED if row.name == line.name), None):
+        return _succeeded(line, succeeded, pins)
     return _pin(line, *bound[line.name]) if line.name in bound else _Step()
 
 
@@ -311,14 +315,16 @@ def _constraint_line(lines: Sequence[Line], body: str, target: Target) -> _Step:
 
 def _airflow(line: Line, target: Target, pins: Mapping[str, str], asked: Collection[str]) -> _Step:
     fits = SpecifierSet(line.specifier).contains(target.airflow, prereleases=True)
-    if fits and not line.extras:
+    old = line.text.lower().startswith("airflow")
+    if fits and not line.extras and not old:
         return _Step()
     if _wants_newer(line.specifier, target):
         message = f"{line.text} asks for a newer Airflow than {target.airflow}, the target."
         return _Step(notes=(_note(AIRFLOW, line.number, message),))
     marker = _marker(line, target)
     rows = [f"apache-airflow{line.specifier}{marker}"] if fits else []
-    edits = [] if fits else [_edit(AIRFLOW, line.number, f"{line.text}: MWAA brings Airflow.")]
+    told = "its name is apache-airflow" if fits else "MWAA brings Airflow"
+    edits = [_edit(AIRFLOW, line.number, f"{line.text}: {told}.")] if old or not fits else []
     notes = []
     for extra in line.extras:
         provider, note = provider_of(extra, pins)
@@ -446,6 +452,16 @@ def _major(version: str) -> tuple[int, int]:
 def _dropped(line: Line, rule: Rule, message: str) -> _Step:
     rows = (line.comment,) if line.comment else ()
     return _Step(rows=rows, edits=(_edit(rule, line.number, message),))
+
+
+def _succeeded(line: Line, row: Renamed, pins: Mapping[str, str]) -> _Step:
+    """What has another name, in the version of the constraints; without one, in any."""
+    marker = f" ; {line.marker}" if line.marker else ""
+    message = f"{line.name} is {row.now} now: {row.why}."
+    return _Step(
+        rows=(_commented(f"{_asked(row.now, pins)}{marker}", line),),
+        edits=(_edit(OBSOLETE_RULE, line.number, message),),
+    )
 
 
 def _marker(line: Line, target: Target) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.files import plain
 from harness.model import Repo
 from harness.requirements.parse import Line, parse
 
@@ -92,7 +93,8 @@ def disk_tree(repo: Repo | None, *, path: str, limit: int = 4 * 1024 * 1024) -> 
         file = repo.root / name
         if not file.is_file() or file.stat().st_size > limit:
             return None
-        return file.read_text(encoding="utf-8", errors="replace")
+        text = plain(file.read_bytes()).decode("utf-8", errors="replace")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def has(name: str) -> bool:
         if repo is None:

@@ -24,12 +24,13 @@ from codemods.queries import gives_rows
 from harness.archives import python_members
 from harness.cache import cache_folder
 from harness.diffs import decoded, encoding_of, file_diff, line_origins, unified_diff
-from harness.files import write_atomically
+from harness.files import plain, write_atomically
 from harness.model import (
     Config,
     Constraints,
     Repo,
     Rewrite,
+    RewriteEdit,
     RewriteNote,
     Rewritten,
     Target,
@@ -38,6 +39,7 @@ from harness.repo import requirements_text
 from harness.requirements.applied import constraint_lines
 from harness.requirements.parse import parse
 from harness.requirements.rewrite import (
+    LINE,
     RequirementsRewrite,
     constraints_after,
     contradictions,
@@ -143,7 +145,7 @@ def _rewrite_requirements(
         there = bool(repo.requirements)
         before = file.read_bytes() if there else b""
         changed = rewrite_requirements(
-            before.decode("utf-8", errors="surrogateescape"),
+            plain(before).decode("utf-8", errors="surrogateescape"),
             target=target,
             constraints=constraints,
             applied=applied,
@@ -154,6 +156,9 @@ def _rewrite_requirements(
         )
         beside += [line.name for line in parse(changed.text)]
         after = changed.text.encode("utf-8", errors="surrogateescape")
+        if plain(before) != before:
+            edit = RewriteEdit(rule=LINE.id, line=1, message="The file is in UTF-8 now")
+            changed = replace(changed, edits=(edit, *changed.edits))
         if after != before:
             write_atomically(file, after)
             files_now = tuple(sorted({*repo.files, name}))

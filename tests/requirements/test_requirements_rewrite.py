@@ -126,6 +126,13 @@ def test_an_airflow_from_elsewhere_is_told(line: str) -> None:
             id="backport without successor",
         ),
         pytest.param(f"{HEAD}enum34\nsix\n", f"{HEAD}six\n", id="standard module"),
+        pytest.param(f"{HEAD}airflow\nsix\n", f"{HEAD}apache-airflow\nsix\n", id="old name"),
+        pytest.param(f"{HEAD}airflow==1.8.0\nsix\n", f"{HEAD}six\n", id="old name, pinned"),
+        pytest.param(
+            f"{HEAD}pycrypto==2.6.1 ; sys_platform == 'linux'  # old\n",
+            f'{HEAD}pycryptodome ; sys_platform == "linux"  # old\n',
+            id="another name",
+        ),
         pytest.param(f"{HEAD}boto3 == 1.20.0  # s3\n", f"{HEAD}boto3 ==1.37.3  # s3\n", id="pin"),
     ],
 )

@@ -206,3 +206,38 @@ def test_what_is_left_out_and_what_makes_python_is_said(tmp_path: Path) -> None:
     assert "notes.ipynb:2: moved-import" in said
     assert "site-packages" not in said
     assert "Variable" not in said
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_requirements_that_powershell_wrote(tmp_path: Path, encoding: str) -> None:
+    root = made(tmp_path / "repo", {"dags/a.py": "from airflow import DAG\n"})
+    text = "\ufeffapache-airflow[slack]==1.10.15\r\nfoo\r\n"
+    (root / "requirements.txt").write_bytes(text.encode(encoding))
+    migrate(root, target="2.11.0", offline=True, output=tmp_path / "out")
+    new = (tmp_path / "out/requirements.txt").read_bytes().decode()
+    assert new.endswith("\r\nfoo\r\n")
+    assert "apache-airflow-providers-slack==" in new
+
+
+def test_many_pins_are_one_remark_and_stay_notes_each(tmp_path: Path) -> None:
+    names = [
+        "alembic",
+        "boto3",
+        "celery",
+        "flask",
+        "jinja2",
+        "kombu",
+        "pandas",
+        "numpy",
+        "requests",
+        "werkzeug",
+    ]
+    pins = "".join(f"{name}==0.1\n" for name in names)
+    root = made(tmp_path, {"dags/a.py": "from airflow import DAG\n", "requirements.txt": pins})
+    done = migrate(root, target="2.11.0", offline=True)
+    assert sum(len(entry.notes) for entry in done.rewrites) == len(names)
+    first, last = remarks(done)
+    assert first.startswith("requirements.txt:1: requirements-pin: 10 pins contradict")
+    assert "boto3 goes from 0.1 to" in first
+    assert "(line 10)" in first
+    assert last.strip().startswith("Ask for")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -83,9 +84,38 @@ class Line:
     limit: int = WIDTH
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Item:
+    """What stands between brackets, up to a comma."""
+
+    head: str  # before the value
+    value: ast.expr
+    line: int  # that it begins on
+
+
+def _items(code: str, node: ast.expr) -> list[_Item] | None:
+    """The items of a display or of a call; None of what has none."""
+    if isinstance(node, ast.Dict):
+        return [
+            _Item(head=f"{_part(code, k)}: " if k else "**", value=v, line=(k or v).lineno)
+            for k, v in zip(node.keys, node.values, strict=True)
+        ]
+    if isinstance(node, ast.List):
+        return [_Item(head="", value=e, line=e.lineno) for e in node.elts]
+    if isinstance(node, ast.Call) and not any(isinstance(a, ast.GeneratorExp) for a in node.args):
+        plain = [_Item(head="", value=a, line=a.lineno) for a in node.args]
+        return plain + [
+            _Item(head=f"{k.arg}=" if k.arg else "**", value=k.value, line=k.lineno)
+            for k in node.keywords
+        ]
+    return None
+
+
 def broken(code: str, line: Line) -> str:
-    """The code of an expression, one item a line where its line would be longer than that."""
-    if line.taken + len(code) <= line.limit or "\n" in code:
+    """The code of an expression, one item a line where its line would be longer than that, or where
+    an item goes over several lines itself."""
+    several = "\n" in code
+    if line.limit == sys.maxsize or (line.taken + len(code) <= line.limit and not several):
         return code
     try:
         node = ast.parse(code, mode="eval").body
@@ -98,30 +128,46 @@ def broken(code: str, line: Line) -> str:
         and not (node.args or node.keywords)
     ):
         node = node.func.value  # Made(...).make()
-    items: list[tuple[str, ast.expr]]
-    start = ""
-    if isinstance(node, ast.Dict):
-        heads = [f"{_part(code, key)}: " if key else "**" for key in node.keys]
-        items = list(zip(heads, node.values, strict=True))
-    elif isinstance(node, ast.List):
-        items = [("", element) for element in node.elts]
-    elif isinstance(node, ast.Call) and not any(isinstance(a, ast.GeneratorExp) for a in node.args):
-        items = [("", argument) for argument in node.args]
-        items += [(f"{k.arg}=" if k.arg else "**", k.value) for k in node.keywords]
-        start = _part(code, node.func)
-    else:
-        return code
+    items = _items(code, node)
+    start = _part(code, node.func) if isinstance(node, ast.Call) else ""
     whole = _part(code, node)
+    if several and (not items or _goes_on(node, items)):
+        return _shifted(code, line.indent)
     if not items or len(whole) - len(start) <= _SHORT:
         return code
     inner = line.indent + "    "
     rows = ""
-    for head, value in items:
+    for item in items:
         # One more for the comma.
-        place = Line(indent=inner, taken=len(inner) + len(head) + 1, limit=line.limit)
-        rows += f"{inner}{head}{broken(_part(code, value), place)},\n"
+        place = replace(line, indent=inner, taken=len(inner) + len(item.head) + 1)
+        rows += f"{inner}{item.head}{broken(_part(code, item.value), place)},\n"
     opening, closing = whole[len(start)], whole[-1]
     return code.replace(whole, f"{start}{opening}\n{rows}{line.indent}{closing}", 1)
+
+
+def _goes_on(node: ast.expr, items: Sequence[_Item]) -> bool:
+    """Whether a line ends between the items: who wrote them has put them on lines already."""
+    before = node.func if isinstance(node, ast.Call) else node
+    ends = [before.end_lineno if before is not node else node.lineno]
+    ends += [item.value.end_lineno for item in items]
+    starts = [*(item.line for item in items), node.end_lineno]
+    return ends != starts
+
+
+def _shifted(code: str, indent: str) -> str:
+    """Code over several lines, the last of which closes it, at another indent."""
+    first, *more = code.split("\n")
+    last = more[-1]
+    old = last[: len(last) - len(last.lstrip(" "))]
+    nodes = ast.walk(ast.parse(code, mode="eval"))
+    texts = (n for n in nodes if isinstance(n, ast.Constant | ast.JoinedStr))
+    if (
+        last.strip(" )]}")
+        or not all(row.startswith(old) for row in more if row.strip())
+        or any(text.lineno != text.end_lineno for text in texts)
+    ):
+        return code
+    return "\n".join([first, *(indent + row[len(old) :] if row.strip() else row for row in more)])
 
 
 def _part(code: str, node: ast.expr) -> str:
@@ -172,7 +218,9 @@ def edit_call(code: str, op: EditCall, line: Line = Line()) -> str:
         else:
             so_far = call.with_changes(args=left, whitespace_before_args=gaps[0])
             *above, last = _code(so_far).split("\n")
-            place = replace(line, taken=len(last) + len(name) + 3 + (0 if above else line.taken))
+            indent = last[: len(last) - len(last.lstrip())] if above else line.indent
+            taken = len(last) + len(name) + 3 + (0 if above else line.taken)
+            place = replace(line, indent=indent, taken=taken)
         value = broken(value, place)
         new = _argument(name, value, next((a for a in left if a.keyword is not None), None))
         left.append(new)

@@ -50,7 +50,12 @@ VALUES: Mapping[str, Mapping[str, str]] = {
         "name": '"airflow-spark"'
     },
     "airflow.contrib.sensors.pubsub_sensor.PubSubPullSensor": {"poke_interval": "60"},
+    # A row without it cannot be written: its column takes no NULL.
+    "airflow.models.pool.Pool": {"include_deferred": "False"},
 }
+# Class of VALUES → since when its argument is one.
+# Source: airflow/models/pool.py of 2.6.3 and 2.7.0.
+_SINCE: Mapping[str, str] = {"airflow.models.pool.Pool": "apache-airflow>=2.7"}
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
@@ -100,7 +105,8 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
 def _values(source: Source, target: Target) -> Iterator[Step]:
     """Arguments that are given what 1.10 took for them."""
     for made in constructions(source):
-        values = VALUES.get(baseline().home(made.path), {})
+        home = baseline().home(made.path)
+        values = VALUES.get(home, {}) if target.has(_SINCE.get(home, "apache-airflow>=2.0")) else {}
         for name, code in values.items() if target.resolve(made.path).removed is None else ():
             if leaves_out(source, made, name):
                 cls = made.path.rpartition(".")[2]
@@ -219,6 +225,7 @@ _BIGQUERY = "from airflow.contrib.sensors.bigquery_sensor import BigQueryTableSe
 _TABLE = "from airflow.providers.google.cloud.sensors.bigquery import BigQueryTableExistenceSensor"
 _SENSOR = "(task_id='t', project_id='p', dataset_id='d', table_id='t')"
 _ROWS_OF = "task_id='t', sql='WITH a AS (SELECT 1) SELECT * FROM a', "
+_POOL = "from airflow.models import Pool"
 _SPARK = "from airflow.{} import SparkSubmitOperator"
 _SUBMIT = "SparkSubmitOperator(task_id='t', application='a')"
 _GIVEN = f'{_SENSOR[:-1]}, gcp_conn_id="bigquery_default_conn")'
@@ -230,7 +237,8 @@ RULE = Rule(
     "since 2.0); a task that gives none reaches another account, or none, without a word. A sensor "
     "of SQL waits on where it took a NULL for success. Operators of SQL fetch the rows of their "
     "query and push them, however many they are, and fail where 2.5.1 finds a date or a decimal "
-    "in one.",
+    "in one. A pool that is made as a row says whether it counts what is deferred, or cannot be "
+    "written.",
     examples=(
         Example(
             before=lines(
@@ -289,8 +297,13 @@ RULE = Rule(
                 f'{_SUBMIT[:-1]}, name="airflow-spark")',
             ),
         ),
+        Example(
+            before=lines(_POOL, "", "Pool(pool='p', slots=2)"),
+            after=lines(_POOL, "", "Pool(pool='p', slots=2, include_deferred=False)"),
+        ),
     ),
     keeps=(
+        lines(_POOL, "", "Pool.get_pool('p')"),
         lines(_TABLE, "", f"BigQueryTableExistenceSensor{_SENSOR}"),
         lines(
             "from airflow.providers.http.hooks.http import HttpHook", "", "HttpHook(method='GET')"

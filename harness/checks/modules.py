@@ -138,26 +138,30 @@ DISTRIBUTIONS: Mapping[str, str] = {
     "dns": "dnspython",
     "dotenv": "python-dotenv",
     "git": "gitpython",
+    "github": "pygithub",
     "googleapiclient": "google-api-python-client",
     "gridfs": "pymongo",
     "hdfs": "hdfs",
     "jose": "python-jose",
     "jwt": "pyjwt",
     "kafka": "kafka-python",
+    "kerberos": "pykerberos",
     "kubernetes": "kubernetes",
     "ldap": "python-ldap",
     "ldap3": "ldap3",
     "markdown": "markdown",
+    "nacl": "pynacl",
     "past": "future",
     "psycopg2": "psycopg2-binary",
-    "pyarrow": "pyarrow",
     "pymssql": "pymssql",
     "requests_oauthlib": "requests-oauthlib",
     "simple_salesforce": "simple-salesforce",
     "slack": "slackclient",
     "slack_sdk": "slack-sdk",
     "sklearn": "scikit-learn",
+    "smbclient": "pysmbclient",
     "snowflake": "snowflake-connector-python",
+    "spnego": "pyspnego",
     "telegram": "python-telegram-bot",
     "vertica_python": "vertica-python",
     "winrm": "pywinrm",
@@ -223,7 +227,7 @@ def distribution_for(module: str, pins: Mapping[str, str]) -> str:
     dashed = [
         "-".join(module.split(".")[:length]) for length in range(module.count(".") + 1, 0, -1)
     ]
-    candidates = [DISTRIBUTIONS.get(root, ""), *dashed, f"python-{root}", f"py{root}"]
+    candidates = [DISTRIBUTIONS.get(root, ""), *dashed, f"python-{root}"]
     canonical = (re.sub(r"[-_.]+", "-", name).lower() for name in candidates)
     return next((name for name in canonical if name in pins), "")
 

@@ -617,10 +617,16 @@ def test_providers_by_module(module: str, wanted: str) -> None:
         ("werkzeug", "werkzeug"),
         ("sklearn", ""),
         ("past.builtins", "future"),
+        ("nacl.signing", "pynacl"),
+        ("dateutil.parser", "python-dateutil"),
+        # A distribution of its own, which the pins do not know, is not another one's.
+        ("arrow", ""),
+        ("mysql.connector", ""),
     ],
 )
 def test_distributions_by_module(module: str, wanted: str) -> None:
     names = ("pyyaml", "google-cloud-bigquery", "psycopg2-binary", "werkzeug", "future")
+    names += ("pynacl", "python-dateutil", "pyarrow", "pymysql")
     pins = dict.fromkeys(names, "1")
     assert distribution_for(module, pins) == wanted
 

@@ -438,6 +438,8 @@ def test_default_args_that_move_into_another_argument_are_said(newest: dict[str,
 
 
 DATAPROC = "airflow.providers.google.cloud.operators.dataproc"
+# What 1.10 took for the disks of a cluster, where none is given; the target takes 1024.
+DISKS = "master_disk_size=500, worker_disk_size=500, "
 
 
 def test_dataproc_jobs_and_clusters(newest: dict[str, str]) -> None:
@@ -458,7 +460,7 @@ def test_dataproc_jobs_and_clusters(newest: dict[str, str]) -> None:
     assert '"placement": {"cluster_name": "cluster-1"}' in text
     assert '"main_python_file_uri": MAIN, "args": ARGS' in text
     assert "\"jar_file_uris\": ['gs://b/j.jar']" in text
-    made = "ClusterGenerator(project_id=P, num_workers=2, image_version='2.0').make()"
+    made = f"ClusterGenerator(project_id=P, {DISKS}num_workers=2, image_version='2.0').make()"
     assert f"cluster_config={made}" in text
     assert f"from {DATAPROC} import ClusterGenerator" in text
 
@@ -481,7 +483,7 @@ def test_default_args_give_the_project_of_a_cluster(
         "DataprocClusterCreateOperator(task_id='c', cluster_name='c', num_workers=2)\n"
     )
     migration = migrate_source(before, pins=newest)
-    assert f"ClusterGenerator({code}num_workers=2).make()" in joined(migration.text)
+    assert f"ClusterGenerator({code}{DISKS}num_workers=2).make()" in joined(migration.text)
     assert [n.partition(",")[0] for n in other_notes(migration) if "Cluster" in n] == notes
 
 
@@ -939,9 +941,38 @@ def test_a_long_value_is_written_over_lines(newest: dict[str, str]) -> None:
     )
     after = (
         "    cluster_config=ClusterGenerator(\n        project_id=P,\n"
+        "        master_disk_size=500,\n        worker_disk_size=500,\n"
         f"        network_uri='{path}',\n        subnetwork_uri='{path}',\n    ).make(),\n)\n"
     )
     assert (migrate_source(before, pins=newest).text or "").endswith(after)
+
+
+def test_what_goes_over_lines_already_moves_with_its_lines(newest: dict[str, str]) -> None:
+    before = (
+        "from airflow.contrib.operators.dataproc_operator import DataProcSparkOperator\n\n"
+        "with DAG():\n"
+        "    DataProcSparkOperator(task_id='t', cluster_name='c', arguments=[\n"
+        "        'a',  # the first\n        'b',\n    ], main_class='X')\n"
+    )
+    after = (
+        "    DataprocSubmitJobOperator(task_id='t', region=\"global\", job={\n"
+        '        "placement": {"cluster_name": \'c\'},\n'
+        '        "spark_job": {\n'
+        "            \"args\": [\n                'a',  # the first\n                'b',\n"
+        "            ],\n            \"main_class\": 'X',\n        },\n    })\n"
+    )
+    assert (migrate_source(before, pins=newest).text or "").endswith(after)
+
+
+def test_text_over_lines_stays_as_it_is(newest: dict[str, str]) -> None:
+    query = '"""SELECT\n  1\n"""'
+    before = (
+        "from airflow.contrib.operators.dataproc_operator import DataProcHiveOperator\n\n"
+        f"DataProcHiveOperator(task_id='t', cluster_name='c', query={query})\n"
+    )
+    text = migrate_source(before, pins=newest).text or ""
+    assert f"[{query}]" in text
+    assert '\'t\', region="global", job={\n    "placement"' in text
 
 
 def test_a_name_for_one_of_two_classes_that_take_the_same(newest: dict[str, str]) -> None:

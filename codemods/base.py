@@ -75,6 +75,19 @@ def within_of(path: str) -> tuple[str, ...]:
     return parts[:-1] if parts[-1:] == ("__init__",) else parts
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnSubDag:
+    """A function of the repository's own that is called for the sub-DAG of a SubDagOperator."""
+
+    within: tuple[str, ...]  # the folders and the module that define it
+    place: str  # its file and line
+    stays: str = ""  # why it makes no task group; nothing where it can
+    retries: bool = False  # its tasks must not have those that the DAG gives its own
+
+
+OwnSubDags = Mapping[str, tuple[OwnSubDag, ...]]  # by name
+
+
 class Placed(Protocol):
     """Something that a file of the repository defines."""
 

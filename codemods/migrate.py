@@ -18,6 +18,7 @@ from codemods.base import (
     OwnClasses,
     OwnDicts,
     OwnFunctions,
+    OwnSubDags,
     PluginModules,
     roles_here,
 )
@@ -26,6 +27,7 @@ from codemods.class_paths import MOVED, REMOVED, rewrite_class_paths
 from codemods.escapes import plain_escapes
 from codemods.hops import CORE, distribution_of, members
 from codemods.newlines import restored, unified
+from codemods.own_subdags import left, without_factories
 from codemods.python_gone import concerns, may_be_gone
 from codemods.query_class import NEEDS as QUERY_NEEDS
 from codemods.query_class import with_query_class, without_heirs
@@ -40,6 +42,7 @@ from codemods.source import Source
 from codemods.stars import named_stars
 from codemods.symbols import key_of
 from codemods.target import Target, target_for
+from codemods.task_groups import SINCE, with_task_groups
 from codemods.templates import rewrite_template
 from codemods.web_interface import Folded, folded
 from codemods.writing import written
@@ -66,6 +69,7 @@ def migrate_source(
     dicts: OwnDicts | None = None,
     functions: OwnFunctions | None = None,
     queries: Mapping[str, bool | None] | None = None,
+    subdags: OwnSubDags | None = None,
 ) -> Migration:
     """Rewrite one module for the target that ``pins`` describe.
 
@@ -77,18 +81,23 @@ def migrate_source(
     ``own`` are the repository's classes by name, as ``codemods.own_classes`` finds them,
     ``dicts`` its dicts, as ``codemods.own_dicts`` does, ``functions`` its functions that Airflow
     calls, as ``codemods.own_functions`` does;
-    ``queries`` its files of SQL, with what ``codemods.queries`` says of each.
+    ``queries`` its files of SQL, with what ``codemods.queries`` says of each; ``subdags`` its
+    functions that make sub-DAGs, as ``codemods.own_subdags`` finds them in all files, without which
+    only this text is looked at.
     """
     target = target_for(key_of(pins), _key_of(plugins))
+    grouping = unsafe and not python2 and target.has(SINCE)  # files change together or not at all
     asked = _Asked(
         target=target,
         path=path,
         unsafe=unsafe,
+        grouping=grouping,
         shared=frozenset(shared),
-        own=without_heirs(own or {}, target),
+        own=without_heirs(without_factories(own or {}, subdags if grouping else None), target),
         dicts=dicts or {},
         functions=functions or {},
         queries=queries or {},
+        subdags=subdags,
     )
     plain, ends = unified(text)
     if python2:
@@ -110,11 +119,13 @@ class _Asked:
     target: Target
     path: str
     unsafe: bool
+    grouping: bool  # sub-DAGs become task groups
     shared: frozenset[str]
     own: OwnClasses
     dicts: OwnDicts
     functions: OwnFunctions
     queries: Mapping[str, bool | None]
+    subdags: OwnSubDags | None
 
 
 def _from_python2(text: str, asked: _Asked) -> Migration:
@@ -166,6 +177,10 @@ def _without_airflow(text: str, asked: _Asked) -> Migration:
 
 def _migrate(text: str, asked: _Asked) -> Migration:
     try:
+        grouped = _grouped(text, asked)
+        if grouped is not None:
+            rest = replace(asked, subdags=left(asked.subdags))
+            return _with_branches(grouped, _migrate(grouped.text, rest))
         stood = with_query_class(text, asked.path, asked.target)
         if stood is not None:
             done = _with_branches(stood, _migrate(stood.text, asked))
@@ -184,10 +199,20 @@ def _migrate(text: str, asked: _Asked) -> Migration:
     source.words |= asked.shared
     source.own, source.own_dicts, source.queries = asked.own, asked.dicts, asked.queries
     source.own_functions = asked.functions
+    source.subdags = asked.subdags
     if less is None:
         return _with_stars(source, asked)
     source.orphans = less.orphans
     return _with_branches(less, _with_stars(source, asked))
+
+
+def _grouped(text: str, asked: _Asked) -> Folded | None:
+    """The text with its sub-DAGs as task groups, where that is asked for and there are any."""
+    if not asked.grouping:
+        return None
+    if "SubDagOperator" not in text and not any(name in text for name in asked.subdags or ()):
+        return None
+    return with_task_groups(text, asked.path, asked.subdags)
 
 
 def _with_stars(source: Source, asked: _Asked) -> Migration:
@@ -200,6 +225,7 @@ def _with_stars(source: Source, asked: _Asked) -> Migration:
     again.words, again.orphans = source.words, source.orphans
     again.own, again.own_dicts, again.queries = source.own, source.own_dicts, source.queries
     again.own_functions = source.own_functions
+    again.subdags = source.subdags
     full = _rewritten(again, asked)
     if not _calls_changed(full) - _calls_changed(done):
         return done
@@ -249,7 +275,7 @@ def _rewritten(source: Source, asked: _Asked) -> Migration:
         for change in rule.find(source, asked.target):
             if isinstance(change, Note):
                 notes.append(change)
-            elif change.safe or asked.unsafe:
+            elif change.operations and (change.safe or asked.unsafe):
                 steps.append(change)
             else:
                 fix = "Check that nothing relies on it, then apply it with --unsafe"
@@ -350,6 +376,7 @@ def migrate_bytes(
     dicts: OwnDicts | None = None,
     functions: OwnFunctions | None = None,
     queries: Mapping[str, bool | None] | None = None,
+    subdags: OwnSubDags | None = None,
 ) -> tuple[bytes | None, Migration]:
     """Like ``migrate_source`` for a file's bytes: keeps encoding, BOM and newline style."""
     if not (python2 or concerns(data) or roles_here(path, functions or {})):
@@ -377,6 +404,7 @@ def migrate_bytes(
         dicts=dicts,
         functions=functions,
         queries=queries,
+        subdags=subdags,
     )
     if migration.text is None:
         return None, migration

@@ -9,8 +9,6 @@ are. This comes before the rules, which then see a class of the file's.
 from __future__ import annotations
 
 import ast
-import difflib
-from collections.abc import Sequence
 from dataclasses import replace
 
 from codemods.base import Edit, OwnClass, OwnClasses
@@ -64,7 +62,7 @@ def with_query_class(text: str, path: str, target: Target) -> Folded | None:
     line = heirs[0].lineno if heirs else made[0].node.lineno
     message = "BigQueryOperator is a class of the file's, which makes its job on the target"
     edit = Edit(rule=ID, line=line, message=message)
-    return Folded(text=new, lines=_lines(text, new), edits=(edit,))
+    return Folded.between(text, new, (edit,))
 
 
 def _delegates(made: Construction) -> bool:
@@ -75,15 +73,6 @@ def _delegates(made: Construction) -> bool:
 
 def _value(node: ast.expr) -> object:
     return node.value if isinstance(node, ast.Constant) else None
-
-
-def _lines(old: str, new: str) -> Sequence[int]:
-    """Where each line of the new text stood in the old one."""
-    matcher = difflib.SequenceMatcher(None, old.split("\n"), new.split("\n"), autojunk=False)
-    found: list[int] = []
-    for _, first, last, start, stop in matcher.get_opcodes():
-        found += [min(first + n, max(first, last - 1)) + 1 for n in range(stop - start)]
-    return [min(line, old.count("\n") + 1) for line in found]
 
 
 def without_heirs(own: OwnClasses, target: Target) -> OwnClasses:

@@ -20,7 +20,7 @@ from codemods.scopes import Binding, Call, Use
 from codemods.versions import asks_version, live
 
 if TYPE_CHECKING:
-    from codemods.base import OwnClasses, OwnDicts, OwnFunctions
+    from codemods.base import OwnClasses, OwnDicts, OwnFunctions, OwnSubDags
     from codemods.changes import Change
 
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -41,6 +41,7 @@ class Source(Facts):
         self.own: OwnClasses = {}  # classes that other files of the repository define
         self.own_dicts: OwnDicts = {}  # those of the repository's own, by name
         self.own_functions: OwnFunctions = {}  # those that one file gives of another one
+        self.subdags: OwnSubDags | None = None  # its functions that make sub-DAGs
         self.queries: Mapping[str, bool | None] = {}  # files of SQL → whether they give rows
         self.orphans: frozenset[str] = frozenset()  # imports that went without their uses
         read(self.tree, self)

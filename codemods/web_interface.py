@@ -6,6 +6,7 @@ This comes before the rules, which then see what is left.
 from __future__ import annotations
 
 import ast
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,16 @@ class Folded:
     lines: Sequence[int]  # of line n at n - 1
     edits: tuple[Edit, ...]
     orphans: frozenset[str] = frozenset()  # names of imports that only the branches used
+
+    @classmethod
+    def between(cls, old: str, new: str, edits: tuple[Edit, ...]) -> Folded:
+        """The new text, its lines where they stood in the old one."""
+        matcher = difflib.SequenceMatcher(None, old.split("\n"), new.split("\n"), autojunk=False)
+        found: list[int] = []
+        for _, first, last, start, stop in matcher.get_opcodes():
+            found += [min(first + n, max(first, last - 1)) + 1 for n in range(stop - start)]
+        lines = [min(line, old.count("\n") + 1) for line in found]
+        return cls(text=new, lines=lines, edits=edits)
 
 
 def folded(text: str, path: str) -> Folded | None:

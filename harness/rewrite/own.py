@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from codemods.base import OwnClasses, OwnDicts, OwnFunctions
+from codemods.base import OwnClasses, OwnDicts, OwnFunctions, OwnSubDags
 from harness.diffs import decoded
 from harness.rewrite.worker import Job
 
@@ -143,3 +143,21 @@ def functions_of(sources: Collection[Job]) -> OwnFunctions:
         {name: decoded(job.data) for name, job in sorted(read.items())},
         {name.decode() for name in wanted},
     )
+
+
+_RUNS = re.compile(rb"\bsubdag\s*=\s*(?:\w+\.)*([A-Za-z_]\w*)\s*\(")
+
+
+def subdags_of(sources: Collection[Job], kept: Collection[str]) -> OwnSubDags:
+    """The functions that SubDagOperators are given a DAG of, read with all files that name them or
+    what other DAGs ask of; files at ``kept`` paths are not rewritten."""
+    asking = [job for job in sources if b"SubDagOperator" in job.data]
+    names = {name for job in asking for name in _RUNS.findall(job.data)}
+    if not names:
+        return {}
+    from codemods.own_subdags import own_subdags
+
+    word = re.compile(rb"\b(?:external_dag_id|%b)\b" % b"|".join(sorted(names)))
+    near = [job for job in sources if word.search(job.data)]
+    stay = {job.name for job in near if job.path in kept}
+    return own_subdags({job.name: decoded(job.data) for job in near}, stay)

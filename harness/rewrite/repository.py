@@ -47,7 +47,7 @@ from harness.requirements.rewrite import (
 )
 from harness.requirements.sources import disk_tree, gather
 from harness.rewrite.generated import generated
-from harness.rewrite.own import classes_of, dicts_of, functions_of, shared_names
+from harness.rewrite.own import classes_of, dicts_of, functions_of, shared_names, subdags_of
 from harness.rewrite.plugins import lay_out, read_plugins
 from harness.rewrite.projects import projects
 from harness.rewrite.providers import imports, needed
@@ -252,6 +252,7 @@ def rewrite_sources(
         dicts=dicts_of(known),
         functions=functions_of(known),
         queries=_queries(copy, known),
+        subdags=subdags_of(known, shared),
     )
     folder = cache_folder("rewrites") / _salt(settings)
     done: dict[str, list[tuple[Job, Migrated]]] = {}

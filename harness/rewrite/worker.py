@@ -23,7 +23,7 @@ from typing import IO, cast
 import msgspec
 
 import codemods
-from codemods.base import OwnClasses, OwnDicts, OwnFunctions
+from codemods.base import OwnClasses, OwnDicts, OwnFunctions, OwnSubDags
 from harness.diffs import decoded, line_origins, unified_diff
 from harness.model import RewriteEdit, RewriteNote
 from harness.processes import finish, start
@@ -79,6 +79,7 @@ class Settings:
     dicts: OwnDicts = field(default_factory=dict)  # its own dicts, by name
     functions: OwnFunctions = field(default_factory=dict)  # its own that Airflow calls, by name
     queries: Mapping[str, bool | None] = field(default_factory=dict)  # files of SQL: give rows?
+    subdags: OwnSubDags = field(default_factory=dict)  # its functions that make sub-DAGs
 
 
 def migrate(job: Job, settings: Settings) -> Migrated:
@@ -95,6 +96,7 @@ def migrate(job: Job, settings: Settings) -> Migrated:
         dicts=settings.dicts,
         functions=settings.functions,
         queries=settings.queries,
+        subdags=settings.subdags,
     )
     before, after = decoded(job.data), decoded(data or b"")
     return Migrated(

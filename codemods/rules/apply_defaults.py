@@ -21,19 +21,18 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     bindings = [b for b in source.bindings if target.resolve(b.path).path == _PATH]
     dropped = set()
     for node, _ in source.classes:
-        for method in node.body:
-            if not isinstance(method, ast.FunctionDef):
-                continue
-            for decorator in method.decorator_list:
-                path = source.path_of(decorator)
-                if path is not None and target.resolve(path).path == _PATH:
-                    dropped.add(id(decorator))
-                    yield Step(
-                        rule=ID,
-                        line=decorator.lineno,
-                        message="apply_defaults does nothing in 2.x but warn",
-                        operations=(DropDecorator(node=decorator),),
-                    )
+        methods = [method for method in node.body if isinstance(method, ast.FunctionDef)]
+        decorators = [*node.decorator_list, *(d for m in methods for d in m.decorator_list)]
+        for decorator in decorators:
+            path = source.path_of(decorator)
+            if path is not None and target.resolve(path).path == _PATH:
+                dropped.add(id(decorator))
+                yield Step(
+                    rule=ID,
+                    line=decorator.lineno,
+                    message="apply_defaults does nothing in 2.x but warn",
+                    operations=(DropDecorator(node=decorator),),
+                )
     for binding in bindings:
         left = [use for use in binding.uses if id(use.node) not in dropped]
         for use in left[:1]:
@@ -71,7 +70,9 @@ RULE = Rule(
             before=lines(
                 _WITHOUT[0],
                 "from airflow.utils.decorators import apply_defaults",
-                *_WITHOUT[1:4],
+                *_WITHOUT[1:3],
+                "@apply_defaults",
+                _WITHOUT[3],
                 "    @apply_defaults",
                 *_WITHOUT[4:],
             ),

@@ -16,6 +16,7 @@ from codemods.heritage import bases, heritage, kin, own_at, signature_of
 from codemods.instances import instances
 from codemods.methods import baseline_methods
 from codemods.model_names import ROWS
+from codemods.rules._changed_attributes import changed
 from codemods.rules._text import lines
 from codemods.rules.kept_arguments import tells
 from codemods.settling import calls_by_path, settle
@@ -28,6 +29,7 @@ _PLAIN = {"object", "ABC", "LoggingMixin", "SkipMixin"}  # bases that have nothi
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:
+    yield from changed(source, target, rule=ID)
     wanted = _wanted(source)
     if not wanted:
         return
@@ -155,6 +157,20 @@ _BASH = lines(
     "    def on_kill(self):",
     "        self.sub_process.kill()",
 )
+_POD = lines(
+    "",
+    "",
+    "class Pod(KubernetesPodOperator):",
+    "    def execute(self, context):",
+    "        self.env_vars['DAY'] = context['ds']",
+    "        return super().execute(context)",
+    "",
+    "",
+    "class Found(S3KeySensor):",
+    "    def execute(self, context):",
+    "        super().execute(context)",
+    "        return self.bucket_name",
+)
 _DOCKER = lines(
     "",
     "",
@@ -167,7 +183,8 @@ RULE = Rule(
     id=ID,
     title="Use of tasks and hooks what they have on the target",
     why="Methods and attributes of operators, sensors and hooks went. What a subclass reads or "
-    "calls of them fails when the task runs, and what it overrides is called by nobody.",
+    "calls of them fails when the task runs, and what it overrides is called by nobody. Others "
+    "have their name still and hold something else.",
     examples=(
         Example(
             before=lines("from airflow.operators.pig_operator import PigOperator") + _PIG,
@@ -190,8 +207,29 @@ RULE = Rule(
             + _DOCKER.replace("get_hook()", "hook"),
             notes=("format_command",),
         ),
+        Example(
+            before=lines(
+                "from airflow.contrib.operators.kubernetes_pod_operator import "
+                "KubernetesPodOperator",
+                "from airflow.operators.bash_operator import BashOperator",
+                "from airflow.sensors.s3_key_sensor import S3KeySensor",
+            )
+            + _BASH
+            + _POD,
+            after=lines(
+                "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
+                "from airflow.operators.bash import BashOperator",
+                "from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor",
+            )
+            + _BASH.replace("sub_process", "subprocess_hook.sub_process")
+            + _POD,
+            notes=("is a list of V1EnvVar", "is None on the target"),
+        ),
     ),
     keeps=(
+        lines("from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor")
+        + lines("from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator")
+        + _POD,
         lines("from airflow.operators.bash import BashOperator")
         + _BASH.replace("kill()", "kill")
         .replace("on_kill(self)", "__init__(self, sub_process)")

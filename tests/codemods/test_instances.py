@@ -47,3 +47,33 @@ def test_what_a_plain_class_may_keep_besides_is_left():
             return self.client.list(bucket="b")
     """
     assert 'self.client.list(bucket="b")' in migrated(code)
+
+
+def test_a_task_that_a_function_is_given_is_known():
+    code = """
+    from airflow.models import BaseOperator
+
+
+    def alone(task: BaseOperator):
+        task._upstream_task_ids.clear()
+    """
+    assert "task.upstream_task_ids.clear()" in migrated(code)
+
+
+def test_where_the_bucket_is_given_the_sensor_keeps_it():
+    code = """
+    from airflow.sensors.s3_key_sensor import S3KeySensor
+
+
+    class Found(S3KeySensor):
+        def execute(self, context):
+            super().execute(context)
+            return self.bucket_name, self.bucket_key
+
+
+    Found(task_id="a", bucket_key="k", bucket_name="b")
+    """
+    told = [n.line for n in migrate_source(dedent(code), pins=PINS).notes]
+    assert told == []
+    told = [n.line for n in migrate_source(dedent(code).split("\n\n\nFound")[0], pins=PINS).notes]
+    assert told == [8, 8]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
@@ -10,6 +11,7 @@ from codemods.rules._dag import SCHEDULES, dags, has_start
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.target import Target
+from codemods.unpacking import filled_in
 
 ID = "implicit-schedule"
 _TIMEDELTA = {"datetime.timedelta", "airflow.utils.dates.timedelta"}
@@ -34,8 +36,11 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     for made in dags(source, target):
         node = made.node
         names = {k.arg for k in node.keywords} | made.own
-        if None in names or names & SCHEDULES or len(node.args) - made.first > 2:
+        starred = any(isinstance(argument, ast.Starred) for argument in node.args)
+        if None in names or names & SCHEDULES or starred or len(node.args) - made.first > 2:
             continue
+        if made.use is None and any(name in SCHEDULES for _, (_, name, _) in filled_in(source)):
+            continue  # what makes it says one
         if made.use is None or made.first:
             yield Note.at(
                 node,
@@ -117,6 +122,24 @@ RULE = Rule(
         ),
     ),
     keeps=(
+        lines(
+            "from airflow import DAG",
+            "",
+            "args = ['d', 'nightly', None]",
+            "dag = DAG(*args, start_date=START)",
+        ),
+        lines(
+            "from airflow import DAG",
+            "",
+            "",
+            "class Hourly(DAG):",
+            "    def __init__(self, *args, **kwargs):",
+            "        kwargs.setdefault('schedule', '@hourly')",
+            "        super().__init__(*args, **kwargs)",
+            "",
+            "",
+            "dag = Hourly('d', start_date=START)",
+        ),
         lines("from airflow import DAG", "", "dag = DAG('d', schedule=None)"),
         lines("from airflow import DAG", "", "dag = DAG('d', **options)"),
         lines("from airflow import DAG", "", "dag = DAG('d', 'text', '@daily', start_date=START)"),

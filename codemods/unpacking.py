@@ -63,7 +63,7 @@ def holders(
 def _meant(source: Source, value: ast.expr) -> Iterator[tuple[Way, ast.expr]]:
     """The expressions that a name, a call, an item or a condition may stand for, and the ways."""
     match value:
-        case ast.Name(id=name):
+        case ast.Name(id=name) if id(value) not in _given(source):
             way = Way(names=frozenset({name}), nodes=frozenset({id(value)}))
             values = source.assigned.get(name) or looped(source, name)
             yield from ((way, one) for one in values)
@@ -100,6 +100,23 @@ def _asked(node: ast.AST) -> tuple[ast.expr | None, str]:
         ):
             return table, key
     return None, ""
+
+
+@lru_cache(maxsize=1)
+def _given(source: Source) -> frozenset[int]:
+    """The names that are parameters where they stand, and stay what the caller gave."""
+    found: set[int] = set()
+    functions: list[ast.FunctionDef | ast.Lambda] = [*source.every(ast.FunctionDef)]
+    for function in [*functions, *source.every(ast.Lambda)]:
+        inside = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+        bound = {node.id for node in inside if isinstance(node.ctx, ast.Store)}
+        taken = {node.arg for node in _parameters(function)} - bound
+        found |= {id(node) for node in inside if node.id in taken}
+    return frozenset(found)
+
+
+def _parameters(function: ast.FunctionDef | ast.Lambda) -> Iterator[ast.arg]:
+    return (node for node in ast.walk(function.args) if isinstance(node, ast.arg))
 
 
 @lru_cache(maxsize=1)

@@ -37,11 +37,11 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         for statement in cls.body:
             yield from _overridden(source, target, cls, statement)
     calls: dict[ast.AST, ast.Call] = {call.func: call for call in source.plain_calls}
-    known = instances(source)
+    known, of_class = instances(source), _of_class(source)
     for node in source.every(ast.Attribute):
         if node.attr not in wanted or not isinstance(node.ctx, ast.Load):
             continue
-        path = known.path(node.value)
+        path = known.path(node.value) or of_class.get(id(node), "")
         lost = _lost(source, target, path, node.attr)
         call = calls.get(node)
         if (
@@ -53,6 +53,16 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         ):
             continue
         yield _read(path, node, call, lost)
+
+
+def _of_class(source: Source) -> dict[int, str]:
+    """The path that an attribute is asked of, where it is a class's or a module's."""
+    return {
+        id(node): use.path.rsplit(".", back)[0]
+        for binding in source.bindings
+        for use in binding.uses
+        for back, node in enumerate(reversed(use.nodes[1:]), 1)
+    }
 
 
 def _of_another_base(source: Source, cls: ast.ClassDef | None, path: str, name: str) -> bool:

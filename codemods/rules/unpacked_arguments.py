@@ -407,6 +407,18 @@ RULE = Rule(
         ),
     ),
     keeps=(
+        lines(
+            "from airflow.operators.bash import BashOperator",
+            "",
+            "",
+            "class Mine(BashOperator):",
+            "    def __init__(self, **kwargs):",
+            "        super().__init__(**kwargs)",
+            "",
+            "    def execute(self, context):",
+            "        kwargs = {'xcom_push': True}",
+            "        return start(**kwargs)",
+        ),
         lines(_BASH, "", "common = {'retries': 1}", "BashOperator(task_id='t', **common)"),
         lines(_BASH, "", "common = {'xcom_push': True}", "mine(**common)"),
         lines(

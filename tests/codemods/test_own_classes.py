@@ -90,6 +90,7 @@ def test_classes_of_one_name_are_told_apart_by_their_file(
 
 LOST = (
     "from airflow.contrib.hooks.bigquery_hook import BigQueryHook\n"
+    "from airflow.contrib.hooks.gcp_api_base_hook import GoogleCloudBaseHook as Cloud\n"
     "from airflow.hooks.base_hook import BaseHook\n"
     "from airflow.operators.postgres_operator import PostgresOperator\n\n\n"
 )
@@ -107,6 +108,8 @@ LOST = (
         ("PostgresOperator", "hook = 1", "", ""),
         ("BigQueryHook", "def get_service(self):\n        return 1", "get_client()", ""),
         ("BaseHook", "def get_records(self, sql):\n        return []", "", ""),
+        ("Cloud", "@Cloud.catch_http_exception\n    def f(self):\n        pass", "Keep", "Keep"),
+        ("Cloud", "@Cloud._Decorators.one\n    def f(self):\n        pass", "Keep", "Keep"),
     ],
 )
 def test_what_the_target_s_class_lacks_is_told_in_subclasses(

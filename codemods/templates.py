@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -36,6 +36,7 @@ class Variable:
     earlier: str = ""
     python: str = ""
     advice: str = ""  # where none of that says it
+    said: str = ""  # what became of it, where it is neither gone nor warns
 
     def written(self, context: str) -> str:
         """The code in a callable whose context bears this name."""
@@ -130,6 +131,17 @@ VARIABLES = {
         ),
     )
 }
+# A DAG of 2.x has StrictUndefined as its template_undefined, one of 1.10 jinja2.Undefined. Source:
+# airflow/models/dag.py of 1.10.15 and 2.0.2.
+_CONF = Variable(
+    name="dag_run.conf",
+    since=_GONE,
+    new="dag_run.conf... | default",
+    said="what dag_run.conf lacks fails since Airflow 2.0, where 1.10 rendered nothing",
+)
+# Between these nothing at all and an empty text are the same.
+_BEFORE = {"{{", "{{-", "~", "and", "elif", "else", "if", "not", "or"}
+_BEHIND = {"~", "and", "else", "if", "or"}
 # What Pendulum 3 writes with a space where 1 and 2 wrote a T, as ``isoformat`` does in all.
 _SPACED = "apache-airflow>=2.8"
 _WRITTEN = {
@@ -171,6 +183,8 @@ def gone(name: str, target: Target) -> Variable | None:
 
 def message(variable: Variable) -> str:
     """What there is to say about a variable."""
+    if variable.said:
+        return variable.said
     release = variable.since.rpartition("=")[2]
     if variable.since == _GONE:
         return f"{variable.name} is gone in Airflow 2"
@@ -222,8 +236,11 @@ def _environment() -> Environment:
     return made
 
 
-def places(text: str, target: Target, own: Collection[str] = ()) -> list[Found]:
+def places(
+    text: str, target: Target, own: Collection[str] = (), *, lenient: bool = False
+) -> list[Found]:
     """Every place of a variable that is gone or warns; ``own`` are names that the user defines.
+    ``lenient`` ones were written for 1.10, which rendered nothing for what is undefined.
 
     A text that is no Jinja template has none.
     """
@@ -248,6 +265,8 @@ def places(text: str, target: Target, own: Collection[str] = ()) -> list[Found]:
             spans.append((at, kind, value))
         at += len(value)
     for index, (start, kind, name) in enumerate(spans):
+        if lenient and name == "dag_run" and name in free:
+            found += _defaulted(spans, index)
         variable = gone(name, target) if kind == "name" and name in free else None
         before = spans[index - 1][2] if index else ""
         after = [value for _, _, value in spans[index + 1 : index + 5]]
@@ -268,6 +287,22 @@ def places(text: str, target: Target, own: Collection[str] = ()) -> list[Found]:
             code = f"({code})"
         found.append(Found(start=start, end=start + len(name), variable=variable, code=code))
     return sorted(found, key=lambda f: f.start)
+
+
+def _defaulted(spans: list[tuple[int, str, str]], index: int) -> Iterator[Found]:
+    """``dag_run.conf["x"]`` and ``dag_run.conf.x``, whose end a filter follows."""
+    values = [value for _, _, value in spans[index : index + 7]]
+    last = index + (5 if values[3:4] == ["["] else 4)
+    known = values[1:3] == [".", "conf"] and values[3:4] in (["."], ["["])
+    if not known or len(spans) <= last or (values[3] == "[" and values[5:6] != ["]"]):
+        return
+    before = spans[index - 1][2] if index else ""
+    start, _, end = spans[last]
+    over = len(spans) == last + 1 or spans[last + 1][1].endswith("_begin")
+    behind, other = ([value for _, _, value in spans[last + 1 :]] + ["", ""])[:2]
+    over = over or (behind in {"==", "!="} and other[:1] in {"'", '"'} and len(other) > 2)
+    if before in _BEFORE and (over or behind in _BEHIND):
+        yield Found(start=start, end=start + len(end), variable=_CONF, code=f"{end} | default")
 
 
 def _ends(spans: list[tuple[int, str, str]], index: int) -> bool:

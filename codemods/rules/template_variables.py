@@ -11,6 +11,7 @@ from typing import cast
 
 import libcst as cst
 
+from codemods.age import of_2, scheduled
 from codemods.base import Example, Rule
 from codemods.callables import defaults_of, unasking
 from codemods.calls import by_place
@@ -54,6 +55,12 @@ class _Templates:
                 yield from self._string(node, how, own)
         for taker in takers(self.source) if _NAMES.search(text) else ():
             yield from self._function(taker)
+
+    @cached_property
+    def _lenient(self) -> bool:
+        """Whether the DAGs are of 1.10 and say nothing of what is undefined."""
+        strict = "template_undefined" in self.source.text or scheduled(self.source)
+        return self.target.has("apache-airflow>=2.0") and not (strict or of_2(self.source))
 
     # -- strings -----------------------------------------------------------------------------
 
@@ -101,7 +108,7 @@ class _Templates:
         for plain, at in _readings(raw, how):
             found = [
                 replace(place, start=begin + at[place.start], end=begin + at[place.end])
-                for place in places(plain, self.target, own)
+                for place in places(plain, self.target, own, lenient=self._lenient)
             ]
             if found:
                 break
@@ -296,7 +303,8 @@ RULE = Rule(
     why="END_DATE, end_date, latest_date and tables are gone since 2.0, and so are attributes of "
     "dag, task and ti: a template with one of them fails. Others warn since 2.2. A date is written "
     "with a space since 2.8, where ts still has the T. The same holds for template files that "
-    "operators load and for callables that get the context.",
+    "operators load and for callables that get the context. What a run's conf lacks rendered as "
+    "nothing on 1.10; on 2.x a template that asks for it fails, unless it says | default.",
     examples=(
         Example(
             before=lines(
@@ -327,6 +335,27 @@ RULE = Rule(
                 "day = '{{ macros.ds_add(ds, 1) }}'",
                 "BashOperator(task_id='b', bash_command="
                 "'{{ ((logical_date + macros.timedelta(days=1)) | ds_nodash)[:4] }}')",
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow.operators.bash_operator import BashOperator",
+                "",
+                "BashOperator(task_id='b', bash_command=\"a {{ dag_run.conf['x'] }}\")",
+                "BashOperator(task_id='c', bash_command=f'{{{{dag_run.conf.x or 1}}}}')",
+                "BashOperator(task_id='d', bash_command='{{ dag_run.conf.x | default(1) }}')",
+                "BashOperator(task_id='e', bash_command='{{ dag_run.conf.x.y == 1 }}')",
+                "BashOperator(task_id='f', bash_command='{{ dag_run.conf.x == \\'a\\' }}')",
+            ),
+            after=lines(
+                _BASH,
+                "",
+                "BashOperator(task_id='b', bash_command=\"a {{ dag_run.conf['x'] | default }}\")",
+                "BashOperator(task_id='c', bash_command=f'{{{{dag_run.conf.x | default or 1}}}}')",
+                "BashOperator(task_id='d', bash_command='{{ dag_run.conf.x | default(1) }}')",
+                "BashOperator(task_id='e', bash_command='{{ dag_run.conf.x.y == 1 }}')",
+                "BashOperator(task_id='f', "
+                "bash_command='{{ dag_run.conf.x | default == \\'a\\' }}')",
             ),
         ),
         Example(before=_NEXT, notes=("data_interval_end | ds",)),
@@ -415,6 +444,7 @@ RULE = Rule(
     keeps=(
         lines(_BASH, "", "BashOperator(task_id='b', bash_command='echo end_date {{ ds }}')"),
         lines(_BASH, "", "BashOperator(task_id='b', bash_command='{{ params.end_date }}')"),
+        lines(_BASH, "", "BashOperator(task_id='b', bash_command='{{ dag_run.conf.x }}')"),
         lines(
             _BASH,
             "",

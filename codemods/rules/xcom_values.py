@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from codemods.age import of_2
 from codemods.base import Example, Note, Rule
-from codemods.calls import constructions
+from codemods.calls import Construction, constructions
 from codemods.constructors import baseline
 from codemods.core_classes import DATE, TASK
 from codemods.heritage import heritage, signature_of
@@ -43,6 +43,8 @@ _NEVER = {_BYTES, _LAZY, _ODD}
 # Source: the operators of 1.10.15, whose default is to pickle, and of the providers that the locks
 # pin.
 _OUTPUT = (".SSHOperator", ".WinRMOperator")
+_DOCKER = ".DockerOperator"
+_ASKS = ("do_xcom_push", "xcom_push")
 _INSTEAD = {
     _BYTES: "Push text, such as value.decode()",
     _DATES: "Push text, such as value.isoformat()",
@@ -70,11 +72,18 @@ def _find(source: Source, target: Target) -> Iterator[Note]:
 
 
 def _encoded(source: Source) -> Iterator[Note]:
-    """What these push of their output is text that stands for bytes, which 1.10 pushed."""
+    """What these push of their output is not the bytes that 1.10 pushed."""
     for made in constructions(source):
+        if made.path.endswith(_DOCKER) and _gives(made, "xcom_all") and _gives(made, "xcom_push"):
+            yield Note.at(
+                made.node,
+                rule=ID,
+                message="DockerOperator with xcom_all pushes a list of lines on the target, where "
+                "1.10 pushed all of the output as bytes",
+                fix='Write "\\n".join(value) where it is pulled',
+            )
         home = baseline().home(made.path) if made.path.endswith(_OUTPUT) else ""
-        asked = [k.value for k in made.reaching if k.arg in {"do_xcom_push", "xcom_push"}]
-        if home.endswith(_OUTPUT) and any(ast.unparse(value) == "True" for value in asked):
+        if home.endswith(_OUTPUT) and _gives(made, *_ASKS):
             cls = home.rpartition(".")[2]
             yield Note.at(
                 made.node,
@@ -83,6 +92,11 @@ def _encoded(source: Source) -> Iterator[Note]:
                 "the bytes",
                 fix="Write base64.b64decode(value) where it is pulled",
             )
+
+
+def _gives(made: Construction, *names: str) -> bool:
+    """Whether a construction says True for one of these."""
+    return any(k.arg in names and ast.unparse(k.value) == "True" for k in made.reaching)
 
 
 def _pushed(source: Source) -> Iterator[tuple[ast.expr, Mapping[str, ast.expr]]]:

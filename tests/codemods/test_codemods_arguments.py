@@ -1266,6 +1266,17 @@ def test_output_of_ssh_is_pushed_as_base64(newest: dict[str, str]) -> None:
     assert silent.notes == ()
 
 
+def test_all_output_of_a_container_is_pushed_as_lines(newest: dict[str, str]) -> None:
+    old = "from airflow.operators.docker_operator import DockerOperator\n"
+    call = "DockerOperator(task_id='a', image='i', xcom_push=True, xcom_all=True)\n"
+    (note,) = migrate_source(old + call, pins=newest).notes
+    assert note.rule == "xcom-values"
+    assert "a list of lines" in note.message
+    # 1.10 pushed nothing where xcom_push is not given, and the last line without xcom_all.
+    for part in (", xcom_push=True", ", xcom_all=True"):
+        assert migrate_source(old + call.replace(part, ""), pins=newest).notes == ()
+
+
 def test_a_databases_hook_takes_its_connection_by_the_name_that_it_says(
     targets: dict[str, dict[str, str]],
 ) -> None:

@@ -26,6 +26,7 @@ class _Row:
     advice: str
     as_dict: bool = False  # only what treats it as a dict fails
     unless: str = ""  # it is what it was where this argument is given
+    when: str = "apache-airflow>=2.0"
 
 
 _S3 = "airflow.sensors.s3_key_sensor.S3KeySensor"
@@ -55,20 +56,28 @@ _ROWS = (
         advice=_URL,
         unless="bucket_name",
     ),
+    _Row(
+        cls="airflow.contrib.operators.ssh_operator.SSHOperator",
+        name="timeout",
+        now="is NOTSET on the target where none was given, and not 10",
+        advice="Give it one in the constructor: super().__init__(cmd_timeout=10, ...)",
+        unless="timeout",
+        when="apache-airflow-providers-ssh>=3.5",
+    ),
 )
 _NAMES = {row.name for row in _ROWS}
 
 
 def changed(source: Source, target: Target, *, rule: str) -> Iterator[Note]:
     """What a text does with such attributes of classes that it knows by the paths of 1.10."""
-    if not target.has("apache-airflow>=2.0") or not any(name in source.text for name in _NAMES):
+    if not any(f".{name}" in source.text for name in _NAMES):
         return
     known = instances(source)
     dicts = _treated_as_dicts(source)
     made = constructions(source)
     for node in source.every(ast.Attribute):
         row = _row(known, node) if node.attr in _NAMES else None
-        if row is None or _is_given(known, made, row):
+        if row is None or not target.has(row.when) or _is_given(known, made, row):
             continue
         shows = id(node) in dicts if row.as_dict else isinstance(node.ctx, ast.Load)
         if shows and not (isinstance(node.ctx, ast.Load) and known.overrides(node.value, row.name)):

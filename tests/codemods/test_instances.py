@@ -77,3 +77,19 @@ def test_where_the_bucket_is_given_the_sensor_keeps_it():
     assert told == []
     told = [n.line for n in migrate_source(dedent(code).split("\n\n\nFound")[0], pins=PINS).notes]
     assert told == [8, 8]
+
+
+def test_a_timeout_that_nobody_gave_is_told():
+    code = """
+    from airflow.contrib.operators.ssh_operator import SSHOperator
+
+
+    class Far(SSHOperator):
+        def execute(self, context):
+            return self.get_conn().exec_command("ls", timeout=self.timeout)
+    """
+    told = [n.message for n in migrate_source(dedent(code), pins=PINS).notes]
+    assert any("NOTSET" in message for message in told)
+    given = dedent(code) + "\n\nFar(task_id='a', timeout=5)\n"
+    told = [n.message for n in migrate_source(given, pins=PINS).notes]
+    assert not any("NOTSET" in message for message in told)

@@ -44,9 +44,30 @@ _ADVICE = {
     "werkzeug": "Look for the module of the same purpose in werkzeug 2; werkzeug.contrib is the "
     "distribution cachelib and others",
 }
+# What moto mocked one by one before release 5. Source: its changelog and its 1.3.14.
+_MOCKED = (
+    *("athena", "autoscaling", "batch", "cloudformation", "cloudwatch", "codecommit", "datasync"),
+    *(
+        "dynamodb",
+        "dynamodb2",
+        "ec2",
+        "ecr",
+        "ecs",
+        "emr",
+        "glue",
+        "iam",
+        "kinesis",
+        "kms",
+        "lambda",
+        "logs",
+    ),
+    *("rds", "redshift", "route53", "s3", "secretsmanager", "ses", "sns", "sqs", "ssm", "sts"),
+    *("stepfunctions", "swf"),
+)
 # What has the same meaning and another path today. Sources: the release notes of azure-cosmos 4.0,
 # pandas 1.0, Jinja2 3.0 and 3.1, and Werkzeug 1.0.
 _MOVED = {
+    **{f"moto.mock_{service}": "moto.mock_aws" for service in _MOCKED},
     "azure.cosmos.errors.HTTPFailure": "azure.cosmos.exceptions.CosmosHttpResponseError",
     "jinja2.Markup": "markupsafe.Markup",
     "jinja2.contextfilter": "jinja2.pass_context",
@@ -65,6 +86,7 @@ _MOVED = {
 # copies of 1.10's BigQueryHook import, or their module is another distribution's. Source: what
 # 1.10.15's own modules import, tried in the environments of the locks.
 _HANDED_ON = {
+    **{f"moto.mock_{service}": Requirement("moto>=5.0") for service in _MOCKED},
     "azure.cosmos.errors.HTTPFailure": Requirement("azure-cosmos>=4.0"),
     "pandas_gbq.gbq._check_google_client_version": Requirement("pandas-gbq>=0.17.9"),
     "smbclient.SambaClient": Requirement("smbprotocol>=1.0"),
@@ -350,6 +372,12 @@ RULE = Rule(
                 "print(HTTPFailure)",
             ),
             notes=("Take the import and its call away",),
+        ),
+        Example(
+            before=lines("from moto import mock_s3", "", "mock_s3().start()  # for airflow"),
+            after=lines(
+                "from moto import mock_aws as mock_s3", "", "mock_s3().start()  # for airflow"
+            ),
         ),
     ),
     keeps=(

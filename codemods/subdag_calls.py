@@ -22,7 +22,8 @@ _IDLE = {
     *("access_control",),
 }
 # Keys of default_args with which a task tells somebody, as the operator did.
-_TELLING = {"owner", "email", "email_on_failure", "email_on_retry", "on_failure_callback"}
+_TELLING = {"owner", "email", "on_failure_callback"}
+_MAILING = {"email_on_failure", "email_on_retry"}  # they matter to who has an address
 _RETRYING = {"retry_delay", "retry_exponential_backoff", "max_retry_delay"}
 # Keys that are arguments of a DAG, or of nothing on the target.
 _NOTHING = {
@@ -39,6 +40,8 @@ _DEFAULTS: Mapping[str, object] = {
     "queue": "default",
     "pool": "default_pool",
     "trigger_rule": "all_success",
+    "email_on_failure": True,
+    "email_on_retry": True,
 }
 _GROUP_ID = re.compile(r"[\w-]{1,200}")
 _SIMPLE = ast.Assign | ast.AnnAssign | ast.Expr | ast.Return
@@ -352,9 +355,10 @@ def _inherits_retries(
     if held is None:
         raise Stays(f"what the DAG's default_args hold, {ast.unparse(above)}, is not in sight")
     more = {name: value for name, value in held.items() if _matters(name, value, mine or {})}
-    tasks = (k.arg for task in factory.tasks for k in task.keywords)
-    if mine is not None and "retries" not in {*mine, *tasks}:
-        more = {name: value for name, value in more.items() if name not in _RETRYING}
+    tasks = {k.arg for task in factory.tasks for k in task.keywords}
+    for key, idle in (("retries", _RETRYING), ("email", _MAILING)):
+        if mine is not None and key not in {*mine, *tasks}:
+            more = {name: value for name, value in more.items() if name not in idle}
     others = sorted(more.keys() - {"retries"})
     if others:
         raise Stays(f"its tasks would take {', '.join(others)} of the DAG's default_args as well")

@@ -59,7 +59,8 @@ def _why(
         made_of(source, node, Parents(source))
     except Stays as why:
         return f"; it stays: {why}", "Put the sub-DAG's tasks"
-    return "", "Put the sub-DAG's tasks"
+    name = source.segment(called.func) if called is not None else "the function"
+    return f"; it stays: where {name} is defined is not in sight", "Put the sub-DAG's tasks"
 
 
 _TEXT = lines(
@@ -109,7 +110,8 @@ RULE = Rule(
     "belong to the DAG itself: their ids gain the group's, they have no runs of their own, and run "
     "side by side where nothing orders them. With --unsafe a function that makes a sub-DAG makes a "
     "task group, and is called where the operator was made, in all files together or in none: "
-    "where the tasks are what they were but for that.",
+    "where the tasks are what they were but for that. What the DAG's default_args alone say of an "
+    "owner, an address or on_failure_callback was the operator's and is the tasks' then.",
     examples=(
         Example(before=lines(*_HEAD, *_TAIL), after=_GROUP, unsafe=True),
         Example(before=lines(*_HEAD, *_TAIL), notes=("becomes a task group",)),

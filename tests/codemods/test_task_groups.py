@@ -28,7 +28,7 @@ assert not bag.import_errors, bag.import_errors
 heard = [str(w.message) for w in said if "Airflow" in w.category.__name__]
 TOLD = ("owner", "email", "email_on_failure", "email_on_retry")
 KEPT = ("retries", "pool", "trigger_rule", "queue", "depends_on_past", "bash_command")
-KEPT += ("priority_weight", "weight_rule", "wait_for_downstream", "execution_timeout", "sla")
+KEPT += ("priority_weight", "wait_for_downstream", "execution_timeout", "sla")
 
 
 def inner(task):
@@ -83,7 +83,7 @@ for name, dag in sorted(bag.dags.items()):
     if getattr(dag, "is_subdag", False):
         continue
     seen[name] = {"edges": sorted(set(edges(dag))), "tasks": dict(tasks(dag))}
-print("\\n" + json.dumps([seen, heard]))
+print("\\n" + json.dumps([seen, heard], default=str))
 """
 
 
@@ -289,6 +289,15 @@ def test_what_the_dag_gives_its_tasks_is_taken_away_or_told(newest: dict[str, st
     text = HEAD + MAKE + 'OTHER = {"retries": 2}\ndag = DAG("main", default_args=OTHER)\n' + CALL
     new = migrate_source(text, pins=newest, unsafe=True).text or ""
     assert 'default_args={"retries": 0, **args}' in new
+    text = text.replace('"retries": 2', '"email_on_failure": False, "email": ADDRESS')
+    assert "TaskGroup(child, default_args=args)" in (
+        migrate_source(text, pins=newest, unsafe=True).text or ""
+    )
+    mailed = text.replace('"owner": "me"', '"email": "a@b.c"')
+    (note,) = [
+        n for n in migrate_source(mailed, pins=newest, unsafe=True).notes if n.rule == "subdag"
+    ]
+    assert "would take email_on_failure of" in note.message
     for key in ("pool", "execution_timeout", "sla"):
         why = kept(
             'dag = DAG("main", default_args=ARGS)',

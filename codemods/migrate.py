@@ -343,13 +343,20 @@ def _still_true(notes: Sequence[Note], new: str, asked: _Asked) -> Iterator[Note
 
 
 def migrate_template(
-    text: str, *, pins: Mapping[str, str], unsafe: bool = False, own: Collection[str] = ()
+    text: str,
+    *,
+    pins: Mapping[str, str],
+    unsafe: bool = False,
+    own: Collection[str] = (),
+    lenient: bool = False,
 ) -> Migration:
     """Rewrite a Jinja template, as an operator loads it from a file or a field.
 
-    ``own`` are variables that the user gives to templates, whatever Airflow means by their names.
+    ``own`` are variables that the user gives to templates, whatever Airflow means by their names;
+    a ``lenient`` template is of a DAG of 1.10, which renders nothing for what is undefined.
     """
-    return rewrite_template(text, target_for(key_of(pins)), unsafe=unsafe, own=own)
+    target = target_for(key_of(pins))
+    return rewrite_template(text, target, unsafe=unsafe, own=own, lenient=lenient)
 
 
 def migrate_configuration(

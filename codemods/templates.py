@@ -334,18 +334,25 @@ def _attribute(owner: str, after: list[str], target: Target) -> Variable | None:
 
 
 def rewrite_template(
-    text: str, target: Target, *, unsafe: bool = False, own: Collection[str] = ()
+    text: str,
+    target: Target,
+    *,
+    unsafe: bool = False,
+    own: Collection[str] = (),
+    lenient: bool = False,
 ) -> Migration:
     """A whole template file, as an operator loads it."""
     edits: list[Edit] = []
     notes: list[Note] = []
     new = text
-    for place in reversed(places(text, target, own)):
+    lenient = lenient and target.has(_GONE)
+    for place in reversed(places(text, target, own, lenient=lenient)):
         line = text.count("\n", 0, place.start) + 1
         variable = place.variable
         if place.code and (unsafe or not variable.unsafe):
             new = new[: place.start] + place.code + new[place.end :]
-            said = f"{message(variable)}: {place.code} has its value"
+            said = f"{message(variable)}: {variable.new if variable.said else place.code}"
+            said += "" if variable.said else " has its value"
             edits.append(Edit(rule=ID, line=line, message=said, safe=not variable.unsafe))
         else:
             column = place.start - text.rfind("\n", 0, place.start) - 1

@@ -97,7 +97,11 @@ def rewrite_templates(
         if named and template and mentions(text):
             from codemods import migrate_template
 
-            done.append(migrate_template(text, pins=pins, unsafe=unsafe, own=said.variables))
+            done.append(
+                migrate_template(
+                    text, pins=pins, unsafe=unsafe, own=said.variables, lenient=said.lenient
+                )
+            )
             new = done[-1].text or new
         if named and shell:
             done.append(rewrite_shell(new))
@@ -135,6 +139,12 @@ def _configures(path: str) -> bool:
     return PurePosixPath(name).suffix.lower() in CONFIGURATION or name.startswith(".env")
 
 
+# Modules that Airflow 2 has under other names: who imports one has not moved yet.
+_OLD = re.compile(
+    rb"\bairflow\.(?:contrib\.|operators\.\w+_operator\b|hooks\.\w+_hook\b|sensors\.\w+_sensor\b)"
+)
+
+
 class _Said:
     """What the sources say of template files and their variables, read when it is asked for."""
 
@@ -169,6 +179,14 @@ class _Said:
                 for named in _WITHIN.findall(place.read_bytes()):
                     found |= named_files(named)
         return found
+
+    @cached_property
+    def lenient(self) -> bool:
+        """Whether the DAGs are of 1.10 and say nothing of what is undefined."""
+        every = self._sources.values()
+        return any(_OLD.search(data) for data in every) and not any(
+            b"template_undefined" in data for data in every
+        )
 
     @cached_property
     def variables(self) -> set[str]:

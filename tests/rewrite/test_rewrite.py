@@ -402,6 +402,27 @@ def test_template_files_that_sources_name_are_rewritten(tmp_path: Path) -> None:
     assert [(n.rule, n.line) for n in day.notes] == [("template-variables", 2)]
 
 
+@pytest.mark.parametrize(
+    ("source", "new"),
+    [
+        ("from airflow.operators.bash_operator import BashOperator\n", " | default"),
+        ("from airflow.operators.bash import BashOperator\n", ""),
+        ("from airflow.operators.bash_operator import BashOperator\ntemplate_undefined = 1\n", ""),
+    ],
+)
+def test_what_a_template_of_1_10_may_lack_has_a_default(
+    source: str, new: str, tmp_path: Path
+) -> None:
+    dags = tmp_path / "repo" / "dags"
+    dags.mkdir(parents=True)
+    (dags / "dag.py").write_text(f"from airflow import DAG\n{source}x = 'run.sh'\n")
+    (dags / "run.sh").write_text("echo {{ dag_run.conf['day'] }}\n")
+    copy, config = copied(tmp_path / "repo", tmp_path)
+    rewrite(copy, target=TARGET, constraints=CONSTRAINTS, config=config)
+    text = (copy.root / "dags" / "run.sh").read_text("utf-8")
+    assert text == f"echo {{{{ dag_run.conf['day']{new} }}}}\n"
+
+
 def test_an_ending_alone_names_all_such_files_and_data_is_none(tmp_path: Path) -> None:
     dags = tmp_path / "repo" / "dags"
     dags.mkdir(parents=True)

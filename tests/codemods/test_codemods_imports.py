@@ -693,6 +693,14 @@ def test_a_plugin_that_nobody_knows_is_told(before: str, newest: dict[str, str])
     assert "of plugins here: import the class from the module that defines it" in note.fix
 
 
+def test_a_class_that_is_younger_than_1_10_is_told_of_by_its_home(newest: dict[str, str]) -> None:
+    """Old paths of 2.x served what 1.10.15 never had (airflow/contrib/operators/__init__.py)."""
+    module = "airflow.contrib.operators.bigquery_operator"
+    text = f"from {module} import BigQueryGetDatasetTablesOperator\n"
+    (note,) = migrate_source(text, pins=newest).notes
+    assert note.fix.endswith("import it from airflow.providers.google.cloud.operators.bigquery")
+
+
 @pytest.mark.parametrize(
     ("module", "told"),
     [

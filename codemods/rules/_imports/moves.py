@@ -95,6 +95,9 @@ class Moves:
         if parts[:2] == ["airflow", "contrib"] and not members().keys() & {path, inside}:
             return f"Airflow 1.10.15 has no module {inside} either: {_OLDER}"
         if parts[:2] == ["airflow", "contrib"] or self.target.resolve(inside).hops:
+            home = self.target.resolve(inside).path
+            if self.target.constructors.signature(f"{home}.{parts[-1]}") is not None:
+                return f"It is younger than Airflow 1.10.15: import it from {home}"
             never = "It was never public: look for what it did in its module's successor"
             if inside.count(".") == 2:  # a package: what it served it served by the table
                 never = f"Airflow 1.10.15 defines none in {inside} either: {_OLDER}"

@@ -259,8 +259,9 @@ class _Modules:
 
     def string(self, module: Module, value: ast.expr | None) -> str:
         """What a string constant, or a name for one, says; else empty."""
-        if isinstance(value, ast.Name):
-            value = module.values.get(value.id)
+        if isinstance(value, ast.Name | ast.Attribute):
+            owner, name = self._find(self._dotted(module, value))
+            value = owner.values.get(name) if owner is not None else None
         text = value.value if isinstance(value, ast.Constant) else None
         return text if isinstance(text, str) else ""
 

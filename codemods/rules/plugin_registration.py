@@ -153,7 +153,9 @@ class _Plugin:
         return self._step(node.lineno, message, (DropStatement(node=node),))
 
     def _unused(self) -> bool:
-        """Whether nothing else in the file names the class."""
+        """Whether nothing else in the file names the class, nor another file."""
+        if self.node.name in self.source.words:
+            return False
         start, end = self.source.span(self.node)
         text = self.source.text
         return re.search(rf"\b{self.node.name}\b", f"{text[:start]}\n{text[end:]}") is None

@@ -6,7 +6,7 @@ Expressions find the few files that have to be read as Python.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from codemods.base import OwnClasses, OwnDicts, OwnFunctions, OwnSubDags
 from harness.diffs import decoded
@@ -30,6 +30,26 @@ def shared_names(sources: Iterable[bytes]) -> tuple[str, ...]:
                 # What a star brings is whatever the file says.
                 found.update(_CLASS.findall(data if b"*" in names else names))
     return tuple(sorted(name.decode("ascii", "ignore") for name in found))
+
+
+def shared_plugins(sources: Collection[Job], projects: Iterable[bytes]) -> Iterator[str]:
+    """The plugin classes that another file imports, or that a distribution gives to Airflow."""
+    own = {
+        name: job
+        for job in sources
+        if b"AirflowPlugin" in job.data
+        for name, given in _DEFINES.findall(job.data)
+        if b"AirflowPlugin" in given
+    }
+    if not own:
+        return
+    said = [(job, names) for job in sources for _, names in _FROM.findall(job.data)]
+    said += [(job, job.data) for job in sources if job.path.endswith("setup.py")]
+    given = list(projects)
+    for name, home in sorted(own.items(), key=lambda item: item[0]):
+        texts = (*given, *(names for job, names in said if job is not home))
+        if any(name in _WORD.findall(text) for text in texts):
+            yield name.decode()
 
 
 _DEFINES = re.compile(rb"^[ \t]*class[ \t]+(\w+)[ \t]*\(([^()]*)", re.MULTILINE)

@@ -11,7 +11,7 @@ import configparser
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
 
@@ -38,10 +38,18 @@ class Plugins:
     needed: bool = False  # somebody imports what a plugin registers, or it cannot load as it is
 
 
-def read_plugins(copy: Repo, sources: Mapping[str, bytes], *, pins: Mapping[str, str]) -> Plugins:
-    """Find what the plugins of ``copy`` register; ``sources`` are its Python files by path."""
+def read_plugins(
+    copy: Repo,
+    sources: Mapping[str, bytes],
+    *,
+    pins: Mapping[str, str],
+    beside: Mapping[str, bytes],
+) -> Plugins:
+    """Find what the plugins of ``copy`` register; ``sources`` are its Python files by path, and
+    ``beside`` those that are no part of the DAGs, among them packages with plugins."""
+    installed = _installed(beside)
     if not copy.plugins:
-        return Plugins()
+        return Plugins(modules=installed)
     prefix = f"{copy.plugins}/"
     texts = {
         path.removeprefix(prefix): decoded(data)
@@ -52,7 +60,7 @@ def read_plugins(copy: Repo, sources: Mapping[str, bytes], *, pins: Mapping[str,
     homes = {entry.file: entry.plugin for entry in entries if entry.file}
     inside = [f.removeprefix(prefix) for f in copy.files if f.startswith(prefix)]
     renamed = renames(inside, homes, taken=_taken(copy, pins), imported=_imported(sources.values()))
-    modules = find_plugin_modules(texts, renamed)
+    modules = {**installed, **find_plugin_modules(texts, renamed)}
     return Plugins(
         modules=modules,
         renamed=renamed,
@@ -62,6 +70,26 @@ def read_plugins(copy: Repo, sources: Mapping[str, bytes], *, pins: Mapping[str,
         or _used(modules, sources.values())
         or any(_loads_not(path, text) for path, text in texts.items()),
     )
+
+
+def _installed(sources: Mapping[str, bytes]) -> dict[str, str]:
+    """What plugins register that are installed as a part of a package: each file goes by the name
+    that it has from the folder on, in which the outermost package stands."""
+    if not any(b"AirflowPlugin" in data for data in sources.values()):
+        return {}
+    packages = {p.parent for p in map(PurePosixPath, sources) if p.name == "__init__.py"}
+    texts: dict[PurePosixPath, dict[str, str]] = {}
+    for path, data in sources.items():
+        folder = PurePosixPath(path).parent
+        while folder in packages:
+            folder = folder.parent
+        name = PurePosixPath(path).relative_to(folder).as_posix()
+        texts.setdefault(folder, {})[name] = decoded(data)
+    found: dict[str, str] = {}
+    for one in texts.values():
+        if any("AirflowPlugin" in text for text in one.values()):
+            found |= find_plugin_modules(one)
+    return found
 
 
 def lay_out(

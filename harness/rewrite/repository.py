@@ -47,7 +47,14 @@ from harness.requirements.rewrite import (
 )
 from harness.requirements.sources import disk_tree, gather
 from harness.rewrite.generated import generated
-from harness.rewrite.own import classes_of, dicts_of, functions_of, shared_names, subdags_of
+from harness.rewrite.own import (
+    classes_of,
+    dicts_of,
+    functions_of,
+    shared_names,
+    shared_plugins,
+    subdags_of,
+)
 from harness.rewrite.plugins import lay_out, read_plugins
 from harness.rewrite.projects import projects
 from harness.rewrite.providers import imports, needed
@@ -240,8 +247,13 @@ def rewrite_sources(
     known = (*sources, *_beside(copy, sources)) if beside else sources
     jobs = tuple(job for job in known if job.path not in shared)
     originals = {job.path: job.data for job in sources if not job.member}
-    plugins = read_plugins(copy, originals, pins=pins)
-    names = shared_names(job.data for job in known)
+    others = {
+        job.path: job.data
+        for job in known
+        if job.path.endswith(".py") and job.path not in originals
+    }
+    plugins = read_plugins(copy, originals, pins=pins, beside=others)
+    names = (*shared_names(job.data for job in known), *shared_plugins(known, _projects(copy)))
     settings = Settings(
         pins=pins,
         plugins=plugins.modules,
@@ -281,6 +293,13 @@ def rewrite_sources(
         rewrites=said,
         needs=tuple(sorted(needs)),
     )
+
+
+def _projects(copy: Repo) -> Iterator[bytes]:
+    """The files that may name what a distribution gives to Airflow, beside setup.py."""
+    for path in copy.files:
+        if PurePosixPath(path).name in {"setup.cfg", "pyproject.toml"}:
+            yield (copy.root / path).read_bytes()
 
 
 def _sources(copy: Repo, config: Config) -> Iterator[Job]:

@@ -435,3 +435,29 @@ def test_an_archive_that_leads_out_is_not_unpacked(tmp_path: Path, name: str) ->
     assert "plugins.zip" not in {e.path for e in done.rewrites}
     assert not list(tmp_path.rglob("evil.py"))
     assert (out / "plugins.zip").read_bytes() == (repo / "plugins.zip").read_bytes()
+
+
+def test_a_plugin_that_a_distribution_gives_keeps_its_class(tmp_path: Path) -> None:
+    """setup.py names it; the DAGs import what it registered from the package."""
+    setup = "setup(name='own', entry_points={'airflow.plugins': ['own = own_pkg.plugin:Own']})\n"
+    text = BASE + "from own_pkg.load import Load\n" + plugin()
+    package = {"own_pkg/__init__.py": "", "own_pkg/load.py": OPERATOR, "own_pkg/plugin.py": text}
+    files = {f"libs/{name}": text for name, text in package.items()}
+    found = after(tmp_path, {**files, "libs/setup.py": setup})
+    assert "from own_pkg.load import Load\n" in found["dags/dag.py"]
+    assert "class Own(AirflowPlugin):\n    name = 'own'\n" in found["libs/own_pkg/plugin.py"]
+    assert "operators" not in found["libs/own_pkg/plugin.py"]
+
+
+def test_a_plugin_that_another_file_imports_keeps_its_class(tmp_path: Path) -> None:
+    test = "from own import Own\n\n\ndef test_name():\n    assert Own.name == 'own'\n"
+    found = after(
+        tmp_path, {"plugins/own.py": BASE + OPERATOR + plugin(), "tests/test_own.py": test}
+    )
+    assert any("class Own(AirflowPlugin)" in text for text in found.values())
+
+
+def test_a_plugin_whose_name_another_module_has(tmp_path: Path) -> None:
+    text = BASE + "import own_names\n" + OPERATOR + plugin().replace("'own'", "own_names.NAME")
+    found = after(tmp_path, {"plugins/p.py": text, "plugins/own_names.py": "NAME = 'own'\n"})
+    assert "from p import Load\n" in found["dags/dag.py"]

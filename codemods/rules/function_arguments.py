@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
-from codemods.base import Example, Rule
+from codemods.base import Example, Note, Rule
 from codemods.changes import Change
 from codemods.methods import baseline_methods
 from codemods.rules._signatures import edited, map_call, told_of
@@ -15,7 +16,13 @@ from codemods.target import Target
 ID = "function-arguments"
 
 
+_SESSION = "session"
+_PROVIDE = ".provide_session"
+
+
 def _find(source: Source, target: Target) -> Iterator[Change]:
+    if _PROVIDE[1:] in source.text and target.has("apache-airflow>=2.0"):
+        yield from _without_session(source)
     for call in source.calls:
         old = baseline_methods().function(call.path)
         resolution = target.resolve(call.path)
@@ -28,6 +35,24 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
         mapped = map_call(target, (module,), name, call.node, old, new)
         yield from told_of(call.node, name, mapped, old, new, rule=ID)
         yield from edited(call.node, name, mapped, rule=ID)
+
+
+def _without_session(source: Source) -> Iterator[Note]:
+    """Functions that 1.10 gave a session in their ``**kwargs``. Source: airflow/utils/session.py of
+    2.0.2, find_session_idx."""
+    for function in source.every(ast.FunctionDef):
+        names = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+        paths = [source.path_of(decorator) or "" for decorator in function.decorator_list]
+        if _SESSION not in names and any(
+            path.startswith("airflow.") and path.endswith(_PROVIDE) for path in paths
+        ):
+            yield Note.at(
+                function,
+                rule=ID,
+                message=f"provide_session asks {function.name} for a parameter called session: the "
+                "target raises when the file is imported",
+                fix="Give it session=None, and take the session from there instead of **kwargs",
+            )
 
 
 RULE = Rule(
@@ -68,8 +93,27 @@ RULE = Rule(
             ),
             notes=("clear_task_instances does not take activate_dag_runs",),
         ),
+        Example(
+            before=lines(
+                "from airflow.utils.session import provide_session",
+                "",
+                "",
+                "@provide_session",
+                "def count(**kwargs):",
+                "    return kwargs['session'].query(DagRun).count()",
+            ),
+            notes=("asks count for a parameter called session",),
+        ),
     ),
     keeps=(
+        lines(
+            "from airflow.utils.session import provide_session",
+            "",
+            "",
+            "@provide_session",
+            "def count(*, session=None):",
+            "    return session.query(DagRun).count()",
+        ),
         lines(
             "from airflow.utils.email import send_email",
             "from airflow.utils.helpers import chunks",

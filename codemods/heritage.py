@@ -58,15 +58,16 @@ def own_at(source: Source, path: str) -> OwnClass | None:
 def bases(source: Source, cls: ast.ClassDef) -> Iterator[ast.expr]:
     """The bases of a class; for a variable and ``A if x else B`` all that it may be."""
     for base in cls.bases:
-        yield from _meant(source, base)
+        yield from meant(source, base)
 
 
-def _meant(source: Source, node: ast.expr, depth: int = 0) -> Iterator[ast.expr]:
+def meant(source: Source, node: ast.expr, depth: int = 0) -> Iterator[ast.expr]:
+    """All that a name or ``A if x else B`` may be, the name itself last."""
     if isinstance(node, ast.IfExp):
-        yield from _meant(source, node.body, depth)
-        yield from _meant(source, node.orelse, depth)
+        yield from meant(source, node.body, depth)
+        yield from meant(source, node.orelse, depth)
     elif isinstance(node, ast.Name) and node.id in source.assigned and depth < 4:
-        yield from (n for v in source.assigned[node.id] for n in _meant(source, v, depth + 1))
+        yield from (n for v in source.assigned[node.id] for n in meant(source, v, depth + 1))
     if not isinstance(node, ast.IfExp):
         yield node
 

@@ -88,11 +88,13 @@ def _plain(name: str) -> str:
 def _note(line: int, module: str, unknown: Sequence[str]) -> RewriteNote:
     others = " or ".join(unknown) if len(unknown) < 4 else "another requirement"
     unless = f", unless {others} brings it" if unknown else ""
-    name = next((d for d, (has, _) in sorted(_table().items()) if module in has), module)
+    name = next((d for d, (has, _) in sorted(_table().items()) if module in has), "")
+    likely = f"Require {name}" if name else "Require the distribution that has it"
+    own = "" if name else f". If {module} is your own, put it into the DAG folder instead"
     return RewriteNote(
         rule=UNASKED.id,
         line=line,
         column=0,
         message=f"{module} is imported, and neither MWAA's image nor the requirements bring it",
-        fix=f"Require the distribution that has it (likely {name}){unless}",
+        fix=f"{likely}{unless}{own}",
     )

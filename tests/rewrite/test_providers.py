@@ -130,6 +130,21 @@ def test_a_module_that_nothing_brings_is_named(
 
 
 @pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        ("sklearn", "Require scikit-learn"),
+        ("controllers", "If controllers is your own, put it into the DAG folder"),
+    ],
+)
+def test_only_a_known_distribution_is_advised_by_name(module: str, says: str) -> None:
+    """Whoever has the name of one's own module on PyPI must not get into the requirements."""
+    repo, sources = made(f"import {module}")
+    ((_, note),) = unasked(repo, sources, [], get_target("2.11.0"))
+    assert says in note.fix
+    assert module not in note.fix.partition(".")[0]
+
+
+@pytest.mark.parametrize(
     ("name", "text", "asked"),
     [
         (

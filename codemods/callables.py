@@ -108,8 +108,9 @@ def unasking(source: Source) -> Iterator[tuple[ast.Call, Function]]:
     """The calls that give 1.10 a callable without the context, where that is sure."""
     if CALLABLE not in source.text or of_2(source) or not source.default_arguments[1]:
         return
-    # Where the DAG comes from another file its default_args may ask for it.
-    sure = any(call.path.endswith(".DAG") for call in source.calls)
+    # Where the DAG, or what it is made of, comes from elsewhere its default_args may ask for it.
+    dags = [call for call in source.calls if call.path.endswith(".DAG")]
+    sure = dags and not any(k.arg is None for call in dags for k in call.node.keywords)
     for made in constructions(source) if sure else ():
         if made.path.startswith("airflow.") and made.path.endswith(_OPERATORS):
             given = {k.arg: k.value for k in made.node.keywords}

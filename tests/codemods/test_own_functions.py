@@ -132,3 +132,50 @@ def test_what_goes_on_whole_is_followed_into_other_files(newest: dict[str, str])
     notes = migrate_source(dag, pins=newest, path="dags/a.py", functions=functions).notes
     assert [note.rule for note in notes] == ["unasked-context"]
     assert "python_callable=lambda conf: post(conf=conf)" in notes[0].fix
+
+
+@pytest.mark.parametrize(
+    "dag",
+    [
+        "DAG('e', **MORE)\nPythonOperator(python_callable=run)",
+        "DAG('e', default_args=ARGS)\nPythonOperator(python_callable=run)",
+        "DAG('e', default_args={'provide_context': True})\nPythonOperator(python_callable=run)",
+        "PythonOperator(python_callable=run, provide_context=asked)",
+        "PythonOperator(python_callable=run, **MORE)",
+        "PythonOperator(python_callable=run, op_kwargs=MORE)",
+        "PythonOperator(python_callable=run, op_args=MORE)",
+        "PythonOperator(python_callable=run, op_kwargs=dict(ds=1))",
+        "PythonOperator(python_callable=partial(run))",
+    ],
+)
+def test_a_callable_that_may_ask_for_the_context_is_left_alone(
+    dag: str, newest: dict[str, str]
+) -> None:
+    text = f"{HEAD}def run(x=1, ds=None, **more):\n    print(ds, more['x'])\n{dag}\n"
+    done = migrate_source(text, pins=newest)
+    told = {edit.rule for edit in done.edits} | {note.rule for note in done.notes}
+    assert "unasked-context" not in told
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("print(kw)", False),
+        ("return kw['a'], kw.get('b')", False),
+        ("return '{a}'.format(**kw)", False),
+        ("inner(**kw)", False),
+        ("outer(**kw)", True),
+        ("return {**kw}", True),
+        ("return dict(kw)", True),
+        ("return kw.items()", True),
+        ("return [x for x in kw]", True),
+        ("for x in kw: print(x)", True),
+    ],
+)
+def test_whatever_holds_all_that_a_callable_is_given_is_told(
+    body: str, told: bool, newest: dict[str, str]
+) -> None:
+    text = f"{HEAD}def inner(a, **more):\n    print(a, more)\n\n\ndef run(**kw):\n    {body}\n"
+    text += "PythonOperator(task_id='a', python_callable=run, op_kwargs={'a': 1})\n"
+    notes = migrate_source(text, pins=newest).notes
+    assert ("unasked-context" in {note.rule for note in notes}) is told

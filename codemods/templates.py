@@ -237,14 +237,20 @@ def _environment() -> Environment:
 
 
 def places(
-    text: str, target: Target, own: Collection[str] = (), *, lenient: bool = False
+    text: str,
+    target: Target,
+    own: Collection[str] = (),
+    *,
+    lenient: bool = False,
+    known: Collection[str] = (),
 ) -> list[Found]:
     """Every place of a variable that is gone or warns; ``own`` are names that the user defines.
-    ``lenient`` ones were written for 1.10, which rendered nothing for what is undefined.
+    ``lenient`` ones were written for 1.10, which rendered nothing for what is undefined; where
+    all ``known`` variables are given, others are.
 
     A text that is no Jinja template has none.
     """
-    if not mentions(text):
+    if not (mentions(text) or (known and _BLOCK.search(text))):
         return []
     text = text.replace("\r", " ")  # Jinja would make one newline of two characters
     try:
@@ -265,8 +271,11 @@ def places(
             spans.append((at, kind, value))
         at += len(value)
     for index, (start, kind, name) in enumerate(spans):
-        if lenient and name == "dag_run" and name in free:
-            found += _defaulted(spans, index)
+        if lenient and kind == "name" and name in free:
+            if name == "dag_run":
+                found += _defaulted(spans, index)
+            elif known and name not in known:
+                found += _undefined(spans, index)
         variable = gone(name, target) if kind == "name" and name in free else None
         before = spans[index - 1][2] if index else ""
         after = [value for _, _, value in spans[index + 1 : index + 5]]
@@ -296,13 +305,28 @@ def _defaulted(spans: list[tuple[int, str, str]], index: int) -> Iterator[Found]
     known = values[1:3] == [".", "conf"] and values[3:4] in (["."], ["["])
     if not known or len(spans) <= last or (values[3] == "[" and values[5:6] != ["]"]):
         return
-    before = spans[index - 1][2] if index else ""
-    start, _, end = spans[last]
+    if _stands_alone(spans, index, last):
+        start, _, end = spans[last]
+        yield Found(start=start, end=start + len(end), variable=_CONF, code=f"{end} | default")
+
+
+def _undefined(spans: list[tuple[int, str, str]], index: int) -> Iterator[Found]:
+    """A name that nothing gives a value."""
+    start, _, name = spans[index]
+    if _stands_alone(spans, index, index):
+        new = f"{name} | default"
+        said = f"{name} is undefined, which fails since Airflow 2.0, where 1.10 rendered nothing"
+        variable = Variable(name=name, since=_GONE, new=new, said=said)
+        yield Found(start=start, end=start + len(name), variable=variable, code=new)
+
+
+def _stands_alone(spans: list[tuple[int, str, str]], first: int, last: int) -> bool:
+    """Whether nothing at all and an empty text are the same for what stands around an operand."""
+    before = spans[first - 1][2] if first else ""
     over = len(spans) == last + 1 or spans[last + 1][1].endswith("_begin")
     behind, other = ([value for _, _, value in spans[last + 1 :]] + ["", ""])[:2]
     over = over or (behind in {"==", "!="} and other[:1] in {"'", '"'} and len(other) > 2)
-    if before in _BEFORE and (over or behind in _BEHIND):
-        yield Found(start=start, end=start + len(end), variable=_CONF, code=f"{end} | default")
+    return before in _BEFORE and (over or behind in _BEHIND)
 
 
 def _ends(spans: list[tuple[int, str, str]], index: int) -> bool:

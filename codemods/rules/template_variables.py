@@ -18,6 +18,7 @@ from codemods.calls import by_place
 from codemods.changes import Change, Operation, RenameArgument, Replace, Respell, Step
 from codemods.contexts import Taker, takers
 from codemods.rules._text import lines
+from codemods.rules.reserved_names import reserved
 from codemods.source import Source
 from codemods.target import Target
 from codemods.templates import (
@@ -37,6 +38,15 @@ from codemods.templates import (
 # Jinja's stands twice, left of % every percent sign.
 _PLAIN, _FORMATTED, _BRACES, _PERCENT = "plain", "formatted", "braces", "percent"
 _EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+# Arguments of Airflow's operators that are rendered always.
+_TEMPLATES = {"bash_command", "sql", "hql"}
+# What templates know beside the context of 1.10: Jinja's own, and what 2.x has added.
+_ELSEWHERE = {
+    *("caller", "cycler", "dict", "joiner", "kwargs", "lipsum", "loop", "namespace", "range"),
+    *("self", "super", "varargs", "conn", "exception", "expanded_ti_count", "inlet_events"),
+    *("outlet_events", "prev_end_date_success", "reason", "task_reschedule_count"),
+    *("templates_dict", "triggering_dataset_events", "map_index_template"),
+}
 _NAMES = re.compile(rf"\b(?:{'|'.join(VARIABLES)})\b")
 
 
@@ -49,7 +59,7 @@ class _Templates:
 
     def find(self) -> Iterator[Change]:
         text = self.source.text
-        if mentions(text) and not self._renders_itself():
+        if (mentions(text) or self._templated) and not self._renders_itself():
             own = own_macros(self.source.tree) if "user_defined_macros" in text else set()
             for node, how in self._strings():
                 yield from self._string(node, how, own)
@@ -61,6 +71,28 @@ class _Templates:
         """Whether the DAGs are of 1.10 and say nothing of what is undefined."""
         strict = "template_undefined" in self.source.text or scheduled(self.source)
         return self.target.has("apache-airflow>=2.0") and not (strict or of_2(self.source))
+
+    @cached_property
+    def _templated(self) -> set[int]:
+        """``id`` of the texts that are surely templates, where nothing gives them more variables
+        than Airflow does."""
+        dags = [call for call in self.source.calls if call.path.endswith(".DAG")]
+        given = any(k.arg in {"user_defined_macros", None} for c in dags for k in c.node.keywords)
+        if not dags or given or not self._lenient or "user_defined" in self.source.text:
+            return set()
+        return {
+            id(keyword.value)
+            for call in self.source.calls
+            for keyword in call.node.keywords
+            if keyword.arg in _TEMPLATES
+            and call.path.startswith("airflow.")
+            and isinstance(keyword.value, ast.Constant)
+            and "{" in str(keyword.value.value)
+        }
+
+    @cached_property
+    def _known(self) -> set[str]:
+        return reserved(self.target) | VARIABLES.keys() | _ELSEWHERE
 
     # -- strings -----------------------------------------------------------------------------
 
@@ -96,19 +128,20 @@ class _Templates:
             if isinstance(text, str) and id(node) not in inside:
                 if id(node) in filled and "{%%" in text:
                     yield cast(ast.Constant, node), _PERCENT
-                elif mentions(text):
+                elif mentions(text) or id(node) in self._templated:
                     yield cast(ast.Constant, node), _PLAIN
 
     def _string(self, node: ast.expr, how: str, own: set[str]) -> Iterator[Change]:
         raw = self.source.segment(node)
-        if not mentions(raw):
+        known = self._known if id(node) in self._templated else set()
+        if not (mentions(raw) or known):
             return
         begin = self.source.span(node)[0]
         found: list[Found] = []
         for plain, at in _readings(raw, how):
             found = [
                 replace(place, start=begin + at[place.start], end=begin + at[place.end])
-                for place in places(plain, self.target, own, lenient=self._lenient)
+                for place in places(plain, self.target, own, lenient=self._lenient, known=known)
             ]
             if found:
                 break
@@ -356,6 +389,25 @@ RULE = Rule(
                 "BashOperator(task_id='e', bash_command='{{ dag_run.conf.x.y == 1 }}')",
                 "BashOperator(task_id='f', "
                 "bash_command='{{ dag_run.conf.x | default == \\'a\\' }}')",
+            ),
+        ),
+        Example(
+            before=lines(
+                "from airflow import DAG",
+                "from airflow.operators.bash_operator import BashOperator",
+                "",
+                "DAG('d', schedule_interval=None)",
+                "BashOperator(task_id='b', bash_command='a {{ dag_id }} {{ ds }} {{ b.c }}')",
+                "BashOperator(task_id='c', bash_command='{% for n in [1] %}{{ n }}{% endfor %}')",
+            ),
+            after=lines(
+                "from airflow import DAG",
+                _BASH,
+                "",
+                "DAG('d', schedule=None)",
+                "BashOperator(task_id='b', "
+                "bash_command='a {{ dag_id | default }} {{ ds }} {{ b.c }}')",
+                "BashOperator(task_id='c', bash_command='{% for n in [1] %}{{ n }}{% endfor %}')",
             ),
         ),
         Example(before=_NEXT, notes=("data_interval_end | ds",)),

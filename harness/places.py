@@ -107,6 +107,9 @@ def dags_folder(ground: Ground) -> str:
 
 
 def _holds_dags(ground: Ground, folder: str) -> bool:
+    """Whether a folder is one of DAGs, and not what holds such a one."""
+    if any(below(inner, folder) and inner != folder for inner in dags_folders(ground)):
+        return False
     return any(f.endswith(".py") and below(f, folder) and ground.holds_dag(f) for f in ground.files)
 
 

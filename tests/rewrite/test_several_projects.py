@@ -157,6 +157,14 @@ def test_a_folder_of_dags_with_another_name(tmp_path: Path) -> None:
     assert found["flows/operators/load.py"] == OPERATOR.format("A")
 
 
+def test_a_setting_that_names_what_holds_the_folder_of_dags_is_another_machines(
+    tmp_path: Path,
+) -> None:
+    files = {**project("airflow/", "A"), ".env": "AIRFLOW__CORE__DAGS_FOLDER=/home/me/airflow\n"}
+    found, _ = after(tmp_path, {**files, "common/tasks.py": COMMON})
+    assert found["airflow/dags/operators/load.py"] == OPERATOR.format("A")
+
+
 def test_requirements_of_several_projects_are_asked_for_one_at_a_time(tmp_path: Path) -> None:
     root = made(tmp_path, {**project("a/", "A"), **project("b/", "B")})
     with pytest.raises(UsageError, match=r"several projects.*a/dags, b/dags"):

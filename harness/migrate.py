@@ -160,7 +160,10 @@ def _diffs(migration: Migration) -> Iterator[str | bytes]:
 
 
 def _prefix(root: Path) -> str:
-    """Where a folder lies in its git tree: "" at the top of it, and without git."""
+    """Where a folder lies in its git tree, when we run in it: "" at the top and without git. From
+    elsewhere ``git apply --directory`` says where a diff belongs."""
+    if not Path.cwd().is_relative_to(root):
+        return ""
     try:
         done = run([*GIT, "-C", str(root), "rev-parse", "--show-prefix"], timeout=60)
     except OSError:

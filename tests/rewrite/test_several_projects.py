@@ -181,11 +181,14 @@ def test_the_diff_of_several_projects_holds_each_file_once(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["ü b/", 'quo"te/'])
-def test_git_takes_the_diff_of_a_folder_of_its_tree(tmp_path: Path, name: str) -> None:
-    """From there and from the top: moved and new files are not passed over."""
+def test_git_takes_the_diff_of_a_folder_of_its_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Made there, it is taken there and from the top: moved and new files are not passed over."""
     root = made(tmp_path / f"tree/{name}", {**project("", "A"), "common/tasks.py": COMMON})
     done = migrate(root, target="2.11.0", offline=True)
     subprocess.run(["git", "init", "-q", tmp_path / "tree"], check=True)
+    monkeypatch.chdir(root)
     text = "".join(f"{line}\n" for line in map(str, lines(done, "text", diff=True)))
     for folder in (root, tmp_path / "tree"):
         apply = ["git", "-C", folder, "apply", *(["-R"] if folder != root else [])]

@@ -12,7 +12,7 @@ from codemods.own_subdags import row_of
 from codemods.rules._text import lines
 from codemods.source import Source
 from codemods.subdag_calls import Parents, factory_call, made_of
-from codemods.subdag_factories import Stays
+from codemods.subdag_factories import Stays, is_subdag_operator
 from codemods.target import Target
 from codemods.task_groups import ID, SINCE, message, rows_for
 
@@ -55,6 +55,8 @@ def _why(
     if called is not None and row is not None:
         name = source.segment(called.func)
         return f"; {name} stays: {row.stays}", f"Put the tasks that {name} makes ({row.place})"
+    if not is_subdag_operator(source, node):
+        return "; a class or function of your own makes it", "Put the sub-DAG's tasks"
     try:
         made_of(source, node, Parents(source))
     except Stays as why:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 PLAIN = '''\
 from datetime import datetime, timedelta
 
@@ -190,3 +192,81 @@ REPOSITORIES = {
     "context": {"context.py": CONTEXT},
     "tables": {"lib/__init__.py": "", "lib/makers.py": MAKERS, "tables.py": TABLES},
 }
+
+_MIXED = """\
+from datetime import datetime
+
+from airflow import DAG
+from airflow.operators.bash_operator import BashOperator
+from airflow.operators.dummy_operator import DummyOperator
+from airflow.operators.subdag_operator import SubDagOperator
+
+ARGS = {{"owner": "dee", "start_date": datetime(2020, 1, 1), "retries": 2, "email": "a@b.c"}}
+
+
+def make(parent, child, args):
+{filled}
+
+{made}"""
+_IDS = {
+    "f": 'f"{parent}.{child}"',
+    "percent": '"%s.%s" % (parent, child)',
+    "format": '"{1}.{0}".format(child, parent)',
+    "plus": 'parent + "." + child',
+}
+_FILLED = {
+    "given": """\
+    dag = DAG({id}, default_args=args)
+    ends = [DummyOperator(task_id=child + name, dag=dag) for name in "xy"]
+    BashOperator(task_id="a", bash_command="true", dag=dag) >> ends  # a fan
+    return dag
+""",
+    "late": """\
+    subdag = DAG({id}, start_date=args["start_date"], schedule_interval=None)
+    names = ["b", "c"]
+    with subdag:
+        for name in names:
+            BashOperator(task_id=name, bash_command="true", retries=5, pool="small")
+    return subdag
+""",
+    "context": """\
+    with DAG({id}, default_args=dict(args), catchup=False) as dag:
+        BashOperator(task_id="d", bash_command="true") >> DummyOperator(task_id="e", dag=dag)
+    return dag
+""",
+}
+_MADE = {
+    "inside": """\
+with DAG("{name}", default_args=ARGS, schedule_interval="@daily") as dag:
+    one = SubDagOperator(task_id="one", subdag=make("{name}", "one", ARGS))
+    two = SubDagOperator(task_id="two", subdag=make(dag.dag_id, "two", args=ARGS), dag=dag)
+    DummyOperator(task_id="begin") >> [one, two]
+    one >> DummyOperator(task_id="end")
+""",
+    "looped": """\
+main = DAG("{name}", default_args=ARGS, schedule_interval="@daily")
+last = DummyOperator(task_id="begin", dag=main)
+for name in ["one", "two"]:
+    last = last >> SubDagOperator(
+        task_id=name,
+        subdag=make("{name}", name, ARGS),
+        dag=main,
+    )
+""",
+}
+
+
+def _mixed() -> dict[str, str]:
+    """A file for each way to say the id, to fill the sub-DAG and to make its operator."""
+    found = {}
+    for (of_id, code), (of_fill, filled), (of_made, made) in product(
+        _IDS.items(), _FILLED.items(), _MADE.items()
+    ):
+        name = f"{of_id}_{of_fill}_{of_made}"
+        found[f"{name}.py"] = _MIXED.format(
+            filled=filled.format(id=code), made=made.format(name=name)
+        )
+    return found
+
+
+REPOSITORIES["mixed"] = _mixed()

@@ -95,7 +95,9 @@ def made_of(source: Source, node: ast.Call, parents: Parents) -> Made:
     """What is known of one. Raises ``Stays``."""
     called = factory_call(node)
     if called is None or node.args:
-        raise Stays("its subdag is not what a function is called for at this place")
+        said = (source.segment(k.value) for k in node.keywords if k.arg == "subdag")
+        name = next(said, "which is given by place")
+        raise Stays(f"its subdag, {name}, is not what a function is called for at this place")
     given = _given(node)
     above = list(parents.above(node))
     statement = next(a for a in above if isinstance(a, ast.stmt))

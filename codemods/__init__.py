@@ -12,7 +12,7 @@ from codemods.base import (
     Rule,
 )
 from codemods.python_gone import concerns
-from codemods.symbols import resolve_symbol
+from codemods.tables.symbols import resolve_symbol
 
 if TYPE_CHECKING:
     from codemods.migrate import (

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from codemods.changes import Change
-    from codemods.source import Source
-    from codemods.target import Target
+    from codemods.editing.changes import Change
+    from codemods.reading.source import Source
+    from codemods.tables.target import Target
 
 # airflow.operators.<plugin>.<Name> (the 1.10 path) → the module path that holds the class now.
 PluginModules = Mapping[str, str]

@@ -22,15 +22,19 @@ from codemods.base import (
     PluginModules,
     roles_here,
 )
-from codemods.changes import AddImport, Operation, Rebind, Step
-from codemods.class_paths import MOVED, REMOVED, rewrite_class_paths
-from codemods.escapes import plain_escapes
-from codemods.hops import CORE, distribution_of, members
-from codemods.newlines import restored, unified
-from codemods.own_subdags import left, without_factories
+from codemods.editing.changes import AddImport, Operation, Rebind, Step
+from codemods.editing.folding import Folded
+from codemods.editing.query_class import NEEDS as QUERY_NEEDS
+from codemods.editing.query_class import with_query_class, without_heirs
+from codemods.editing.writing import written
+from codemods.plugins.web_interface import folded
 from codemods.python_gone import concerns, may_be_gone
-from codemods.query_class import NEEDS as QUERY_NEEDS
-from codemods.query_class import with_query_class, without_heirs
+from codemods.reading.class_paths import MOVED, REMOVED, rewrite_class_paths
+from codemods.reading.escapes import plain_escapes
+from codemods.reading.newlines import restored, unified
+from codemods.reading.source import Source
+from codemods.reading.stars import named_stars
+from codemods.repository.templates import rewrite_template
 from codemods.rules import (
     RULES,
     python_arguments,
@@ -38,14 +42,11 @@ from codemods.rules import (
     template_variables,
     third_party,
 )
-from codemods.source import Source
-from codemods.stars import named_stars
-from codemods.symbols import key_of
-from codemods.target import Target, target_for
-from codemods.task_groups import SINCE, with_task_groups
-from codemods.templates import rewrite_template
-from codemods.web_interface import Folded, folded
-from codemods.writing import written
+from codemods.subdags.groups import SINCE, with_task_groups
+from codemods.subdags.own import left, without_factories
+from codemods.tables.hops import CORE, distribution_of, members
+from codemods.tables.symbols import key_of
+from codemods.tables.target import Target, target_for
 
 __all__ = [
     "RULES",
@@ -78,11 +79,10 @@ def migrate_source(
     ``unsafe``; without it they come as notes. A text that is not Python 3 gives ``error``, unless
     ``python2`` asks for its translation. Without it a text that does not name Airflow stays.
     ``shared`` are names that other files import from modules like this one: they stay bound.
-    ``own`` are the repository's classes by name, as ``codemods.own_classes`` finds them,
-    ``dicts`` its dicts, as ``codemods.own_dicts`` does, ``functions`` its functions that Airflow
-    calls, as ``codemods.own_functions`` does;
-    ``queries`` its files of SQL, with what ``codemods.queries`` says of each; ``subdags`` its
-    functions that make sub-DAGs, as ``codemods.own_subdags`` finds them in all files, without which
+    The rest is what other files define, as ``codemods.repository`` finds it, by name: ``own`` the
+    classes, ``dicts`` the dicts, ``functions`` those that Airflow calls; ``queries`` are the files
+    of SQL, with what is said of each; ``subdags`` the functions that make sub-DAGs, as
+    ``codemods.subdags.own`` finds them in all files, without which
     only this text is looked at.
     """
     target = target_for(key_of(pins), _key_of(plugins))

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from codemods.base import Edit
-from codemods.parsing import parsed
+from codemods.reading.parsing import parsed
 
 ID = "python2-source"
 

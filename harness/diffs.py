@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from difflib import Match, SequenceMatcher
 from itertools import pairwise
 
-from codemods.parsing import source_encoding
+from codemods.reading.parsing import source_encoding
 
 # Gaps with more lines than this, none of them unique, are not searched for every repeated line.
 LARGE = 2000

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from codemods.parsing import absolute_imports, parsed
+from codemods.reading.parsing import absolute_imports, parsed
 from harness.checks.modules import EXTRA_OF, distribution_for
 from harness.model import AssumedExtra, Repo, Target
 from harness.requirements.extras import EXTRAS

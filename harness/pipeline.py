@@ -443,7 +443,7 @@ def bridge_seen(
 
 def _load_checks() -> None:
     """Import the checks, and read the table that they look classes up in."""
-    from codemods.hops import all_hops
+    from codemods.tables.hops import all_hops
     from harness.checks.judge import chosen
 
     chosen(())

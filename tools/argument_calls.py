@@ -29,7 +29,7 @@ from zipfile import ZipFile
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from codemods import Migration, migrate_source
-from codemods.constructors import baseline
+from codemods.tables.constructors import baseline
 from tools.mine_imports import names
 from tools.mine_wheels import BASELINE, CORE, World, default_cache, fetch, local_wheels, read_pins
 

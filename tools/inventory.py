@@ -25,7 +25,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from codemods import migrate_source
-from codemods.source import Source
+from codemods.reading.source import Source
 from harness.targets import get_target, outside_pins
 from tools.mine_imports import PRIVATE
 from tools.mine_wheels import (

@@ -20,7 +20,7 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from codemods.hops import Hops
+from codemods.tables.hops import Hops
 from tools.mine_imports import names
 from tools.mine_wheels import Home, World, dist_of
 from tools.mining import Timeline, asked

@@ -23,7 +23,7 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from codemods.hops import Hops
+from codemods.tables.hops import Hops
 from tools.mine_attributes import line_of
 from tools.mine_imports import names
 from tools.mine_wheels import CORE, INSIDE, Def, Home, SelfCall, Signature, World, dist_of

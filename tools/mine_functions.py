@@ -19,7 +19,7 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from codemods.hops import Hops
+from codemods.tables.hops import Hops
 from tools.mine_imports import names
 from tools.mine_methods import tokens
 from tools.mine_wheels import INSIDE, World, dist_of

@@ -24,7 +24,7 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from codemods.hops import STAYS, Hop, Hops, rows_by_hand
+from codemods.tables.hops import STAYS, Hop, Hops, rows_by_hand
 from tools.mine_wheels import CORE, INSIDE, PROVIDER, Home, World, dist_of, successors
 from tools.mining import DATA, asked, write_table
 

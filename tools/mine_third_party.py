@@ -27,7 +27,7 @@ from packaging.version import Version
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from codemods.hops import CORE, all_hops, family_advice
+from codemods.tables.hops import CORE, all_hops, family_advice
 from harness.targets import default_bridge, lock_pins
 
 ROOT = Path(__file__).resolve().parent.parent

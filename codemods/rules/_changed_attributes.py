@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from codemods.base import Note
-from codemods.calls import Construction, constructions
-from codemods.constructors import baseline
-from codemods.instances import Instances, instances
-from codemods.source import Source
-from codemods.target import Target
+from codemods.reading.calls import Construction, constructions
+from codemods.reading.instances import Instances, instances
+from codemods.reading.source import Source
+from codemods.tables.constructors import baseline
+from codemods.tables.target import Target
 
 _OF_DICTS = {"get", "items", "keys", "pop", "setdefault", "update", "values"}
 

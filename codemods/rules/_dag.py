@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codemods.calls import Construction, constructions
-from codemods.constructors import baseline
-from codemods.core_classes import DAG
-from codemods.source import Source
-from codemods.target import Target
+from codemods.reading.calls import Construction, constructions
+from codemods.reading.source import Source
+from codemods.tables.constructors import baseline
+from codemods.tables.core_classes import DAG
+from codemods.tables.target import Target
 
 SCHEDULES = frozenset({"schedule", "schedule_interval", "timetable"})  # what says when it runs
 

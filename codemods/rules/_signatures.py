@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from codemods.base import Note
-from codemods.changes import Compose, EditCall, Operation, Step
-from codemods.constructors import DROP, Constructor
+from codemods.editing.changes import Compose, EditCall, Operation, Step
 from codemods.rules._text import sentence
-from codemods.target import Target
+from codemods.tables.constructors import DROP, Constructor
+from codemods.tables.target import Target
 
 
 @dataclass(kw_only=True)

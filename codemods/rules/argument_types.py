@@ -6,15 +6,15 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import constructions
-from codemods.changes import Change, Step
-from codemods.constructors import baseline
-from codemods.core_classes import DAG, TASK
-from codemods.loops import looped
+from codemods.editing.changes import Change, Step
+from codemods.reading.calls import constructions
+from codemods.reading.loops import looped
+from codemods.reading.source import Source
+from codemods.reading.values import known, quoted
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import known, quoted
+from codemods.tables.constructors import baseline
+from codemods.tables.core_classes import DAG, TASK
+from codemods.tables.target import Target
 
 ID = "argument-types"
 # Argument → its type and since when another one raises.

@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codemods.argument_code import gathered, shaped
-from codemods.argument_map import Mapped, map_arguments, place_of
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions
-from codemods.changes import AddImport, Change, EditCall, NewImport, Step
-from codemods.constructors import baseline
-from codemods.hops import Resolution
+from codemods.editing.argument_code import gathered, shaped
+from codemods.editing.argument_map import Mapped, map_arguments, place_of
+from codemods.editing.changes import AddImport, Change, EditCall, NewImport, Step
+from codemods.editing.settling import missing, settle
+from codemods.reading.calls import Construction, constructions
+from codemods.reading.source import Source
 from codemods.rules._text import lines, sentence
-from codemods.settling import missing, settle
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.constructors import baseline
+from codemods.tables.hops import Resolution
+from codemods.tables.target import Target
 
 ID = "arguments"
 _CONTEXT = "provide_context"

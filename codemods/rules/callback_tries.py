@@ -6,15 +6,15 @@ import ast
 import re
 from collections.abc import Iterator
 
-from codemods.age import of_2, scheduled
 from codemods.base import Example, Note, Rule
-from codemods.calls import items_of
-from codemods.changes import Change, Step
-from codemods.core_classes import INSTANCE
-from codemods.instances import instances
+from codemods.editing.changes import Change, Step
+from codemods.reading.age import of_2, scheduled
+from codemods.reading.calls import items_of
+from codemods.reading.instances import instances
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.core_classes import INSTANCE
+from codemods.tables.target import Target
 
 ID = "callback-tries"
 _CALLBACK = re.compile(r"on_(failure|retry|success)_callback")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 
-from codemods.argument_map import map_arguments
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions, leaves_out
-from codemods.changes import Change, EditCall, Step
-from codemods.constructors import baseline
-from codemods.heritage import heritage, own_at
-from codemods.own_classes import attributes
-from codemods.queries import PLACE, file_gives_rows, gives_rows
+from codemods.editing.argument_map import map_arguments
+from codemods.editing.changes import Change, EditCall, Step
+from codemods.editing.settling import settle
+from codemods.reading.calls import Construction, constructions, leaves_out
+from codemods.reading.heritage import heritage, own_at
+from codemods.reading.source import Source
+from codemods.reading.values import known, quoted, readable
+from codemods.repository.own_classes import attributes
+from codemods.repository.queries import PLACE, file_gives_rows, gives_rows
 from codemods.rules._text import lines
-from codemods.settling import settle
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import known, quoted, readable
+from codemods.tables.constructors import baseline
+from codemods.tables.target import Target
 
 ID = "changed-defaults"
 _QUERY = "airflow.providers.common.sql.operators.sql.SQLExecuteQueryOperator"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import cast
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, Replace, Respell, Step
-from codemods.command_line import ID, commands, mentions, option, words
+from codemods.editing.changes import Change, Replace, Respell, Step
+from codemods.reading.source import Source
+from codemods.repository.command_line import ID, commands, mentions, option, words
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 # Arguments that hold shell text: BashOperator and BashSensor, SSHOperator.
 _SHELL = {"bash_command", "command"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.changes import Change, NewImport, Operation, Rebind, Replace, Step
+from codemods.editing.changes import Change, NewImport, Operation, Rebind, Replace, Step
+from codemods.reading.scopes import Binding, Use
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.scopes import Binding, Use
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 ID = "configuration-functions"
 _MODULE = "airflow.configuration"

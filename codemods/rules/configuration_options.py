@@ -10,12 +10,12 @@ from importlib.resources import files
 from packaging.version import Version
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, Replace, Step
+from codemods.editing.changes import Change, Replace, Step
+from codemods.reading.scopes import Call
+from codemods.reading.source import Source
+from codemods.reading.values import text_of
 from codemods.rules._text import lines
-from codemods.scopes import Call
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import text_of
+from codemods.tables.target import Target
 
 ID = "configuration-options"
 _CALLS = frozenset(

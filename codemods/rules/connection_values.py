@@ -6,14 +6,14 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions
-from codemods.changes import Change, EditCall, Step
-from codemods.constructors import baseline
-from codemods.core_classes import CONNECTION
+from codemods.editing.changes import Change, EditCall, Step
+from codemods.reading.calls import Construction, constructions
+from codemods.reading.source import Source
+from codemods.reading.values import known
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import known
+from codemods.tables.constructors import baseline
+from codemods.tables.core_classes import CONNECTION
+from codemods.tables.target import Target
 
 ID = "connection-values"
 # Source: Connection.__init__ and conn_type of airflow/models/connection.py, 1.10.15 and 2.0.2.

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, Compose, DropStatement, Step
+from codemods.editing.changes import Change, Compose, DropStatement, Step
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 ID = "dag-shift"
 _MESSAGE = "2.x does not give a task its DAG by >> or <<"

@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.changes import Change, Step
+from codemods.editing.changes import Change, Step
+from codemods.reading.source import Source
+from codemods.reading.values import known, quoted, text_of, whole_texts
 from codemods.rules._dag import dags
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import known, quoted, text_of, whole_texts
+from codemods.tables.target import Target
 
 ID = "dag-values"
 # Source: airflow/models/dag.py of 2.3.0 (the tree view became the grid) and of 2.0.0

@@ -6,11 +6,11 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import AddImport, Change, NewImport, Replace, Step
+from codemods.editing.changes import AddImport, Change, NewImport, Replace, Step
+from codemods.reading.scopes import Call
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.scopes import Call
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 ID = "days-ago"
 _PATH = "airflow.utils.dates.days_ago"

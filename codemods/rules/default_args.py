@@ -6,16 +6,16 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import constructions
-from codemods.changes import Change, EditCall, EditDict, Operation, Replace, Step
-from codemods.constructors import baseline
-from codemods.core_classes import TASK
-from codemods.defaults import DefaultKey
+from codemods.editing.changes import Change, EditCall, EditDict, Operation, Replace, Step
+from codemods.editing.settling import renamed_key, settle
+from codemods.reading.calls import constructions
+from codemods.reading.defaults import DefaultKey
+from codemods.reading.source import Source
+from codemods.reading.values import quoted
 from codemods.rules._text import lines
-from codemods.settling import renamed_key, settle
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import quoted
+from codemods.tables.constructors import baseline
+from codemods.tables.core_classes import TASK
+from codemods.tables.target import Target
 
 ID = "default-args"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change
+from codemods.editing.changes import Change
+from codemods.reading.source import Source
 from codemods.rules._text import lines, sentence
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 ID = "deprecated-name"
 

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions, items_of
-from codemods.changes import AddImport, Change, EditCall, EditDict, NewImport, Replace, Step
+from codemods.editing.changes import AddImport, Change, EditCall, EditDict, NewImport, Replace, Step
+from codemods.editing.stand_ins import StandIn, class_code, stand_in
+from codemods.reading.calls import Construction, constructions, items_of
+from codemods.reading.source import Source
+from codemods.reading.unpacking import filled_in, only_theirs, unpacked
+from codemods.reading.values import joined, known, pieces_of, split_pieces, text_of
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.stand_ins import StandIn, class_code, stand_in
-from codemods.target import Target
-from codemods.unpacking import filled_in, only_theirs, unpacked
-from codemods.values import joined, known, pieces_of, split_pieces, text_of
+from codemods.tables.target import Target
 
 ID = "docker-arguments"
 _PROVIDER = "airflow.providers.docker.operators."

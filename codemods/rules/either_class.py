@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codemods.argument_map import map_arguments
 from codemods.base import Example, Note, Rule
-from codemods.calls import constructions, init_of
-from codemods.changes import Change
-from codemods.heritage import heritage, kin, meant, signature_of
+from codemods.editing.argument_map import map_arguments
+from codemods.editing.changes import Change
+from codemods.reading.calls import constructions, init_of
+from codemods.reading.heritage import heritage, kin, meant, signature_of
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 ID = "either-class"
 

@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.changes import Change, Insert, Respell, Step
-from codemods.core_classes import CONNECTION
-from codemods.instances import instances
+from codemods.editing.changes import Change, Insert, Respell, Step
+from codemods.reading.instances import instances
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.core_classes import CONNECTION
+from codemods.tables.target import Target
 
 ID = "engine-urls"
 _OLD, _NEW = "postgres", "postgresql"

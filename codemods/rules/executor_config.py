@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import AddImport, Change, Compose, NewImport, Operation, Replace, Step
+from codemods.editing.changes import AddImport, Change, Compose, NewImport, Operation, Replace, Step
+from codemods.reading.scopes import Binding
+from codemods.reading.source import Source
+from codemods.reading.values import quoted, text_of
 from codemods.rules._text import lines
-from codemods.scopes import Binding
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import quoted, text_of
+from codemods.tables.target import Target
 
 ID = "executor-config"
 _OLD, _NEW = "KubernetesExecutor", "pod_override"

@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change
-from codemods.methods import baseline_methods
+from codemods.editing.changes import Change
+from codemods.reading.source import Source
 from codemods.rules._signatures import edited, map_call, told_of
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.methods import baseline_methods
+from codemods.tables.target import Target
 
 ID = "function-arguments"
 

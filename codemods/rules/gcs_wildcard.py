@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions
-from codemods.changes import Change, EditCall, Step
+from codemods.editing.changes import Change, EditCall, Step
+from codemods.reading.calls import Construction, constructions
+from codemods.reading.source import Source
+from codemods.reading.values import known, quoted, text_of
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import known, quoted, text_of
+from codemods.tables.target import Target
 
 ID = "gcs-wildcard"
 _PATH = "airflow.providers.google.cloud.transfers.gcs_to_gcs.GCSToGCSOperator"

@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import constructions
-from codemods.changes import Change, Compose, EditDict, Step
+from codemods.editing.changes import Change, Compose, EditDict, Step
+from codemods.reading.calls import constructions
+from codemods.reading.source import Source
+from codemods.reading.values import known
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import known
+from codemods.tables.target import Target
 
 ID = "gke-body"
 _PATH = "airflow.providers.google.cloud.operators.kubernetes_engine.GKECreateClusterOperator"

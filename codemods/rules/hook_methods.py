@@ -6,18 +6,18 @@ import ast
 import difflib
 from collections.abc import Iterator
 
-from codemods.argument_map import is_elsewhere
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, EditCall, Step
-from codemods.constructors import Constructor, baseline
-from codemods.core_classes import TASK
-from codemods.instances import instances
-from codemods.methods import baseline_methods, method_names
-from codemods.model_names import ROWS
+from codemods.editing.argument_map import is_elsewhere
+from codemods.editing.changes import Change, EditCall, Step
+from codemods.reading.instances import instances
+from codemods.reading.source import Source
 from codemods.rules._signatures import edited, map_call, told_of
 from codemods.rules._text import lines, sentence
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.constructors import Constructor, baseline
+from codemods.tables.core_classes import TASK
+from codemods.tables.methods import baseline_methods, method_names
+from codemods.tables.model_names import ROWS
+from codemods.tables.target import Target
 
 ID = "hook-methods"
 # The class that the configuration names; it is this one or inherits from it.

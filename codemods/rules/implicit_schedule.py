@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import AddImport, Change, EditCall, NewImport, Step
+from codemods.editing.changes import AddImport, Change, EditCall, NewImport, Step
+from codemods.reading.source import Source
+from codemods.reading.unpacking import filled_in
 from codemods.rules._dag import SCHEDULES, dags, has_start
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.unpacking import filled_in
+from codemods.tables.target import Target
 
 ID = "implicit-schedule"
 _TIMEDELTA = {"datetime.timedelta", "airflow.utils.dates.timedelta"}

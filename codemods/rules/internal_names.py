@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from codemods.base import Example, Rule
-from codemods.changes import AddImport, Change, NewImport, Operation, Rebind, Replace, Step
+from codemods.editing.changes import AddImport, Change, NewImport, Operation, Rebind, Replace, Step
+from codemods.reading.scopes import Binding, Use
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.scopes import Binding, Use
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 ID = "internal-names"
 

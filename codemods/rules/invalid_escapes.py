@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.changes import Change
-from codemods.escapes import ID
+from codemods.editing.changes import Change
+from codemods.reading.escapes import ID
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 
 def _find(_: Source, __: Target) -> Iterator[Change]:
-    """``codemods.escapes`` comes before any rule: a literal may be changed by others too."""
+    """``codemods.reading.escapes`` comes first: a literal may be changed by other rules too."""
     return iter(())
 
 

@@ -7,18 +7,18 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from codemods.argument_map import is_elsewhere, map_arguments
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, Step
-from codemods.core_classes import HOOK, TASK
-from codemods.heritage import signature_of
-from codemods.instances import Instances, instances
-from codemods.methods import baseline_methods
-from codemods.model_names import ROWS
+from codemods.editing.argument_map import is_elsewhere, map_arguments
+from codemods.editing.changes import Change, Step
+from codemods.editing.settling import calls_by_path, settle
+from codemods.reading.heritage import signature_of
+from codemods.reading.instances import Instances, instances
+from codemods.reading.source import Source
 from codemods.rules._text import lines, sentence
-from codemods.settling import calls_by_path, settle
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.core_classes import HOOK, TASK
+from codemods.tables.methods import baseline_methods
+from codemods.tables.model_names import ROWS
+from codemods.tables.target import Target
 
 ID = "kept-arguments"
 # Arguments that went while the attribute stayed: of hooks, and of all.

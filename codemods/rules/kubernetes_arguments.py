@@ -7,14 +7,14 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.calls import Construction, constructions, items_of, leaves_out
-from codemods.changes import Change, EditCall, Operation, Replace, Step
-from codemods.constructors import baseline
+from codemods.editing.changes import Change, EditCall, Operation, Replace, Step
+from codemods.reading.calls import Construction, constructions, items_of, leaves_out
+from codemods.reading.source import Source
+from codemods.reading.unpacking import unpacked
+from codemods.reading.values import known, quoted, text_of
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.unpacking import unpacked
-from codemods.values import known, quoted, text_of
+from codemods.tables.constructors import baseline
+from codemods.tables.target import Target
 
 ID = "kubernetes-arguments"
 # It warns where the action is not said (operators/kubernetes_engine.py of the google provider).

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions
-from codemods.changes import AddImport, Change, EditCall, NewImport, Step
+from codemods.editing.changes import AddImport, Change, EditCall, NewImport, Step
+from codemods.reading.calls import Construction, constructions
+from codemods.reading.source import Source
+from codemods.reading.values import known
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import known
+from codemods.tables.target import Target
 
 ID = "kubernetes-models"
 _CLIENT = "kubernetes.client"

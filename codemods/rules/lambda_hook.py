@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions
-from codemods.changes import Change, EditCall, Step
-from codemods.constructors import baseline
+from codemods.editing.changes import Change, EditCall, Step
+from codemods.reading.calls import Construction, constructions
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.constructors import baseline
+from codemods.tables.target import Target
 
 ID = "lambda-hook"
 _OLD = "airflow.contrib.hooks.aws_lambda_hook.AwsLambdaHook"

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import handing, init_of, key_of, takes
-from codemods.changes import Change, Step
-from codemods.constructors import baseline
-from codemods.core_classes import TASK
-from codemods.heritage import own_at
+from codemods.editing.changes import Change, Step
+from codemods.reading.calls import handing, init_of, key_of, takes
+from codemods.reading.heritage import own_at
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.constructors import baseline
+from codemods.tables.core_classes import TASK
+from codemods.tables.target import Target
 
 ID = "left-keywords"
 

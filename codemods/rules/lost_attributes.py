@@ -6,22 +6,22 @@ import ast
 import re
 from collections.abc import Iterator
 
-from codemods.argument_map import is_elsewhere
-from codemods.attributes import Lost, names_by_class
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, Compose, Step
-from codemods.constructors import baseline
-from codemods.core_classes import TASK
-from codemods.heritage import bases, heritage, kin, own_at, signature_of
-from codemods.instances import instances
-from codemods.methods import baseline_methods
-from codemods.model_names import ROWS
+from codemods.editing.argument_map import is_elsewhere
+from codemods.editing.changes import Change, Compose, Step
+from codemods.editing.settling import calls_by_path, settle
+from codemods.reading.heritage import bases, heritage, kin, own_at, signature_of
+from codemods.reading.instances import instances
+from codemods.reading.source import Source
 from codemods.rules._changed_attributes import changed
 from codemods.rules._text import lines
 from codemods.rules.kept_arguments import tells
-from codemods.settling import calls_by_path, settle
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.attributes import Lost, names_by_class
+from codemods.tables.constructors import baseline
+from codemods.tables.core_classes import TASK
+from codemods.tables.methods import baseline_methods
+from codemods.tables.model_names import ROWS
+from codemods.tables.target import Target
 
 ID = "lost-attributes"
 _WORD = re.compile(r"\w+")

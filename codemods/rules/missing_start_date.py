@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction
-from codemods.changes import Change, EditCall, Step
+from codemods.editing.changes import Change, EditCall, Step
+from codemods.reading.calls import Construction
+from codemods.reading.source import Source
 from codemods.rules._dag import SCHEDULES, dags, has_start
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 ID = "missing-start-date"
 

@@ -6,13 +6,13 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, Step
-from codemods.instances import instances
-from codemods.model_names import ROWS, Row
+from codemods.editing.changes import Change, Step
+from codemods.reading.instances import instances
+from codemods.reading.source import Source
+from codemods.reading.values import text_of
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import text_of
+from codemods.tables.model_names import ROWS, Row
+from codemods.tables.target import Target
 
 ID = "model-attributes"
 _STATE = "airflow.utils.state.State"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from codemods.base import Example, Rule
-from codemods.changes import Change, NewImport, Rebind, Replace
-from codemods.class_paths import MOVED
-from codemods.hops import members
+from codemods.editing.changes import Change, NewImport, Rebind, Replace
+from codemods.plugins.web_interface import goes
+from codemods.reading.class_paths import MOVED
+from codemods.reading.scopes import Binding
+from codemods.reading.source import Source
 from codemods.rules._imports.modules import dotted_changes, module_changes
 from codemods.rules._imports.moves import Moves, absent, split
 from codemods.rules._imports.star import star_changes
@@ -16,10 +18,8 @@ from codemods.rules._imports.towers import dead_branch
 from codemods.rules._text import lines
 from codemods.rules.internal_names import succeeded
 from codemods.rules.trigger_dag_run import defines_order
-from codemods.scopes import Binding
-from codemods.source import Source
-from codemods.target import Target
-from codemods.web_interface import goes
+from codemods.tables.hops import members
+from codemods.tables.target import Target
 
 ID = MOVED
 

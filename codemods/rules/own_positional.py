@@ -6,14 +6,14 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.calls import init_of, positional_of
-from codemods.changes import Change, EditCall, Step
-from codemods.constructors import baseline
-from codemods.core_classes import TASK
-from codemods.heritage import heritage, own_at
+from codemods.editing.changes import Change, EditCall, Step
+from codemods.reading.calls import init_of, positional_of
+from codemods.reading.heritage import heritage, own_at
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.constructors import baseline
+from codemods.tables.core_classes import TASK
+from codemods.tables.target import Target
 
 ID = "own-positional"
 

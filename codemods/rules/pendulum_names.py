@@ -6,9 +6,8 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from codemods.age import of_2
 from codemods.base import Example, Note, Rule
-from codemods.changes import (
+from codemods.editing.changes import (
     Change,
     Compose,
     EditCall,
@@ -19,13 +18,14 @@ from codemods.changes import (
     Replace,
     Step,
 )
-from codemods.core_classes import DATE
-from codemods.instances import instances
+from codemods.reading.age import of_2
+from codemods.reading.instances import instances
+from codemods.reading.scopes import Binding, Use
+from codemods.reading.source import Source
+from codemods.reading.values import text_of
 from codemods.rules._text import lines
-from codemods.scopes import Binding, Use
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import text_of
+from codemods.tables.core_classes import DATE
+from codemods.tables.target import Target
 
 ID = "pendulum-names"
 # Name → its successor, and from which Airflow on: Pendulum 2 came with 2.0, Pendulum 3 with 2.8.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import (
+from codemods.editing.changes import (
     Change,
     DropStatement,
     Insert,
@@ -17,7 +17,7 @@ from codemods.changes import (
     Replace,
     Step,
 )
-from codemods.flask_admin import (
+from codemods.plugins.flask_admin import (
     EXPOSE,
     LINKS,
     VIEWS,
@@ -30,11 +30,11 @@ from codemods.flask_admin import (
     registered_link,
     registered_view,
 )
-from codemods.plugin_modules import PluginClass, is_empty, plugin_classes
+from codemods.plugins.modules import PluginClass, is_empty, plugin_classes
+from codemods.reading.scopes import Binding
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.scopes import Binding
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 ID = "plugin-registration"
 

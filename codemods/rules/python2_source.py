@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.changes import Change
+from codemods.editing.changes import Change
 from codemods.python2 import ID
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 
 def _find(_: Source, __: Target) -> Iterator[Change]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, EditCall, Respell, Step
+from codemods.editing.changes import Change, EditCall, Respell, Step
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 ID = "python-arguments"
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import (
+from codemods.editing.changes import (
     AddImport,
     Change,
     Compose,
@@ -20,11 +20,11 @@ from codemods.changes import (
     Step,
 )
 from codemods.python_gone import BUILTINS, CALLED, MEMBERS, METHODS, ONLY_WITH, Gone, table, words
+from codemods.reading.scopes import Binding, Use
+from codemods.reading.source import Source
+from codemods.reading.values import quoted
 from codemods.rules._text import lines
-from codemods.scopes import Binding, Use
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import quoted
+from codemods.tables.target import Target
 
 ID = "python-names"
 _DICTS = {"ChainMap", "Counter", "OrderedDict", "UserDict"}

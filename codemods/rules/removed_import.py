@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.changes import Change
-from codemods.class_paths import REMOVED
+from codemods.editing.changes import Change
+from codemods.reading.class_paths import REMOVED
+from codemods.reading.source import Source
 from codemods.rules._text import lines
 from codemods.rules.moved_import import import_changes
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 
 def _find(source: Source, target: Target) -> Iterator[Change]:

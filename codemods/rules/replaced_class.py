@@ -5,20 +5,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codemods.argument_code import gathered, shaped
-from codemods.argument_map import Mapped, map_arguments, takes
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions
-from codemods.changes import Change, EditCall, Step
-from codemods.constructors import Signature
-from codemods.expressions import edit_call
-from codemods.hops import Resolution
-from codemods.replaced_bases import kept_base, kept_for
+from codemods.editing.argument_code import gathered, shaped
+from codemods.editing.argument_map import Mapped, map_arguments, takes
+from codemods.editing.changes import Change, EditCall, Step
+from codemods.editing.expressions import edit_call
+from codemods.editing.replaced_bases import kept_base, kept_for
+from codemods.editing.settling import settle
+from codemods.reading.calls import Construction, constructions
+from codemods.reading.source import Source
+from codemods.reading.values import WRAPPERS
 from codemods.rules._text import lines
-from codemods.settling import settle
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import WRAPPERS
+from codemods.tables.constructors import Signature
+from codemods.tables.hops import Resolution
+from codemods.tables.target import Target
 
 ID = "replaced-class"
 _SUBDAG = "airflow.operators.subdag.SubDagOperator"  # a rule of its own speaks of it

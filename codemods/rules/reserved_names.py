@@ -6,13 +6,13 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.callables import CALLABLE, function_at
-from codemods.calls import by_place
-from codemods.changes import Change, Compose, EditCall, Step
+from codemods.editing.changes import Change, Compose, EditCall, Step
+from codemods.reading.callables import CALLABLE, function_at
+from codemods.reading.calls import by_place
+from codemods.reading.source import Source
+from codemods.reading.values import quoted
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import quoted
+from codemods.tables.target import Target
 
 ID = "reserved-names"
 _OPERATORS = ("PythonOperator", "PythonSensor", "ShortCircuitOperator")

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codemods.base import Example, Note, Place, Rule
-from codemods.calls import Construction, constructions, items_of
-from codemods.changes import Change, EditCall, Step
-from codemods.constructors import baseline
+from codemods.editing.changes import Change, EditCall, Step
+from codemods.editing.stand_ins import StandIn, class_code, stand_in
+from codemods.reading.calls import Construction, constructions, items_of
+from codemods.reading.source import Source
+from codemods.reading.unpacking import unpacked
+from codemods.reading.values import returned
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.stand_ins import StandIn, class_code, stand_in
-from codemods.target import Target
-from codemods.unpacking import unpacked
-from codemods.values import returned
+from codemods.tables.constructors import baseline
+from codemods.tables.target import Target
 
 ID = "slack-token"
 _HOMES = ("airflow.providers.slack.hooks.", "airflow.providers.slack.operators.")

@@ -6,15 +6,15 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.calls import init_of
-from codemods.changes import Change, Compose, Insert, RenameArgument, Replace, Step
-from codemods.constructors import baseline
-from codemods.contracts import Contract
-from codemods.core_classes import TASK
-from codemods.heritage import bases, heritage, kin, set_on_self
+from codemods.editing.changes import Change, Compose, Insert, RenameArgument, Replace, Step
+from codemods.reading.calls import init_of
+from codemods.reading.heritage import bases, heritage, kin, set_on_self
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.constructors import baseline
+from codemods.tables.contracts import Contract
+from codemods.tables.core_classes import TASK
+from codemods.tables.target import Target
 
 ID = "subclass-contracts"
 _LINK = "BaseOperatorLink"

@@ -6,15 +6,15 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, OwnSubDag, OwnSubDags, Rule
-from codemods.calls import constructions
-from codemods.changes import Change, Step
-from codemods.own_subdags import row_of
+from codemods.editing.changes import Change, Step
+from codemods.reading.calls import constructions
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.subdag_calls import Parents, factory_call, made_of
-from codemods.subdag_factories import Stays, is_subdag_operator
-from codemods.target import Target
-from codemods.task_groups import ID, SINCE, message, rows_for
+from codemods.subdags.calls import Parents, factory_call, made_of
+from codemods.subdags.factories import Stays, is_subdag_operator
+from codemods.subdags.groups import ID, SINCE, message, rows_for
+from codemods.subdags.own import row_of
+from codemods.tables.target import Target
 
 _PATH = "airflow.operators.subdag.SubDagOperator"
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change
+from codemods.editing.changes import Change
+from codemods.reading.source import Source
+from codemods.reading.values import known
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import known
+from codemods.tables.target import Target
 
 ID = "task-ids"
 _GROUP = "TaskGroup"

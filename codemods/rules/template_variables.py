@@ -11,17 +11,14 @@ from typing import cast
 
 import libcst as cst
 
-from codemods.age import of_2, scheduled
 from codemods.base import Example, Rule
-from codemods.callables import defaults_of, unasking
-from codemods.calls import by_place
-from codemods.changes import Change, Operation, RenameArgument, Replace, Respell, Step
-from codemods.contexts import Taker, takers
-from codemods.rules._text import lines
-from codemods.rules.reserved_names import reserved
-from codemods.source import Source
-from codemods.target import Target
-from codemods.templates import (
+from codemods.editing.changes import Change, Operation, RenameArgument, Replace, Respell, Step
+from codemods.reading.age import of_2, scheduled
+from codemods.reading.callables import defaults_of, unasking
+from codemods.reading.calls import by_place
+from codemods.reading.contexts import Taker, takers
+from codemods.reading.source import Source
+from codemods.repository.templates import (
     ID,
     VARIABLES,
     Found,
@@ -33,6 +30,9 @@ from codemods.templates import (
     own_macros,
     places,
 )
+from codemods.rules._text import lines
+from codemods.rules.reserved_names import reserved
+from codemods.tables.target import Target
 
 # How Python reads a literal before Jinja does: in an f-string and before .format() every brace of
 # Jinja's stands twice, left of % every percent sign.

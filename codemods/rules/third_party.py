@@ -16,11 +16,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from codemods.base import Example, Note, Rule
-from codemods.changes import AddImport, Change, EditCall, NewImport, Operation, Rebind, Step
+from codemods.editing.changes import AddImport, Change, EditCall, NewImport, Operation, Rebind, Step
+from codemods.reading.scopes import Binding
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.scopes import Binding
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 ID = "third-party"
 # What to write instead, by the start of the path; the longest one counts.

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from string import Template
 
 from codemods.base import Example, Note, Place, Rule
-from codemods.calls import Construction, constructions, init_of, takes
-from codemods.changes import (
+from codemods.editing.changes import (
     Change,
     Compose,
     EditCall,
@@ -17,12 +16,13 @@ from codemods.changes import (
     Rebind,
     Step,
 )
-from codemods.heritage import own_at
+from codemods.editing.stand_ins import StandIn, below_imports, class_code, replaceable, stand_in
+from codemods.reading.calls import Construction, constructions, init_of, takes
+from codemods.reading.heritage import own_at
+from codemods.reading.scopes import Binding
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.scopes import Binding
-from codemods.source import Source
-from codemods.stand_ins import StandIn, below_imports, class_code, replaceable, stand_in
-from codemods.target import Target
+from codemods.tables.target import Target
 
 ID = "trigger-dag-run"
 _PATH = "airflow.operators.trigger_dagrun.TriggerDagRunOperator"

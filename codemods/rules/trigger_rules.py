@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codemods.age import of_2
 from codemods.base import Example, Note, Rule
-from codemods.changes import Change, Step
+from codemods.editing.changes import Change, Step
+from codemods.reading.age import of_2
+from codemods.reading.source import Source
+from codemods.reading.values import known, quoted, text_of, whole_texts
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import known, quoted, text_of, whole_texts
+from codemods.tables.target import Target
 
 ID = "trigger-rules"
 _CLASS = "airflow.utils.trigger_rule.TriggerRule"

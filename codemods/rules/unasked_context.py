@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from codemods.base import Example, Note, Rule
-from codemods.callables import (
+from codemods.editing.changes import Change, EditCall, Insert, Operation, Step
+from codemods.reading.callables import (
     CALLABLE,
     Function,
     defaults_of,
@@ -15,12 +16,11 @@ from codemods.callables import (
     placed,
     unasking,
 )
-from codemods.changes import Change, EditCall, Insert, Operation, Step
+from codemods.reading.source import Source
+from codemods.reading.values import quoted
 from codemods.rules._text import lines
 from codemods.rules.reserved_names import reserved
-from codemods.source import Source
-from codemods.target import Target
-from codemods.values import quoted
+from codemods.tables.target import Target
 
 ID = "unasked-context"
 _WHOLE = {"copy", "items", "keys", "values"}  # methods that hold all of it

@@ -5,19 +5,27 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codemods.argument_map import is_elsewhere, map_arguments
 from codemods.base import Example, Note, OwnDict, Rule, best_fit
-from codemods.calls import Construction, Holder, Item, constructions, items_of
-from codemods.changes import Change, DropStatement, EditCall, EditDict, Operation, Replace, Step
-from codemods.constructors import DROP
-from codemods.defaults import copied
+from codemods.editing.argument_map import is_elsewhere, map_arguments
+from codemods.editing.changes import (
+    Change,
+    DropStatement,
+    EditCall,
+    EditDict,
+    Operation,
+    Replace,
+    Step,
+)
+from codemods.editing.settling import settle
+from codemods.reading.calls import Construction, Holder, Item, constructions, items_of
+from codemods.reading.defaults import copied
+from codemods.reading.source import Source
+from codemods.reading.unpacking import filled, holders, only_theirs, unpacked
+from codemods.reading.values import known, quoted
 from codemods.rules._dag import dags
 from codemods.rules._text import lines
-from codemods.settling import settle
-from codemods.source import Source
-from codemods.target import Target
-from codemods.unpacking import filled, holders, only_theirs, unpacked
-from codemods.values import known, quoted
+from codemods.tables.constructors import DROP
+from codemods.tables.target import Target
 
 ID = "unpacked-arguments"
 _FILLED = frozenset({"auto_remove", "volumes"})

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codemods.base import Example, Rule
-from codemods.changes import Change, Rebind, Step
+from codemods.editing.changes import Change, Rebind, Step
+from codemods.plugins.web_interface import ID, goes
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
-from codemods.web_interface import ID, goes
+from codemods.tables.target import Target
 
 
 def _find(source: Source, _: Target) -> Iterator[Change]:
-    """The imports that only a branch used: ``codemods.web_interface`` comes before any rule."""
+    """The imports that only a branch used: ``codemods.plugins.web_interface`` comes first."""
     for binding in source.bindings:
         if goes(source, binding):
             yield Step(

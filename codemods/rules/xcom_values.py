@@ -6,16 +6,16 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from codemods.age import of_2
 from codemods.base import Example, Note, Rule
-from codemods.calls import Construction, constructions
-from codemods.constructors import baseline
-from codemods.core_classes import DATE, TASK
-from codemods.heritage import heritage, signature_of
-from codemods.instances import instances
+from codemods.reading.age import of_2
+from codemods.reading.calls import Construction, constructions
+from codemods.reading.heritage import heritage, signature_of
+from codemods.reading.instances import instances
+from codemods.reading.source import Source
 from codemods.rules._text import lines
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.constructors import baseline
+from codemods.tables.core_classes import DATE, TASK
+from codemods.tables.target import Target
 
 ID = "xcom-values"
 _ASKED = re.compile(r"xcom_push|python_callable|def execute\b")

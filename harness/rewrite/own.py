@@ -89,7 +89,7 @@ def classes_of(sources: Collection[Job]) -> OwnClasses:
         needed |= more
     if not needed:
         return {}
-    from codemods.own_classes import own_classes
+    from codemods.repository.own_classes import own_classes
 
     return own_classes(
         {job.name: decoded(job.data) for name in sorted(needed) for job in homes[name]}, wanted
@@ -114,7 +114,7 @@ def dicts_of(sources: Collection[Job]) -> OwnDicts:
     }
     if not wanted:
         return {}
-    from codemods.own_dicts import own_dicts
+    from codemods.repository.own_dicts import own_dicts
 
     read = {job.name: decoded(job.data) for name in wanted for job in homes[name]}
     return own_dicts(read, {name.decode() for name in wanted})
@@ -156,7 +156,7 @@ def functions_of(sources: Collection[Job]) -> OwnFunctions:
             wanted.add(name)
     if not wanted:
         return {}
-    from codemods.own_functions import own_functions
+    from codemods.repository.own_functions import own_functions
 
     read |= {job.name: job for name in wanted for job in homes[name]}
     return own_functions(
@@ -175,7 +175,7 @@ def subdags_of(sources: Collection[Job], kept: Collection[str]) -> OwnSubDags:
     names = {name for job in asking for name in _RUNS.findall(job.data)}
     if not names:
         return {}
-    from codemods.own_subdags import own_subdags
+    from codemods.subdags.own import own_subdags
 
     word = re.compile(rb"\b(?:external_dag_id|%b)\b" % b"|".join(sorted(names)))
     near = [job for job in sources if word.search(job.data)]

@@ -1,6 +1,6 @@
 """The whole-repository step of the rewrite: what plugins registered, and where its files go.
 
-Reading and judging is ``codemods.plugin_modules`` and ``codemods.plugin_layout``, texts in and
+Reading and judging is ``codemods.plugins.modules`` and ``codemods.plugins.layout``, texts in and
 texts out; here the files of the copy are read, moved and written.
 """
 
@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
 
-from codemods.parsing import parsed, source_encoding
-from codemods.plugin_layout import IGNORE_FILE, Folders, Layout, arrange
-from codemods.plugin_modules import SERVED, find_plugin_modules, registered, renames
+from codemods.plugins.layout import IGNORE_FILE, Folders, Layout, arrange
+from codemods.plugins.modules import SERVED, find_plugin_modules, registered, renames
+from codemods.reading.parsing import parsed, source_encoding
 from harness import diffs
 from harness.files import drop_emptied, write_atomically
 from harness.model import Config, Repo, Rewrite, RewriteEdit

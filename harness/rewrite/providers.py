@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from packaging.version import Version
 
-from codemods.parsing import absolute_imports, parsed
+from codemods.reading.parsing import absolute_imports, parsed
 from codemods.rules.third_party import SUCCEEDED
 from harness.archives import python_members
 from harness.checks.modules import EXTRA_OF, PYTHON_2_MODULES, distribution_for, provider_for

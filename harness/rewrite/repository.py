@@ -20,7 +20,7 @@ import msgspec
 
 import codemods
 from codemods.base import roles_here
-from codemods.queries import gives_rows
+from codemods.repository.queries import gives_rows
 from harness.archives import python_members
 from harness.cache import cache_folder
 from harness.diffs import decoded, encoding_of, file_diff, line_origins, unified_diff

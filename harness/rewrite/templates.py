@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from codemods.parsing import parsed
+from codemods.reading.parsing import parsed
 from harness.diffs import line_origins, unified_diff
 from harness.files import write_atomically
 from harness.model import Repo, Rewrite, RewriteEdit, RewriteNote
@@ -88,8 +88,8 @@ def rewrite_templates(
         except UnicodeDecodeError:
             continue  # not what Airflow could load either
         # Jinja and LibCST take long to import, and many repositories have no template files.
-        from codemods.command_line import rewrite_shell
-        from codemods.templates import mentions
+        from codemods.repository.command_line import rewrite_shell
+        from codemods.repository.templates import mentions
 
         done: list[Migration] = []
         new = text
@@ -196,7 +196,7 @@ class _Said:
             if b"jinja2" in data:
                 found |= {n.decode() for names in _GIVEN.findall(data) for n in names if n}
             if b"user_defined_macros" in data and (tree := parsed(data)) is not None:
-                from codemods.templates import own_macros
+                from codemods.repository.templates import own_macros
 
                 found |= own_macros(tree)
         return found

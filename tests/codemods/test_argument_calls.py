@@ -9,10 +9,10 @@ import pytest
 from locks import read_lock
 
 from codemods import Migration, migrate_source
-from codemods.hops import Hops
-from codemods.methods import _lines, baseline_methods
-from codemods.source import Source
-from codemods.target import Target
+from codemods.reading.source import Source
+from codemods.tables.hops import Hops
+from codemods.tables.methods import _lines, baseline_methods
+from codemods.tables.target import Target
 from tools.argument_calls import ArgumentCall, argument_calls, migrated
 from tools.mine_wheels import BASELINE, CORE, World, default_cache, fetch, local_wheels
 

@@ -11,7 +11,7 @@ import pytest
 
 from codemods import Migration, migrate_source
 from codemods.base import OwnClass
-from codemods.own_classes import own_classes
+from codemods.repository.own_classes import own_classes
 
 
 def other_notes(migration: Migration) -> list[str]:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codemods import migrate_bytes, migrate_source
-from codemods.changes import EditCall, EditDict
+from codemods.editing.changes import EditCall, EditDict
+from codemods.editing.splices import expression_splices
 from codemods.migrate import RULES
+from codemods.reading.source import Source
 from codemods.rules import RULES as REGISTERED
-from codemods.source import Source
-from codemods.splices import expression_splices
 
 PINS = {"apache-airflow": "2.11.0"}
 OLD = "from airflow.operators.bash_operator import BashOperator"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codemods import Removed, migrate_source, resolve_symbol
-from codemods.hops import all_hops
+from codemods.tables.hops import all_hops
 
 PYTHON = "airflow.operators.python"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from codemods.attributes import Attributes
-from codemods.dated import Pins, mined_rows
-from codemods.hops import Hops
 from codemods.rules.changed_defaults import VALUES
+from codemods.tables.attributes import Attributes
+from codemods.tables.dated import Pins, mined_rows
+from codemods.tables.hops import Hops
 from harness.model import Config, Side
 from harness.runtimes.venv import VenvRuntime
 from harness.targets import default_bridge

@@ -13,7 +13,7 @@ from locks import read_lock
 from programs import World, programs
 
 from codemods import migrate_source
-from codemods.hops import Hops, all_hops
+from codemods.tables.hops import Hops, all_hops
 
 VERSIONS = ("2.5.1", "2.10.3", "2.11.0")
 _COMMENT = re.compile(r"# comment \d+")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from locks import read_lock
 
 from codemods import RULES, migrate_bytes, migrate_source
-from codemods.values import quoted
+from codemods.reading.values import quoted
 
 PYTHONS = {"2.5.1": (3, 10), "2.10.3": (3, 11), "2.11.0": (3, 12)}
 NAMED = {rule.id: rule for rule in RULES}

@@ -14,11 +14,11 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from codemods import migrate_bytes
-from codemods.constructors import Constructors, baseline
-from codemods.core_classes import DATE, gives
-from codemods.dated import Pins, mined_rows
-from codemods.hops import CORE, Hop, Hops, all_hops, distribution_of
-from codemods.source import Source
+from codemods.reading.source import Source
+from codemods.tables.constructors import Constructors, baseline
+from codemods.tables.core_classes import DATE, gives
+from codemods.tables.dated import Pins, mined_rows
+from codemods.tables.hops import CORE, Hop, Hops, all_hops, distribution_of
 from harness.targets import get_target, outside_pins
 
 TARGETS = ("2.5.1", "2.10.3", "2.11.0")
@@ -208,7 +208,7 @@ def test_the_table_has_every_contract_of_the_wheels(version: str) -> None:
 
 def test_hand_rows_name_known_classes(newest: dict[str, str]) -> None:
     """A row by hand that no class bears is a slip of the pen."""
-    from codemods.constructors import _hand_rows, _lines
+    from codemods.tables.constructors import _hand_rows, _lines
 
     assert sorted({path for path, _ in _hand_rows()} - set(_lines())) == []
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codemods.escapes import plain_escapes
+from codemods.reading.escapes import plain_escapes
 
 PIECES = ["\\", "d", "n", "N", "u", "0", "{", "}", "'", '"', "é", "\n", " ", "\\\\", "\\'"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codemods.model_names import ROWS
+from codemods.tables.model_names import ROWS
 from tools.mine_wheels import BASELINE, CORE, default_cache, fetch, local_wheels
 
 FOLDERS = ("airflow/models/", "airflow/utils/", "airflow/template/", "airflow/ti_deps/")

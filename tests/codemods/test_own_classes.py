@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from codemods.migrate import migrate_source
-from codemods.own_classes import own_classes
-from codemods.own_dicts import own_dicts
+from codemods.repository.own_classes import own_classes
+from codemods.repository.own_dicts import own_dicts
 
 HEAD = (
     "from airflow.operators import bash, python\n"

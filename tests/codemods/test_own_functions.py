@@ -6,7 +6,7 @@ import pytest
 
 from codemods.base import OwnFunction
 from codemods.migrate import migrate_bytes, migrate_source
-from codemods.own_functions import own_functions
+from codemods.repository.own_functions import own_functions
 
 HEAD = """\
 from airflow import DAG

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codemods import migrate_source
-from codemods.plugin_modules import find_plugin_modules
+from codemods.plugins.modules import find_plugin_modules
 
 PLUGIN = (
     "from airflow.plugins_manager import AirflowPlugin\n{}\n\n"

@@ -3,8 +3,8 @@
 import pytest
 
 from codemods import migrate_source
-from codemods.own_classes import own_classes
-from codemods.queries import file_gives_rows, gives_rows
+from codemods.repository.own_classes import own_classes
+from codemods.repository.queries import file_gives_rows, gives_rows
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from codemods.stand_ins import class_code
+from codemods.editing.stand_ins import class_code
 
 NAMES = sorted(
     path.name.removesuffix(".txt") for path in (files("codemods") / "data" / "classes").iterdir()

@@ -13,8 +13,8 @@ import pytest
 from subdag_repositories import MAKERS, PLAIN, REPOSITORIES
 
 from codemods.migrate import migrate_source
-from codemods.own_classes import own_classes
-from codemods.own_subdags import own_subdags
+from codemods.repository.own_classes import own_classes
+from codemods.subdags.own import own_subdags
 from harness.runtimes.environments import init_command
 from harness.targets import get_target
 

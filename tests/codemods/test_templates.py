@@ -6,8 +6,8 @@ import pytest
 from jinja2 import Environment
 
 from codemods import migrate_source
-from codemods.target import Target
-from codemods.templates import VARIABLES, places, rewrite_template
+from codemods.repository.templates import VARIABLES, places, rewrite_template
+from codemods.tables.target import Target
 
 HEAD = "from airflow.operators.bash import BashOperator\n\n"
 

@@ -6,11 +6,11 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from codemods.changes import Change, NewImport, Rebind, Replace
-from codemods.hops import Resolution
+from codemods.editing.changes import Change, NewImport, Rebind, Replace
+from codemods.reading.scopes import Binding, Use
 from codemods.rules._imports.moves import Moves, note_at, split
 from codemods.rules.internal_names import has_successor
-from codemods.scopes import Binding, Use
+from codemods.tables.hops import Resolution
 
 
 def module_changes(moves: Moves, binding: Binding, own: Resolution) -> Iterator[Change]:

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from codemods.base import Note, Place
-from codemods.changes import Change, Rebind, Replace, Step
-from codemods.class_paths import MOVED, REMOVED
-from codemods.hops import (
+from codemods.editing.changes import Change, Rebind, Replace, Step
+from codemods.editing.settling import settle
+from codemods.reading.class_paths import MOVED, REMOVED
+from codemods.reading.scopes import Binding, Use
+from codemods.reading.source import Source
+from codemods.rules._text import sentence
+from codemods.tables.hops import (
     CORE,
     Resolution,
     core_modules,
@@ -16,11 +20,7 @@ from codemods.hops import (
     family_advice,
     members,
 )
-from codemods.rules._text import sentence
-from codemods.scopes import Binding, Use
-from codemods.settling import settle
-from codemods.source import Source
-from codemods.target import Target
+from codemods.tables.target import Target
 
 # Its operators find the hook by the connection's type, among what is installed.
 _COMMON_SQL = "airflow.providers.common.sql."

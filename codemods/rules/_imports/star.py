@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from codemods.changes import Change, NewImport, Rebind
-from codemods.hops import members
+from codemods.editing.changes import Change, NewImport, Rebind
+from codemods.reading.scopes import Binding
 from codemods.rules._imports.moves import Moves, note, note_at, split
-from codemods.scopes import Binding
+from codemods.tables.hops import members
 
 # Source: airflow/models/__init__.py of 2.5.1, whose ``__all__`` has a name that is not there, and
 # of 1.10.15.

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 
 from codemods.base import Note
-from codemods.changes import Change, Replace
-from codemods.class_paths import MOVED, path_end
-from codemods.constructors import baseline
-from codemods.hops import Resolution, members
+from codemods.editing.changes import Change, Replace
+from codemods.reading.class_paths import MOVED, path_end
+from codemods.reading.values import text_of
 from codemods.rules._imports.moves import Moves, absent, is_now, note, split
-from codemods.values import text_of
+from codemods.tables.constructors import baseline
+from codemods.tables.hops import Resolution, members
 
 _FROM = re.compile(
     r"^[ \t]*from[ \t]+(airflow[\w.]*)[ \t]+import[ \t]+(\([^)]*\)?|[^\n#;]+)", re.MULTILINE

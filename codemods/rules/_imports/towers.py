@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from codemods.reading.scopes import Binding
 from codemods.rules._imports.moves import Moves
-from codemods.scopes import Binding
 
 
 def dead_branch(moves: Moves, binding: Binding) -> bool:

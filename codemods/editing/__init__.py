@@ -1,0 +1,1 @@
+"""What rules ask for, how expressions are written, and where they go."""

@@ -1,0 +1,1 @@
+"""What other files of a repository define: classes, functions, dicts, queries, templates."""

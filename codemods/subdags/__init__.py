@@ -1,0 +1,1 @@
+"""Sub-DAGs as task groups, in all files together."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change, DropDecorator, Rebind, Step
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "apply-defaults"
@@ -89,16 +89,16 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines(
-            "from airflow.models import BaseOperator",
-            "from mylib import apply_defaults",
-            "",
-            "",
-            "class Mine(BaseOperator):",
-            "    @apply_defaults",
-            "    def __init__(self):",
-            "        super().__init__()",
-        ),
+        block("""
+            from airflow.models import BaseOperator
+            from mylib import apply_defaults
+
+
+            class Mine(BaseOperator):
+                @apply_defaults
+                def __init__(self):
+                    super().__init__()
+        """),
         lines("def apply_defaults(airflow):", "    return airflow"),
     ),
     find=_find,

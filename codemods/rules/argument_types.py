@@ -11,7 +11,7 @@ from codemods.reading.calls import constructions
 from codemods.reading.loops import looped
 from codemods.reading.source import Source
 from codemods.reading.values import known, quoted
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.constructors import baseline
 from codemods.tables.core_classes import DAG, TASK
 from codemods.tables.target import Target
@@ -252,13 +252,13 @@ def _note(name: str, kind: str, node: ast.expr, given: str, fix: str) -> Note:
     )
 
 
-_CLEANUP = lines(
-    "from airflow.models import DagRun",
-    "from airflow.operators.bash import BashOperator",
-    "",
-    "for item in [{'model': DagRun}]:",
-    "    BashOperator(task_id='t', bash_command='true', params=item)",
-)
+_CLEANUP = block("""
+    from airflow.models import DagRun
+    from airflow.operators.bash import BashOperator
+
+    for item in [{'model': DagRun}]:
+        BashOperator(task_id='t', bash_command='true', params=item)
+""")
 
 RULE = Rule(
     id=ID,
@@ -271,22 +271,22 @@ RULE = Rule(
             notes=("op_kwargs",),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "args = {'depends_on_past': 0, 'email_on_retry': 'True', 'priority_weight': '2'}",
-                "with DAG('d', schedule=None, default_args=args, tags=('a', 'b')):",
-                "    BashOperator(task_id='t', bash_command='true', run_as_user=1000)",
-            ),
-            after=lines(
-                "from airflow import DAG",
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "args = {'depends_on_past': False, 'email_on_retry': True, 'priority_weight': 2}",
-                "with DAG('d', schedule=None, default_args=args, tags=['a', 'b']):",
-                "    BashOperator(task_id='t', bash_command='true', run_as_user=\"1000\")",
-            ),
+            before=block("""
+                from airflow import DAG
+                from airflow.operators.bash import BashOperator
+
+                args = {'depends_on_past': 0, 'email_on_retry': 'True', 'priority_weight': '2'}
+                with DAG('d', schedule=None, default_args=args, tags=('a', 'b')):
+                    BashOperator(task_id='t', bash_command='true', run_as_user=1000)
+            """),
+            after=block("""
+                from airflow import DAG
+                from airflow.operators.bash import BashOperator
+
+                args = {'depends_on_past': False, 'email_on_retry': True, 'priority_weight': 2}
+                with DAG('d', schedule=None, default_args=args, tags=['a', 'b']):
+                    BashOperator(task_id='t', bash_command='true', run_as_user="1000")
+            """),
         ),
         Example(
             before=lines(
@@ -300,90 +300,94 @@ RULE = Rule(
             notes=("1.10 took this text for True",),
         ),
         Example(
-            before=lines(
-                "import os",
-                "",
-                "from airflow import DAG",
-                "",
-                "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
-                "args = {'email_on_failure': ['me@example.com'], 'email_on_retry': {**WHO}}",
-            ),
-            after=lines(
-                "import os",
-                "",
-                "from airflow import DAG",
-                "",
-                "DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))",
-                "args = {'email_on_failure': True, 'email_on_retry': {**WHO}}",
-            ),
+            before=block("""
+                import os
+
+                from airflow import DAG
+
+                DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))
+                args = {'email_on_failure': ['me@example.com'], 'email_on_retry': {**WHO}}
+            """),
+            after=block("""
+                import os
+
+                from airflow import DAG
+
+                DAG('d', schedule=None, dagrun_timeout=900, max_active_runs=os.getenv('RUNS'))
+                args = {'email_on_failure': True, 'email_on_retry': {**WHO}}
+            """),
             notes=("Write timedelta(seconds=...)", "Put int(...) around it", "True or False"),
         ),
         Example(
-            before=lines(
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "BashOperator(task_id='t', bash_command='true', priority_weight='1', pool=1)",
-            ),
-            after=lines(
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "BashOperator(task_id='t', bash_command='true', priority_weight=1, pool=1)",
-            ),
+            before=block("""
+                from airflow.operators.bash import BashOperator
+
+                BashOperator(task_id='t', bash_command='true', priority_weight='1', pool=1)
+            """),
+            after=block("""
+                from airflow.operators.bash import BashOperator
+
+                BashOperator(task_id='t', bash_command='true', priority_weight=1, pool=1)
+            """),
             target="2.5.1",
         ),
         Example(
-            before=lines(
-                "from datetime import date",
-                "from airflow import DAG",
-                "",
-                "DAG('d', schedule=None, params={'day': date(2020, 1, 1), 'table': 't'})",
-            ),
+            before=block("""
+                from datetime import date
+                from airflow import DAG
+
+                DAG('d', schedule=None, params={'day': date(2020, 1, 1), 'table': 't'})
+            """),
             notes=("str(date(2020, 1, 1))",),
         ),
         Example(
-            before=lines(
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "ins = {'auto': True, 'task_ids': ['a'], 'datasets': FILES}",
-                "BashOperator(task_id='t', inlets={'auto': True, 'task_ids': ['a']})",
-                "BashOperator(task_id='u', bash_command='x', outlets={'datasets': [f, *FILES]})",
-                "BashOperator(task_id='v', bash_command='x', inlets=ins)",
-            ),
-            after=lines(
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "ins = {'auto': True, 'task_ids': ['a'], 'datasets': FILES}",
-                "BashOperator(task_id='t', inlets=[\"auto\", 'a'])",
-                "BashOperator(task_id='u', bash_command='x', outlets=[f, *FILES])",
-                "BashOperator(task_id='v', bash_command='x', inlets=ins)",
-            ),
+            before=block("""
+                from airflow.operators.bash import BashOperator
+
+                ins = {'auto': True, 'task_ids': ['a'], 'datasets': FILES}
+                BashOperator(task_id='t', inlets={'auto': True, 'task_ids': ['a']})
+                BashOperator(task_id='u', bash_command='x', outlets={'datasets': [f, *FILES]})
+                BashOperator(task_id='v', bash_command='x', inlets=ins)
+            """),
+            after=block("""
+                from airflow.operators.bash import BashOperator
+
+                ins = {'auto': True, 'task_ids': ['a'], 'datasets': FILES}
+                BashOperator(task_id='t', inlets=["auto", 'a'])
+                BashOperator(task_id='u', bash_command='x', outlets=[f, *FILES])
+                BashOperator(task_id='v', bash_command='x', inlets=ins)
+            """),
             notes=("Write [\"auto\", 'a', *FILES]",),
         ),
     ),
     keeps=(
-        lines(
-            "from datetime import timedelta",
-            "from airflow import DAG",
-            "",
-            "args = {'depends_on_past': False, 'pool': None, 'execution_timeout': timedelta(1)}",
-            "DAG('d', schedule=None, default_args=args, catchup=False, params={'a': [1, None]})",
-        ),
-        lines(
-            "from airflow.models import Variable",
-            "from airflow.operators.bash import BashOperator",
-            "",
-            "WEIGHT = Variable.get('w', deserialize_json=True)",
-            "BashOperator(task_id='t', bash_command='x', priority_weight=WEIGHT, queue=NAME)",
-        ),
-        lines(
-            "from airflow.lineage import AUTO",
-            "from airflow.operators.bash import BashOperator",
-            "",
-            "BashOperator(task_id='t', bash_command='x', inlets=AUTO, outlets=[DATASET])",
-            "BashOperator(task_id='u', bash_command='x', inlets='auto', outlets=DATASET)",
-        ),
+        block("""
+            from datetime import timedelta
+            from airflow import DAG
+
+            args = {'depends_on_past': False, 'pool': None, 'execution_timeout': timedelta(1)}
+            DAG('d', schedule=None, default_args=args, catchup=False, params={'a': [1, None]})
+        """),
+        block("""
+            from airflow.models import Variable
+            from airflow.operators.bash import BashOperator
+
+            WEIGHT = Variable.get('w', deserialize_json=True)
+            BashOperator(task_id='t', bash_command='x', priority_weight=WEIGHT, queue=NAME)
+        """),
+        block("""
+            from airflow.lineage import AUTO
+            from airflow.operators.bash import BashOperator
+
+            BashOperator(task_id='t', bash_command='x', inlets=AUTO, outlets=[DATASET])
+            BashOperator(task_id='u', bash_command='x', inlets='auto', outlets=DATASET)
+        """),
         lines("# airflow", "settings = {'pool': 1, 'tags': 'a', 'catchup': 'False'}"),
-        lines("from airflow import DAG", "", "row = dict(pool=1, queue=2)"),
+        block("""
+            from airflow import DAG
+
+            row = dict(pool=1, queue=2)
+        """),
     ),
     find=_find,
 )

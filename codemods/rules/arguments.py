@@ -12,7 +12,7 @@ from codemods.editing.changes import AddImport, Change, EditCall, NewImport, Ste
 from codemods.editing.settling import missing, settle
 from codemods.reading.calls import Construction, constructions
 from codemods.reading.source import Source
-from codemods.rules._text import lines, sentence
+from codemods.rules._text import block, lines, sentence
 from codemods.tables.constructors import baseline
 from codemods.tables.hops import Resolution
 from codemods.tables.target import Target
@@ -198,73 +198,73 @@ RULE = Rule(
     "renamed and warn.",
     examples=(
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "",
-                "",
-                "def make(cls, **kwargs):",
-                "    return cls(task_id='t', provide_context=True, **kwargs)",
-            ),
+            before=block("""
+                from airflow import DAG
+
+
+                def make(cls, **kwargs):
+                    return cls(task_id='t', provide_context=True, **kwargs)
+            """),
             notes=("do not take provide_context",),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "",
-                "dag = DAG(",
-                "    'd',",
-                "    schedule_interval='@daily',  # at midnight",
-                "    concurrency=4,",
-                ")",
-            ),
-            after=lines(
-                "from airflow import DAG",
-                "",
-                "dag = DAG(",
-                "    'd',",
-                "    schedule='@daily',  # at midnight",
-                "    max_active_tasks=4,",
-                ")",
-            ),
+            before=block("""
+                from airflow import DAG
+
+                dag = DAG(
+                    'd',
+                    schedule_interval='@daily',  # at midnight
+                    concurrency=4,
+                )
+            """),
+            after=block("""
+                from airflow import DAG
+
+                dag = DAG(
+                    'd',
+                    schedule='@daily',  # at midnight
+                    max_active_tasks=4,
+                )
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.operators.python import PythonOperator",
-                "",
-                "PythonOperator(",
-                "    task_id='t',",
-                "    python_callable=print,",
-                "    provide_context=True,",
-                ")",
-            ),
-            after=lines(
-                "from airflow.operators.python import PythonOperator",
-                "",
-                "PythonOperator(",
-                "    task_id='t',",
-                "    python_callable=print,",
-                ")",
-            ),
+            before=block("""
+                from airflow.operators.python import PythonOperator
+
+                PythonOperator(
+                    task_id='t',
+                    python_callable=print,
+                    provide_context=True,
+                )
+            """),
+            after=block("""
+                from airflow.operators.python import PythonOperator
+
+                PythonOperator(
+                    task_id='t',
+                    python_callable=print,
+                )
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.operators.bash_operator import BashOperator",
-                "",
-                "BashOperator(task_id='t', bash_command='true', xcom_push=True, colour='red')",
-            ),
-            after=lines(
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "BashOperator(task_id='t', bash_command='true', do_xcom_push=True)",
-            ),
+            before=block("""
+                from airflow.operators.bash_operator import BashOperator
+
+                BashOperator(task_id='t', bash_command='true', xcom_push=True, colour='red')
+            """),
+            after=block("""
+                from airflow.operators.bash import BashOperator
+
+                BashOperator(task_id='t', bash_command='true', do_xcom_push=True)
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.operators.postgres_operator import PostgresOperator",
-                "",
-                "PostgresOperator(task_id='t', sql='delete from a', postgres_conn_id='p')",
-                "PostgresOperator(task_id='u', sql='delete from a')",
-            ),
+            before=block("""
+                from airflow.operators.postgres_operator import PostgresOperator
+
+                PostgresOperator(task_id='t', sql='delete from a', postgres_conn_id='p')
+                PostgresOperator(task_id='u', sql='delete from a')
+            """),
             after=lines(
                 "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator",
                 "",
@@ -275,27 +275,33 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines(
-            "from airflow import DAG", "", "DAG('d', schedule='@once', max_active_tasks=4, **more)"
-        ),
-        lines("from airflow import DAG", "", "my_dag('d', schedule_interval='@daily')"),
-        lines(
-            "from airflow.models import BaseOperator",
-            "",
-            "",
-            "class Mine(BaseOperator):",
-            "    def __init__(self, provide_context=False, **kwargs):",
-            "        super().__init__(**kwargs)",
-            "",
-            "",
-            "Mine(task_id='t', provide_context=True)",
-        ),
-        lines(
-            "from airflow.operators.python import PythonOperator",
-            "",
-            "options = {'provide_context': True}",
-            "PythonOperator(task_id='t', python_callable=print)",
-        ),
+        block("""
+            from airflow import DAG
+
+            DAG('d', schedule='@once', max_active_tasks=4, **more)
+        """),
+        block("""
+            from airflow import DAG
+
+            my_dag('d', schedule_interval='@daily')
+        """),
+        block("""
+            from airflow.models import BaseOperator
+
+
+            class Mine(BaseOperator):
+                def __init__(self, provide_context=False, **kwargs):
+                    super().__init__(**kwargs)
+
+
+            Mine(task_id='t', provide_context=True)
+        """),
+        block("""
+            from airflow.operators.python import PythonOperator
+
+            options = {'provide_context': True}
+            PythonOperator(task_id='t', python_callable=print)
+        """),
     ),
     find=_find,
 )

@@ -8,7 +8,7 @@ from codemods.base import Example, Rule
 from codemods.editing.changes import Change
 from codemods.editing.query_class import CODE, ID
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 
@@ -17,7 +17,6 @@ def _find(_: Source, __: Target) -> Iterator[Change]:
     return iter(())
 
 
-_OLD = "from airflow.contrib.operators.bigquery_operator import BigQueryOperator"
 _CALL = "BigQueryOperator(task_id='t', sql='select 1', destination_dataset_table=TABLE)"
 _NEW = (
     "from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook",
@@ -38,18 +37,34 @@ RULE = Rule(
     "operator, a subclass in the file takes 1.10's arguments.",
     examples=(
         Example(
-            before=lines(_OLD, "", _CALL),
+            before=block("""
+                from airflow.contrib.operators.bigquery_operator import BigQueryOperator
+
+                BigQueryOperator(task_id='t', sql='select 1', destination_dataset_table=TABLE)
+            """),
             after=lines(*_NEW, "", "", _CLASS, "", _CALL),
         ),
         Example(
-            before=lines(_OLD, "", "", *_HEIR, _READS),
+            before=block("""
+                from airflow.contrib.operators.bigquery_operator import BigQueryOperator
+
+
+                class Mine(BigQueryOperator):
+                    def where(self):
+                        return self.destination_dataset_table
+            """),
             after=lines(*_NEW, "", "", _CLASS, "", *_HEIR, _READS),
             target="2.5.1",
         ),
     ),
     keeps=(
         lines(*_NEW, "", "", _CLASS, "", _CALL),
-        lines("# airflow", "from company import BigQueryOperator", "", _CALL),
+        block("""
+            # airflow
+            from company import BigQueryOperator
+
+            BigQueryOperator(task_id='t', sql='select 1', destination_dataset_table=TABLE)
+        """),
     ),
     find=_find,
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change, Compose, Step
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "builtin-callables"
@@ -62,11 +62,14 @@ RULE = Rule(
     "Python's own functions have none, and the task raises ValueError when it runs.",
     examples=(
         Example(
-            before=lines(
-                *_HEAD,
-                "PythonOperator(task_id='a', python_callable=time.sleep, op_args=[5])",
-                "PythonOperator(task_id='b', python_callable=dict, op_kwargs={'a': 1})",
-            ),
+            before=block("""
+                import time
+
+                from airflow.operators.python import PythonOperator
+
+                PythonOperator(task_id='a', python_callable=time.sleep, op_args=[5])
+                PythonOperator(task_id='b', python_callable=dict, op_kwargs={'a': 1})
+            """),
             after=lines(
                 *_HEAD,
                 "PythonOperator(task_id='a', python_callable=lambda *args: time.sleep(*args), "

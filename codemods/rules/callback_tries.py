@@ -12,7 +12,7 @@ from codemods.reading.age import of_2, scheduled
 from codemods.reading.calls import items_of
 from codemods.reading.instances import instances
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.core_classes import INSTANCE
 from codemods.tables.target import Target
 
@@ -96,14 +96,14 @@ RULE = Rule(
         "from airflow.decorators import task  # noqa: F401\n"
         + _UNSCHEDULED.format("ti.try_number"),
         _TEXT.format("ti.try_number", "schedule"),
-        lines(
-            "from airflow.models import BaseOperator",
-            "",
-            "",
-            "class Mine(BaseOperator):",
-            "    def execute(self, context):",
-            "        return context['ti'].try_number - 1",
-        ),
+        block("""
+            from airflow.models import BaseOperator
+
+
+            class Mine(BaseOperator):
+                def execute(self, context):
+                    return context['ti'].try_number - 1
+        """),
     ),
     find=_find,
 )

@@ -15,7 +15,7 @@ from codemods.reading.source import Source
 from codemods.reading.values import known, quoted, readable
 from codemods.repository.own_classes import attributes
 from codemods.repository.queries import PLACE, file_gives_rows, gives_rows
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.constructors import baseline
 from codemods.tables.target import Target
 
@@ -225,7 +225,6 @@ _BIGQUERY = "from airflow.contrib.sensors.bigquery_sensor import BigQueryTableSe
 _TABLE = "from airflow.providers.google.cloud.sensors.bigquery import BigQueryTableExistenceSensor"
 _SENSOR = "(task_id='t', project_id='p', dataset_id='d', table_id='t')"
 _ROWS_OF = "task_id='t', sql='WITH a AS (SELECT 1) SELECT * FROM a', "
-_POOL = "from airflow.models import Pool"
 _SPARK = "from airflow.{} import SparkSubmitOperator"
 _SUBMIT = "SparkSubmitOperator(task_id='t', application='a')"
 _GIVEN = f'{_SENSOR[:-1]}, gcp_conn_id="bigquery_default_conn")'
@@ -253,14 +252,14 @@ RULE = Rule(
             unsafe=True,
         ),
         Example(
-            before=lines(
-                "from airflow.sensors.sql_sensor import SqlSensor",
-                "",
-                "SqlSensor(task_id='t', conn_id='c', sql='s')",
-                "SqlSensor(task_id='u', conn_id='c', sql='s', allow_null=False)",
-                "SqlSensor(task_id='v', conn_id='c', sql='s', success=good)",
-                "SqlSensor(task_id='w', conn_id='c', sql='s', allow_null=NULL)",
-            ),
+            before=block("""
+                from airflow.sensors.sql_sensor import SqlSensor
+
+                SqlSensor(task_id='t', conn_id='c', sql='s')
+                SqlSensor(task_id='u', conn_id='c', sql='s', allow_null=False)
+                SqlSensor(task_id='v', conn_id='c', sql='s', success=good)
+                SqlSensor(task_id='w', conn_id='c', sql='s', allow_null=NULL)
+            """),
             after=lines(
                 "from airflow.providers.common.sql.sensors.sql import SqlSensor",
                 "",
@@ -298,16 +297,30 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(_POOL, "", "Pool(pool='p', slots=2)"),
-            after=lines(_POOL, "", "Pool(pool='p', slots=2, include_deferred=False)"),
+            before=block("""
+                from airflow.models import Pool
+
+                Pool(pool='p', slots=2)
+            """),
+            after=block("""
+                from airflow.models import Pool
+
+                Pool(pool='p', slots=2, include_deferred=False)
+            """),
         ),
     ),
     keeps=(
-        lines(_POOL, "", "Pool.get_pool('p')"),
+        block("""
+            from airflow.models import Pool
+
+            Pool.get_pool('p')
+        """),
         lines(_TABLE, "", f"BigQueryTableExistenceSensor{_SENSOR}"),
-        lines(
-            "from airflow.providers.http.hooks.http import HttpHook", "", "HttpHook(method='GET')"
-        ),
+        block("""
+            from airflow.providers.http.hooks.http import HttpHook
+
+            HttpHook(method='GET')
+        """),
     ),
     find=_find,
 )

@@ -10,7 +10,7 @@ from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change, Replace, Respell, Step
 from codemods.reading.source import Source
 from codemods.repository.command_line import ID, commands, mentions, option, words
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 # Arguments that hold shell text: BashOperator and BashSensor, SSHOperator.
@@ -121,50 +121,49 @@ RULE = Rule(
                 "BashOperator(task_id='a', bash_command=command)",
                 "BashOperator(task_id='b', bash_command=f'airflow variables -s k {command}')",
             ),
-            after=lines(
-                _IMPORT,
-                "",
-                'command = """',
-                "set -eu",
-                "airflow dags pause x_{{ ts }} -S d; "
-                "/usr/bin/airflow tasks clear -y --start-date b x",
-                '"""',
-                "BashOperator(task_id='a', bash_command=command)",
-                "BashOperator(task_id='b', bash_command=f'airflow variables set k {command}')",
-            ),
+            after=block('''
+                from airflow.operators.bash import BashOperator
+
+                command = """
+                set -eu
+                airflow dags pause x_{{ ts }} -S d; /usr/bin/airflow tasks clear -y --start-date b x
+                """
+                BashOperator(task_id='a', bash_command=command)
+                BashOperator(task_id='b', bash_command=f'airflow variables set k {command}')
+            '''),
         ),
         Example(
-            before=lines(
-                "import subprocess",
-                "",
-                "subprocess.run(['airflow', 'trigger_dag', '--run_id', 'r', 'x'])",
-                "subprocess.run('airflow trigger_dag ' + 'x', shell=True)",
-            ),
-            after=lines(
-                "import subprocess",
-                "",
-                "subprocess.run(['airflow', 'dags', 'trigger', '--run-id', 'r', 'x'])",
-                "subprocess.run('airflow dags trigger ' + 'x', shell=True)",
-            ),
+            before=block("""
+                import subprocess
+
+                subprocess.run(['airflow', 'trigger_dag', '--run_id', 'r', 'x'])
+                subprocess.run('airflow trigger_dag ' + 'x', shell=True)
+            """),
+            after=block("""
+                import subprocess
+
+                subprocess.run(['airflow', 'dags', 'trigger', '--run-id', 'r', 'x'])
+                subprocess.run('airflow dags trigger ' + 'x', shell=True)
+            """),
         ),
         Example(
-            before=lines(
-                _IMPORT,
-                "",
-                "BashOperator(task_id='a', bash_command='airflow initdb')",
-                "BashOperator(task_id='b', bash_command='airflow connections --list')",
-            ),
+            before=block("""
+                from airflow.operators.bash import BashOperator
+
+                BashOperator(task_id='a', bash_command='airflow initdb')
+                BashOperator(task_id='b', bash_command='airflow connections --list')
+            """),
             notes=("MWAA keeps the database", "airflow connections list"),
         ),
     ),
     keeps=(
-        lines(
-            _IMPORT,
-            "",
-            "print('airflow test of what airflow variables are')",
-            "BashOperator(task_id='a', bash_command='airflow dags test; airflow variables get k')",
-            "BashOperator(task_id='b', bash_command='cd airflow test; ls /airflow run')",
-        ),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+            print('airflow test of what airflow variables are')
+            BashOperator(task_id='a', bash_command='airflow dags test; airflow variables get k')
+            BashOperator(task_id='b', bash_command='cd airflow test; ls /airflow run')
+        """),
     ),
     find=_find,
 )

@@ -8,12 +8,11 @@ from codemods.base import Example, Rule
 from codemods.editing.changes import Change, NewImport, Operation, Rebind, Replace, Step
 from codemods.reading.scopes import Binding, Use
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.target import Target
 
 ID = "configuration-functions"
 _MODULE = "airflow.configuration"
-_CONF = NewImport(module=_MODULE, name="conf")
 # Source: airflow/configuration.py of 2.0.2 (each of these warns and calls its namesake on conf).
 _FUNCTIONS = frozenset(
     (
@@ -93,81 +92,94 @@ RULE = Rule(
     "ones.",
     examples=(
         Example(
-            before=lines(
-                "from airflow import configuration",
-                "",
-                "configuration.get('core', 'dags_folder')",
-                "configuration.getint('core', 'parallelism')",
-            ),
-            after=lines(
-                "from airflow.configuration import conf",
-                "",
-                "conf.get('core', 'dags_folder')",
-                "conf.getint('core', 'parallelism')",
-            ),
+            before=block("""
+                from airflow import configuration
+
+                configuration.get('core', 'dags_folder')
+                configuration.getint('core', 'parallelism')
+            """),
+            after=block("""
+                from airflow.configuration import conf
+
+                conf.get('core', 'dags_folder')
+                conf.getint('core', 'parallelism')
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow import configuration as conf",
-                "",
-                "conf.get('core', 'dags_folder')",
-            ),
-            after=lines(
-                "from airflow.configuration import conf",
-                "",
-                "conf.get('core', 'dags_folder')",
-            ),
+            before=block("""
+                from airflow import configuration as conf
+
+                conf.get('core', 'dags_folder')
+            """),
+            after=block("""
+                from airflow.configuration import conf
+
+                conf.get('core', 'dags_folder')
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow import configuration",
-                "",
-                "configuration.get('core', 'dags_folder')",
-                "configuration.get_airflow_home()",
-            ),
-            after=lines(
-                "from airflow import configuration",
-                "",
-                "configuration.conf.get('core', 'dags_folder')",
-                "configuration.get_airflow_home()",
-            ),
+            before=block("""
+                from airflow import configuration
+
+                configuration.get('core', 'dags_folder')
+                configuration.get_airflow_home()
+            """),
+            after=block("""
+                from airflow import configuration
+
+                configuration.conf.get('core', 'dags_folder')
+                configuration.get_airflow_home()
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.configuration import get, get_airflow_home",
-                "",
-                "conf = get('core', 'dags_folder')",
-            ),
-            after=lines(
-                "from airflow.configuration import get_airflow_home",
-                "from airflow.configuration import conf as airflow_conf",
-                "",
-                "conf = airflow_conf.get('core', 'dags_folder')",
-            ),
+            before=block("""
+                from airflow.configuration import get, get_airflow_home
+
+                conf = get('core', 'dags_folder')
+            """),
+            after=block("""
+                from airflow.configuration import get_airflow_home
+                from airflow.configuration import conf as airflow_conf
+
+                conf = airflow_conf.get('core', 'dags_folder')
+            """),
         ),
         Example(
-            before=lines(
-                "import airflow.configuration",
-                "",
-                "airflow.configuration.has_option('a', 'b')",
-            ),
-            after=lines(
-                "import airflow.configuration",
-                "",
-                "airflow.configuration.conf.has_option('a', 'b')",
-            ),
+            before=block("""
+                import airflow.configuration
+
+                airflow.configuration.has_option('a', 'b')
+            """),
+            after=block("""
+                import airflow.configuration
+
+                airflow.configuration.conf.has_option('a', 'b')
+            """),
         ),
     ),
     keeps=(
-        lines("from airflow import configuration", "", "configuration.conf.get('a', 'b')"),
-        lines("from airflow.configuration import conf", "", "conf.get('a', 'b')"),
-        lines("# airflow", "from mylib import configuration", "", "configuration.get('a', 'b')"),
-        lines(
-            "from airflow import configuration",
-            "",
-            "configuration = {}",
-            "configuration.get('a', 'b')",
-        ),
+        block("""
+            from airflow import configuration
+
+            configuration.conf.get('a', 'b')
+        """),
+        block("""
+            from airflow.configuration import conf
+
+            conf.get('a', 'b')
+        """),
+        block("""
+            # airflow
+            from mylib import configuration
+
+            configuration.get('a', 'b')
+        """),
+        block("""
+            from airflow import configuration
+
+            configuration = {}
+            configuration.get('a', 'b')
+        """),
     ),
     find=_find,
 )

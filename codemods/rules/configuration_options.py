@@ -14,7 +14,7 @@ from codemods.editing.changes import Change, Replace, Step
 from codemods.reading.scopes import Call
 from codemods.reading.source import Source
 from codemods.reading.values import text_of
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.target import Target
 
 ID = "configuration-options"
@@ -142,57 +142,57 @@ RULE = Rule(
     "2.0); asking for the old name warns or raises.",
     examples=(
         Example(
-            before=lines(
-                "from airflow.configuration import conf",
-                "",
-                "conf.get('core', 'SQL_ALCHEMY_CONN')",
-                'conf.get("core", "base_log_folder")',
-                "conf.get('kubernetes', 'NAMESPACE')",
-                "conf.getint('core', 'dag_concurrency')",
-                "conf.get(section='scheduler', key='statsd_allow_list', fallback=None)",
-            ),
-            after=lines(
-                "from airflow.configuration import conf",
-                "",
-                "conf.get('database', 'SQL_ALCHEMY_CONN')",
-                'conf.get("logging", "base_log_folder")',
-                "conf.get('kubernetes_executor', 'NAMESPACE')",
-                "conf.getint('core', 'max_active_tasks_per_dag')",
-                "conf.get(section='metrics', key='metrics_allow_list', fallback=None)",
-            ),
+            before=block("""
+                from airflow.configuration import conf
+
+                conf.get('core', 'SQL_ALCHEMY_CONN')
+                conf.get("core", "base_log_folder")
+                conf.get('kubernetes', 'NAMESPACE')
+                conf.getint('core', 'dag_concurrency')
+                conf.get(section='scheduler', key='statsd_allow_list', fallback=None)
+            """),
+            after=block("""
+                from airflow.configuration import conf
+
+                conf.get('database', 'SQL_ALCHEMY_CONN')
+                conf.get("logging", "base_log_folder")
+                conf.get('kubernetes_executor', 'NAMESPACE')
+                conf.getint('core', 'max_active_tasks_per_dag')
+                conf.get(section='metrics', key='metrics_allow_list', fallback=None)
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow import configuration",
-                "",
-                "configuration.get('core', 'sql_alchemy_conn')",
-                "configuration.get('core', 'remote_logging')",
-            ),
-            after=lines(
-                "from airflow.configuration import conf",
-                "",
-                "conf.get('core', 'sql_alchemy_conn')",
-                "conf.get('logging', 'remote_logging')",
-            ),
+            before=block("""
+                from airflow import configuration
+
+                configuration.get('core', 'sql_alchemy_conn')
+                configuration.get('core', 'remote_logging')
+            """),
+            after=block("""
+                from airflow.configuration import conf
+
+                conf.get('core', 'sql_alchemy_conn')
+                conf.get('logging', 'remote_logging')
+            """),
             target="2.2.2",
         ),
         Example(
-            before=lines(
-                "from airflow.configuration import conf",
-                "",
-                "conf.get('core', 'airflow_home')",
-                "conf.getboolean('webserver', 'filter_by_owner')",
-                "rbac = conf.getboolean('webserver', 'rbac')",
-                "conf.set('core', 'enable_xcom_pickling', 'True')",
-            ),
-            after=lines(
-                "from airflow.configuration import conf",
-                "",
-                "conf.get('core', 'airflow_home')",
-                "conf.getboolean('webserver', 'filter_by_owner')",
-                "rbac = True",
-                "conf.set('core', 'enable_xcom_pickling', 'True')",
-            ),
+            before=block("""
+                from airflow.configuration import conf
+
+                conf.get('core', 'airflow_home')
+                conf.getboolean('webserver', 'filter_by_owner')
+                rbac = conf.getboolean('webserver', 'rbac')
+                conf.set('core', 'enable_xcom_pickling', 'True')
+            """),
+            after=block("""
+                from airflow.configuration import conf
+
+                conf.get('core', 'airflow_home')
+                conf.getboolean('webserver', 'filter_by_owner')
+                rbac = True
+                conf.set('core', 'enable_xcom_pickling', 'True')
+            """),
             notes=(
                 "airflow.settings.AIRFLOW_HOME",
                 "no option webserver.filter_by_owner",
@@ -201,17 +201,31 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines(
-            "from airflow.configuration import conf",
-            "",
-            "conf.get('core', 'dags_folder')",
-            "conf.get('database', 'sql_alchemy_conn')",
-            "conf.get('my_company', 'sql_alchemy_conn')",
-            "conf.getboolean('webserver', 'owner_mode', fallback=True)",
-        ),
-        lines("# airflow", "from mylib import conf", "", "conf.get('core', 'base_log_folder')"),
-        lines("from airflow import DAG", "", "conf = {}", "conf.get('core', 'remote_logging')"),
-        lines("from airflow.configuration import conf", "", "conf.get(SECTION, 'base_log_folder')"),
+        block("""
+            from airflow.configuration import conf
+
+            conf.get('core', 'dags_folder')
+            conf.get('database', 'sql_alchemy_conn')
+            conf.get('my_company', 'sql_alchemy_conn')
+            conf.getboolean('webserver', 'owner_mode', fallback=True)
+        """),
+        block("""
+            # airflow
+            from mylib import conf
+
+            conf.get('core', 'base_log_folder')
+        """),
+        block("""
+            from airflow import DAG
+
+            conf = {}
+            conf.get('core', 'remote_logging')
+        """),
+        block("""
+            from airflow.configuration import conf
+
+            conf.get(SECTION, 'base_log_folder')
+        """),
     ),
     find=_find,
 )

@@ -10,7 +10,7 @@ from codemods.editing.changes import Change, EditCall, Step
 from codemods.reading.calls import Construction, constructions
 from codemods.reading.source import Source
 from codemods.reading.values import known
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.constructors import baseline
 from codemods.tables.core_classes import CONNECTION
 from codemods.tables.target import Target
@@ -86,8 +86,6 @@ def _truth(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and bool(node.value)
 
 
-_HEAD = ("from airflow.models import Connection", "")
-
 RULE = Rule(
     id=ID,
     title="Make connections of what the target takes",
@@ -95,32 +93,46 @@ RULE = Rule(
     "raises AirflowException, and refuses to store it.",
     examples=(
         Example(
-            before=lines(
-                *_HEAD,
-                "Connection(conn_id='a', conn_type='http', host=None, uri='http://a')",
-                "Connection(conn_id='a', conn_type='http', uri=find())",
-                "made = Connection('a', host='b')",
-                "session.add_all([made])",
-            ),
-            after=lines(
-                *_HEAD,
-                "Connection(conn_id='a', host=None, uri='http://a')",
-                "Connection(conn_id='a', conn_type='http', uri=find())",
-                "made = Connection('a', host='b')",
-                "session.add_all([made])",
-            ),
+            before=block("""
+                from airflow.models import Connection
+
+                Connection(conn_id='a', conn_type='http', host=None, uri='http://a')
+                Connection(conn_id='a', conn_type='http', uri=find())
+                made = Connection('a', host='b')
+                session.add_all([made])
+            """),
+            after=block("""
+                from airflow.models import Connection
+
+                Connection(conn_id='a', host=None, uri='http://a')
+                Connection(conn_id='a', conn_type='http', uri=find())
+                made = Connection('a', host='b')
+                session.add_all([made])
+            """),
             notes=("Leave out conn_type", "conn_type=..."),
         ),
     ),
     keeps=(
-        lines(
-            *_HEAD,
-            "session.add(Connection('a', 'http', uri=None))",
-            "session.add(Connection('a', uri='http://a'))",
-            "Connection(**values)",
-        ),
-        lines(*_HEAD, "made = Connection('a')", "made.conn_type = 'http'", "session.add(made)"),
-        lines(*_HEAD, "Connection('a')", "names.add('a')"),
+        block("""
+            from airflow.models import Connection
+
+            session.add(Connection('a', 'http', uri=None))
+            session.add(Connection('a', uri='http://a'))
+            Connection(**values)
+        """),
+        block("""
+            from airflow.models import Connection
+
+            made = Connection('a')
+            made.conn_type = 'http'
+            session.add(made)
+        """),
+        block("""
+            from airflow.models import Connection
+
+            Connection('a')
+            names.add('a')
+        """),
     ),
     find=_find,
 )

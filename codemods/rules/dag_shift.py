@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change, Compose, DropStatement, Step
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "dag-shift"
@@ -231,7 +231,12 @@ RULE = Rule(
     ),
     keeps=(
         lines(*_HEAD, "a >> b", "a << [b]", "b.dag = dag"),
-        lines("from airflow import DAG", "", "dag = 1", "dag >> 2"),
+        block("""
+            from airflow import DAG
+
+            dag = 1
+            dag >> 2
+        """),
         lines(*_HEAD, "a.retries > b.retries", "1 > 2"),
     ),
     find=_find,

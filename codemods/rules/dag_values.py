@@ -10,7 +10,7 @@ from codemods.editing.changes import Change, Step
 from codemods.reading.source import Source
 from codemods.reading.values import known, quoted, text_of, whole_texts
 from codemods.rules._dag import dags
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.target import Target
 
 ID = "dag-values"
@@ -45,27 +45,45 @@ RULE = Rule(
     "can_edit since 2.0; the old names warn.",
     examples=(
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "",
-                "READ = {'can_dag_read'}",
-                "ACCESS = {'ops': {'can_dag_read', 'can_dag_edit'}, 'viewers': READ}",
-                "DAG('d', schedule=None, default_view='tree', access_control=ACCESS)",
-            ),
-            after=lines(
-                "from airflow import DAG",
-                "",
-                'READ = {"can_read"}',
-                "ACCESS = {'ops': {\"can_read\", \"can_edit\"}, 'viewers': READ}",
-                "DAG('d', schedule=None, default_view=\"grid\", access_control=ACCESS)",
-            ),
+            before=block("""
+                from airflow import DAG
+
+                READ = {'can_dag_read'}
+                ACCESS = {'ops': {'can_dag_read', 'can_dag_edit'}, 'viewers': READ}
+                DAG('d', schedule=None, default_view='tree', access_control=ACCESS)
+            """),
+            after=block("""
+                from airflow import DAG
+
+                READ = {"can_read"}
+                ACCESS = {'ops': {"can_read", "can_edit"}, 'viewers': READ}
+                DAG('d', schedule=None, default_view="grid", access_control=ACCESS)
+            """),
         ),
     ),
     keeps=(
-        lines("from airflow import DAG", "", "DAG('d', schedule=None, default_view='graph')"),
-        lines("# airflow", "from mylib import DAG", "", "DAG('d', default_view='tree')"),
-        lines("from airflow import DAG", "", "VIEW = 'tree'", "DAG('d', schedule=None)"),
-        lines("from airflow import DAG", "", "DAG('d', schedule=None, tags=[f'{1}can_dag_read'])"),
+        block("""
+            from airflow import DAG
+
+            DAG('d', schedule=None, default_view='graph')
+        """),
+        block("""
+            # airflow
+            from mylib import DAG
+
+            DAG('d', default_view='tree')
+        """),
+        block("""
+            from airflow import DAG
+
+            VIEW = 'tree'
+            DAG('d', schedule=None)
+        """),
+        block("""
+            from airflow import DAG
+
+            DAG('d', schedule=None, tags=[f'{1}can_dag_read'])
+        """),
     ),
     find=_find,
 )

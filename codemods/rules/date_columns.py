@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change, Compose, EditCall, Step
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "date-columns"
@@ -173,49 +173,57 @@ RULE = Rule(
             after=lines(*_HEAD, *(row.format(end=_END, comma=", ") for row in _DELETED)),
         ),
         Example(
-            before=lines(
-                *_HEAD,
-                "def last(session):",
-                "    found = session.query(TaskInstance)",
-                "    return found.order_by(TaskInstance.execution_date.desc()).first()",
-            ),
+            before=block("""
+                from airflow.models import DagRun, TaskInstance, XCom
+
+
+                def last(session):
+                    found = session.query(TaskInstance)
+                    return found.order_by(TaskInstance.execution_date.desc()).first()
+            """),
             notes=("join(TaskInstance.dag_run)",),
         ),
         Example(
-            before=lines(
-                *_HEAD,
-                "def same(session):",
-                "    TI, other = TaskInstance, 1",
-                "    run = TaskInstance",
-                "    session.query(run).order_by(run.execution_date)",
-                "    session.query(TaskInstance).order_by('execution_date')",
-                "    session.query(XCom, run).filter(run.execution_date == XCom.execution_date)",
-                "    return session.query(run).join(",
-                "        DagRun, DagRun.execution_date >= run.execution_date)",
-            ),
-            after=lines(
-                *_HEAD,
-                "def same(session):",
-                "    TI, other = TaskInstance, 1",
-                "    run = TaskInstance",
-                "    session.query(run).order_by(run.execution_date)",
-                "    session.query(TaskInstance).order_by('execution_date')",
-                "    session.query(XCom, run).filter(run.execution_date == XCom.execution_date)",
-                "    return session.query(run).join(",
-                "        DagRun, run.execution_date <= DagRun.execution_date)",
-            ),
+            before=block("""
+                from airflow.models import DagRun, TaskInstance, XCom
+
+
+                def same(session):
+                    TI, other = TaskInstance, 1
+                    run = TaskInstance
+                    session.query(run).order_by(run.execution_date)
+                    session.query(TaskInstance).order_by('execution_date')
+                    session.query(XCom, run).filter(run.execution_date == XCom.execution_date)
+                    return session.query(run).join(
+                        DagRun, DagRun.execution_date >= run.execution_date)
+            """),
+            after=block("""
+                from airflow.models import DagRun, TaskInstance, XCom
+
+
+                def same(session):
+                    TI, other = TaskInstance, 1
+                    run = TaskInstance
+                    session.query(run).order_by(run.execution_date)
+                    session.query(TaskInstance).order_by('execution_date')
+                    session.query(XCom, run).filter(run.execution_date == XCom.execution_date)
+                    return session.query(run).join(
+                        DagRun, run.execution_date <= DagRun.execution_date)
+            """),
             notes=("join(run.dag_run)", "join(TaskInstance.dag_run)", "join(XCom.dag_run)"),
         ),
     ),
     keeps=(
-        lines(
-            *_HEAD,
-            "def find(session, days):",
-            "    dates = TaskInstance.execution_date.in_(days)",
-            "    session.query(TaskInstance).filter(dates, TaskInstance.state == 'failed').all()",
-            "    session.query(DagRun).filter(DagRun.execution_date.in_(days)).delete()",
-            "    return session.query(DagRun.execution_date).all()",
-        ),
+        block("""
+            from airflow.models import DagRun, TaskInstance, XCom
+
+
+            def find(session, days):
+                dates = TaskInstance.execution_date.in_(days)
+                session.query(TaskInstance).filter(dates, TaskInstance.state == 'failed').all()
+                session.query(DagRun).filter(DagRun.execution_date.in_(days)).delete()
+                return session.query(DagRun.execution_date).all()
+        """),
     ),
     find=_find,
 )

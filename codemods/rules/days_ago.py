@@ -9,7 +9,7 @@ from codemods.base import Example, Note, Rule
 from codemods.editing.changes import AddImport, Change, NewImport, Replace, Step
 from codemods.reading.scopes import Call
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.target import Target
 
 ID = "days-ago"
@@ -96,71 +96,85 @@ RULE = Rule(
     "names the pendulum expression.",
     examples=(
         Example(
-            before=lines(
-                "from airflow.utils.dates import days_ago",
-                "",
-                "start = days_ago(2)",
-                'text = f"since {days_ago(2)}"',
-            ),
-            after=lines(
-                "import pendulum",
-                "",
-                'start = pendulum.today("UTC").add(days=-2)',
-                "text = f\"since {pendulum.today('UTC').add(days=-2)}\"",
-            ),
+            before=block("""
+                from airflow.utils.dates import days_ago
+
+                start = days_ago(2)
+                text = f"since {days_ago(2)}"
+            """),
+            after=block("""
+                import pendulum
+
+                start = pendulum.today("UTC").add(days=-2)
+                text = f"since {pendulum.today('UTC').add(days=-2)}"
+            """),
         ),
         Example(
-            before=lines(
-                "import airflow",
-                "from airflow import DAG",
-                "",
-                "DAG('d', schedule=None, start_date=airflow.utils.dates.days_ago(1))",
-            ),
-            after=lines(
-                "import pendulum",
-                "from airflow import DAG",
-                "",
-                "DAG('d', schedule=None, start_date=pendulum.today(\"UTC\").add(days=-1))",
-            ),
+            before=block("""
+                import airflow
+                from airflow import DAG
+
+                DAG('d', schedule=None, start_date=airflow.utils.dates.days_ago(1))
+            """),
+            after=block("""
+                import pendulum
+                from airflow import DAG
+
+                DAG('d', schedule=None, start_date=pendulum.today("UTC").add(days=-1))
+            """),
         ),
         Example(
-            before=lines(
-                "import pendulum",
-                "from airflow.utils.dates import days_ago, cron_presets",
-                "",
-                "start = days_ago(n=1 + 1, hour=6)",
-                "presets = cron_presets",
-            ),
-            after=lines(
-                "import pendulum",
-                "from airflow.utils.dates import cron_presets",
-                "",
-                'start = pendulum.today("UTC").add(days=-(1 + 1), hours=6)',
-                "presets = cron_presets",
-            ),
+            before=block("""
+                import pendulum
+                from airflow.utils.dates import days_ago, cron_presets
+
+                start = days_ago(n=1 + 1, hour=6)
+                presets = cron_presets
+            """),
+            after=block("""
+                import pendulum
+                from airflow.utils.dates import cron_presets
+
+                start = pendulum.today("UTC").add(days=-(1 + 1), hours=6)
+                presets = cron_presets
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.utils.dates import days_ago",
-                "",
-                "start = days_ago(1)",
-                "for days_ago in range(3):",
-                "    print(days_ago)",
-            ),
-            after=lines(
-                "from airflow.utils.dates import days_ago",
-                "import pendulum",
-                "",
-                'start = pendulum.today("UTC").add(days=-1)',
-                "for days_ago in range(3):",
-                "    print(days_ago)",
-            ),
+            before=block("""
+                from airflow.utils.dates import days_ago
+
+                start = days_ago(1)
+                for days_ago in range(3):
+                    print(days_ago)
+            """),
+            after=block("""
+                from airflow.utils.dates import days_ago
+                import pendulum
+
+                start = pendulum.today("UTC").add(days=-1)
+                for days_ago in range(3):
+                    print(days_ago)
+            """),
         ),
     ),
     keeps=(
-        lines("from mylib import days_ago", "# not airflow's", "start = days_ago(2)"),
-        lines("def days_ago(n):", "    return 'airflow' * n", "", "days_ago(2)"),
-        lines("import pendulum", "", "# airflow", "pendulum.today('UTC').add(days=-2)"),
+        block("""
+            from mylib import days_ago
+            # not airflow's
+            start = days_ago(2)
+        """),
+        block("""
+            def days_ago(n):
+                return 'airflow' * n
+
+            days_ago(2)
+        """),
+        block("""
+            import pendulum
+
+            # airflow
+            pendulum.today('UTC').add(days=-2)
+        """),
     ),
     find=_find,
 )

@@ -12,7 +12,7 @@ from codemods.reading.calls import constructions
 from codemods.reading.defaults import DefaultKey
 from codemods.reading.source import Source
 from codemods.reading.values import quoted
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.constructors import baseline
 from codemods.tables.core_classes import TASK
 from codemods.tables.target import Target
@@ -75,58 +75,58 @@ RULE = Rule(
     "argument would lose its value.",
     examples=(
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "default_args = {'owner': 'me', 'task_concurrency': 2}",
-                "with DAG('d', schedule=None, default_args=default_args):",
-                "    BashOperator(task_id='t', bash_command='true')",
-            ),
-            after=lines(
-                "from airflow import DAG",
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "default_args = {'owner': 'me', 'max_active_tis_per_dag': 2}",
-                "with DAG('d', schedule=None, default_args=default_args):",
-                "    BashOperator(task_id='t', bash_command='true')",
-            ),
+            before=block("""
+                from airflow import DAG
+                from airflow.operators.bash import BashOperator
+
+                default_args = {'owner': 'me', 'task_concurrency': 2}
+                with DAG('d', schedule=None, default_args=default_args):
+                    BashOperator(task_id='t', bash_command='true')
+            """),
+            after=block("""
+                from airflow import DAG
+                from airflow.operators.bash import BashOperator
+
+                default_args = {'owner': 'me', 'max_active_tis_per_dag': 2}
+                with DAG('d', schedule=None, default_args=default_args):
+                    BashOperator(task_id='t', bash_command='true')
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "",
-                "base = dict(owner='me', task_concurrency=2)",
-                "default_args = {**base, 'queue': 'q'}",
-                "default_args['task_concurrency'] = 3",
-                "default_args.update({'task_concurrency': 4})",
-                "dag = DAG('d', schedule=None, default_args=default_args)",
-            ),
-            after=lines(
-                "from airflow import DAG",
-                "",
-                "base = dict(owner='me', max_active_tis_per_dag=2)",
-                "default_args = {**base, 'queue': 'q'}",
-                'default_args["max_active_tis_per_dag"] = 3',
-                "default_args.update({'max_active_tis_per_dag': 4})",
-                "dag = DAG('d', schedule=None, default_args=default_args)",
-            ),
+            before=block("""
+                from airflow import DAG
+
+                base = dict(owner='me', task_concurrency=2)
+                default_args = {**base, 'queue': 'q'}
+                default_args['task_concurrency'] = 3
+                default_args.update({'task_concurrency': 4})
+                dag = DAG('d', schedule=None, default_args=default_args)
+            """),
+            after=block("""
+                from airflow import DAG
+
+                base = dict(owner='me', max_active_tis_per_dag=2)
+                default_args = {**base, 'queue': 'q'}
+                default_args["max_active_tis_per_dag"] = 3
+                default_args.update({'max_active_tis_per_dag': 4})
+                dag = DAG('d', schedule=None, default_args=default_args)
+            """),
         ),
     ),
     keeps=(
-        lines(
-            "from airflow import DAG",
-            "",
-            "settings = dict(task_concurrency=2)",
-            "settings['task_concurrency'] = 3",
-            "dag = DAG('d', schedule=None, default_args=dict(owner='me'))",
-        ),
-        lines(
-            "from airflow import DAG",
-            "",
-            "settings = {'task_concurrency': 2}",
-            "dag = DAG('d', schedule=None, default_args={'owner': 'me', 'retries': 1})",
-        ),
+        block("""
+            from airflow import DAG
+
+            settings = dict(task_concurrency=2)
+            settings['task_concurrency'] = 3
+            dag = DAG('d', schedule=None, default_args=dict(owner='me'))
+        """),
+        block("""
+            from airflow import DAG
+
+            settings = {'task_concurrency': 2}
+            dag = DAG('d', schedule=None, default_args={'owner': 'me', 'retries': 1})
+        """),
     ),
     find=_find,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change
 from codemods.reading.source import Source
-from codemods.rules._text import lines, sentence
+from codemods.rules._text import block, lines, sentence
 from codemods.tables.target import Target
 
 ID = "deprecated-name"
@@ -34,16 +34,16 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
                     break
 
 
-_POOL = lines(
-    "from airflow.api.common.experimental.pool import get_pool",
-    "",
-    "get_pool(name='p')",
-)
-_DOTTED = lines(
-    "import airflow.api.common.experimental.pool",
-    "",
-    "airflow.api.common.experimental.pool.get_pool(name='p')",
-)
+_POOL = block("""
+    from airflow.api.common.experimental.pool import get_pool
+
+    get_pool(name='p')
+""")
+_DOTTED = block("""
+    import airflow.api.common.experimental.pool
+
+    airflow.api.common.experimental.pool.get_pool(name='p')
+""")
 
 RULE = Rule(
     id=ID,
@@ -55,7 +55,11 @@ RULE = Rule(
         Example(before=_DOTTED, notes=("airflow.models.pool.Pool",)),
     ),
     keeps=(
-        lines("from airflow.models.pool import Pool", "", "Pool.get_pool('p')"),
+        block("""
+            from airflow.models.pool import Pool
+
+            Pool.get_pool('p')
+        """),
         lines("from airflow.api.common.experimental.pool import get_pool"),
     ),
     find=_find,

@@ -13,7 +13,7 @@ from codemods.reading.calls import Construction, constructions, items_of
 from codemods.reading.source import Source
 from codemods.reading.unpacking import filled_in, only_theirs, unpacked
 from codemods.reading.values import joined, known, pieces_of, split_pieces, text_of
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "docker-arguments"
@@ -252,7 +252,6 @@ def _note(line: int, column: int) -> Note:
     )
 
 
-_OLD = "from airflow.operators.docker_operator import DockerOperator"
 _NEW = "from airflow.providers.docker.operators.docker import DockerOperator"
 
 RULE = Rule(
@@ -261,11 +260,11 @@ RULE = Rule(
     why="auto_remove=True is refused since version 4 of the Docker provider and volumes since 2.",
     examples=(
         Example(
-            before=lines(
-                _OLD,
-                "",
-                "DockerOperator(task_id='t', image='i', auto_remove=True, volumes=['/a:/b:ro'])",
-            ),
+            before=block("""
+                from airflow.operators.docker_operator import DockerOperator
+
+                DockerOperator(task_id='t', image='i', auto_remove=True, volumes=['/a:/b:ro'])
+            """),
             after=lines(
                 _NEW,
                 "from docker.types import Mount",
@@ -275,34 +274,34 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(
-                _OLD,
-                "",
-                "DATA = '/srv/data'",
-                "VOLUMES = ['cache:/cache', f'{DATA}:/data']",
-                "DockerOperator(task_id='t', image='i', volumes=VOLUMES)",
-                "DockerOperator(task_id='u', image='i', volumes=VOLUMES)",
-            ),
-            after=lines(
-                _NEW,
-                "from docker.types import Mount",
-                "",
-                "DATA = '/srv/data'",
-                "VOLUMES = [",
-                '    Mount(source="cache", target="/cache", type="volume"),',
-                '    Mount(source=DATA, target="/data", type="bind"),',
-                "]",
-                "DockerOperator(task_id='t', image='i', mounts=VOLUMES)",
-                "DockerOperator(task_id='u', image='i', mounts=VOLUMES)",
-            ),
+            before=block("""
+                from airflow.operators.docker_operator import DockerOperator
+
+                DATA = '/srv/data'
+                VOLUMES = ['cache:/cache', f'{DATA}:/data']
+                DockerOperator(task_id='t', image='i', volumes=VOLUMES)
+                DockerOperator(task_id='u', image='i', volumes=VOLUMES)
+            """),
+            after=block("""
+                from airflow.providers.docker.operators.docker import DockerOperator
+                from docker.types import Mount
+
+                DATA = '/srv/data'
+                VOLUMES = [
+                    Mount(source="cache", target="/cache", type="volume"),
+                    Mount(source=DATA, target="/data", type="bind"),
+                ]
+                DockerOperator(task_id='t', image='i', mounts=VOLUMES)
+                DockerOperator(task_id='u', image='i', mounts=VOLUMES)
+            """),
         ),
         Example(
-            before=lines(
-                _OLD,
-                "",
-                "DockerOperator(task_id='t', image='i', volumes=[f'{DATA}:/data'])",
-                "DockerOperator(task_id='u', image='i', volumes=read('D'))",
-            ),
+            before=block("""
+                from airflow.operators.docker_operator import DockerOperator
+
+                DockerOperator(task_id='t', image='i', volumes=[f'{DATA}:/data'])
+                DockerOperator(task_id='u', image='i', volumes=read('D'))
+            """),
             after=lines(
                 "from airflow.providers.docker.operators import docker",
                 "from docker.types import Mount",
@@ -327,14 +326,14 @@ RULE = Rule(
             notes=("mounts=[docker.types.Mount(",),
         ),
         Example(
-            before=lines(
-                _OLD,
-                "",
-                "default_args = {'auto_remove': False, 'docker_url': 'tcp://d:2375'}",
-                "DockerOperator(task_id='t', image='i', default_args=default_args)",
-                "DockerOperator(task_id='u', image='i', auto_remove=config.remove)",
-                "DockerOperator(task_id='v', image='i', auto_remove=removes('v'))",
-            ),
+            before=block("""
+                from airflow.operators.docker_operator import DockerOperator
+
+                default_args = {'auto_remove': False, 'docker_url': 'tcp://d:2375'}
+                DockerOperator(task_id='t', image='i', default_args=default_args)
+                DockerOperator(task_id='u', image='i', auto_remove=config.remove)
+                DockerOperator(task_id='v', image='i', auto_remove=removes('v'))
+            """),
             after=lines(
                 _NEW,
                 "",
@@ -351,21 +350,35 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines(_NEW, "", "DockerOperator(task_id='t', image='i', auto_remove='success', mounts=[])"),
-        lines("# airflow", "from mylib import DockerOperator", "", "DockerOperator(volumes=['a'])"),
-        lines("# airflow", "from mylib import Docker", "", "Docker(auto_remove=True)"),
-        lines(
-            "from airflow import DAG",
-            "",
-            "args = {'auto_remove': True, 'volumes': ['/a:/b']}",
-            "dag = DAG('d', schedule=None, default_args=args)",
-        ),
-        lines(
-            _NEW,
-            "",
-            "REMOVE = 'force'",
-            "DockerOperator(task_id='t', image='i', auto_remove=REMOVE)",
-        ),
+        block("""
+            from airflow.providers.docker.operators.docker import DockerOperator
+
+            DockerOperator(task_id='t', image='i', auto_remove='success', mounts=[])
+        """),
+        block("""
+            # airflow
+            from mylib import DockerOperator
+
+            DockerOperator(volumes=['a'])
+        """),
+        block("""
+            # airflow
+            from mylib import Docker
+
+            Docker(auto_remove=True)
+        """),
+        block("""
+            from airflow import DAG
+
+            args = {'auto_remove': True, 'volumes': ['/a:/b']}
+            dag = DAG('d', schedule=None, default_args=args)
+        """),
+        block("""
+            from airflow.providers.docker.operators.docker import DockerOperator
+
+            REMOVE = 'force'
+            DockerOperator(task_id='t', image='i', auto_remove=REMOVE)
+        """),
     ),
     find=_find,
 )

@@ -9,7 +9,7 @@ from codemods.base import Example, Rule
 from codemods.editing.changes import Change, Insert, Respell, Step
 from codemods.reading.instances import instances
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.core_classes import CONNECTION
 from codemods.tables.target import Target
 
@@ -74,16 +74,16 @@ RULE = Rule(
     "finds no such dialect. Connection.get_uri() says postgres:// on both sides.",
     examples=(
         Example(
-            before=lines(
-                "from airflow.hooks.base import BaseHook",
-                "from sqlalchemy import create_engine",
-                "",
-                "URL = 'postgres+psycopg2://{}@db/x'",
-                "create_engine('postgres://me@db/x')",
-                "create_engine(f'postgres://{user}@db/x')",
-                "create_engine(URL.format(user))",
-                "create_engine(BaseHook.get_connection('p').get_uri())",
-            ),
+            before=block("""
+                from airflow.hooks.base import BaseHook
+                from sqlalchemy import create_engine
+
+                URL = 'postgres+psycopg2://{}@db/x'
+                create_engine('postgres://me@db/x')
+                create_engine(f'postgres://{user}@db/x')
+                create_engine(URL.format(user))
+                create_engine(BaseHook.get_connection('p').get_uri())
+            """),
             after=lines(
                 "from airflow.hooks.base import BaseHook",
                 "from sqlalchemy import create_engine",
@@ -98,16 +98,16 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines(
-            "import os",
-            "",
-            "from airflow.providers.postgres.hooks.postgres import PostgresHook",
-            "from sqlalchemy import create_engine",
-            "",
-            "os.environ['AIRFLOW_CONN_P'] = 'postgres://me@db/x'",
-            "create_engine('postgresql://me@db/x')",
-            "create_engine(PostgresHook('p').get_uri())",
-        ),
+        block("""
+            import os
+
+            from airflow.providers.postgres.hooks.postgres import PostgresHook
+            from sqlalchemy import create_engine
+
+            os.environ['AIRFLOW_CONN_P'] = 'postgres://me@db/x'
+            create_engine('postgresql://me@db/x')
+            create_engine(PostgresHook('p').get_uri())
+        """),
     ),
     find=_find,
 )

@@ -10,7 +10,7 @@ from codemods.editing.changes import AddImport, Change, Compose, NewImport, Oper
 from codemods.reading.scopes import Binding
 from codemods.reading.source import Source
 from codemods.reading.values import quoted, text_of
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "executor-config"
@@ -213,17 +213,17 @@ RULE = Rule(
     "client; the dict warns, and newer Kubernetes providers refuse it.",
     examples=(
         Example(
-            before=lines(
-                _BASH,
-                "",
-                "BashOperator(",
-                "    task_id='t',",
-                "    bash_command='true',",
-                "    executor_config={",
-                "        'KubernetesExecutor': {'image': IMAGE, 'request_memory': '1Gi'}",
-                "    },",
-                ")",
-            ),
+            before=block("""
+                from airflow.operators.bash import BashOperator
+
+                BashOperator(
+                    task_id='t',
+                    bash_command='true',
+                    executor_config={
+                        'KubernetesExecutor': {'image': IMAGE, 'request_memory': '1Gi'}
+                    },
+                )
+            """),
             after=lines(
                 _BASH,
                 "from kubernetes.client import models as k8s",
@@ -249,19 +249,19 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(
-                _BASH,
-                "from kubernetes.client import models as k8s",
-                "",
-                "CONFIG = {",
-                "    'KubernetesExecutor': {",
-                "        'annotations': {'a': 'b'},",
-                "        'node_selectors': {'pool': 'big'},",
-                "        'envs': {'A': NAME},",
-                "        'image_pull_secrets': 'one,two',",
-                "    },",
-                "}",
-            ),
+            before=block("""
+                from airflow.operators.bash import BashOperator
+                from kubernetes.client import models as k8s
+
+                CONFIG = {
+                    'KubernetesExecutor': {
+                        'annotations': {'a': 'b'},
+                        'node_selectors': {'pool': 'big'},
+                        'envs': {'A': NAME},
+                        'image_pull_secrets': 'one,two',
+                    },
+                }
+            """),
             after=lines(
                 _BASH,
                 "from kubernetes.client import models as k8s",
@@ -293,13 +293,21 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines(
-            _BASH,
-            "",
-            "BashOperator(task_id='t', bash_command='true', executor_config={'pod_override': POD})",
-        ),
-        lines(_BASH, "", "EXECUTOR = 'KubernetesExecutor'"),
-        lines("# airflow", "", "SETTINGS = {'KubernetesExecutor': {'image': 'i'}}"),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+            BashOperator(task_id='t', bash_command='true', executor_config={'pod_override': POD})
+        """),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+            EXECUTOR = 'KubernetesExecutor'
+        """),
+        block("""
+            # airflow
+
+            SETTINGS = {'KubernetesExecutor': {'image': 'i'}}
+        """),
     ),
     find=_find,
 )

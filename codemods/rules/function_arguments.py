@@ -9,7 +9,7 @@ from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change
 from codemods.reading.source import Source
 from codemods.rules._signatures import edited, map_call, told_of
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.methods import baseline_methods
 from codemods.tables.target import Target
 
@@ -62,65 +62,65 @@ RULE = Rule(
     "them by name alone; a call fails when the task runs, long after the DAG parsed.",
     examples=(
         Example(
-            before=lines(
-                "from airflow.api.common.experimental.mark_tasks import set_state",
-                "from airflow.utils.db import initdb",
-                "from airflow.utils.email import send_MIME_email",
-                "from airflow.utils.helpers import reap_process_group",
-                "",
-                "set_state([task], day, True, commit=True)",
-                "send_MIME_email('a@example.com', ['b@example.com'], message, True)",
-                "reap_process_group(pgid=1, log=log)",
-                "initdb(rbac=True)",
-            ),
-            after=lines(
-                "from airflow.api.common.mark_tasks import set_state",
-                "from airflow.utils.db import initdb",
-                "from airflow.utils.email import send_mime_email",
-                "from airflow.utils.process_utils import reap_process_group",
-                "",
-                "set_state(tasks=[task], execution_date=day, upstream=True, commit=True)",
-                "send_mime_email('a@example.com', ['b@example.com'], message, dryrun=True)",
-                "reap_process_group(process_group_id=1, logger=log)",
-                "initdb()",
-            ),
+            before=block("""
+                from airflow.api.common.experimental.mark_tasks import set_state
+                from airflow.utils.db import initdb
+                from airflow.utils.email import send_MIME_email
+                from airflow.utils.helpers import reap_process_group
+
+                set_state([task], day, True, commit=True)
+                send_MIME_email('a@example.com', ['b@example.com'], message, True)
+                reap_process_group(pgid=1, log=log)
+                initdb(rbac=True)
+            """),
+            after=block("""
+                from airflow.api.common.mark_tasks import set_state
+                from airflow.utils.db import initdb
+                from airflow.utils.email import send_mime_email
+                from airflow.utils.process_utils import reap_process_group
+
+                set_state(tasks=[task], execution_date=day, upstream=True, commit=True)
+                send_mime_email('a@example.com', ['b@example.com'], message, dryrun=True)
+                reap_process_group(process_group_id=1, logger=log)
+                initdb()
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.models.taskinstance import clear_task_instances",
-                "",
-                "clear_task_instances(tis, session, activate_dag_runs=False, dag=dag)",
-            ),
+            before=block("""
+                from airflow.models.taskinstance import clear_task_instances
+
+                clear_task_instances(tis, session, activate_dag_runs=False, dag=dag)
+            """),
             notes=("clear_task_instances does not take activate_dag_runs",),
         ),
         Example(
-            before=lines(
-                "from airflow.utils.session import provide_session",
-                "",
-                "",
-                "@provide_session",
-                "def count(**kwargs):",
-                "    return kwargs['session'].query(DagRun).count()",
-            ),
+            before=block("""
+                from airflow.utils.session import provide_session
+
+
+                @provide_session
+                def count(**kwargs):
+                    return kwargs['session'].query(DagRun).count()
+            """),
             notes=("asks count for a parameter called session",),
         ),
     ),
     keeps=(
-        lines(
-            "from airflow.utils.session import provide_session",
-            "",
-            "",
-            "@provide_session",
-            "def count(*, session=None):",
-            "    return session.query(DagRun).count()",
-        ),
-        lines(
-            "from airflow.utils.email import send_email",
-            "from airflow.utils.helpers import chunks",
-            "",
-            "send_email(to=['a@example.com'], subject='s', html_content='h', mime_charset='utf-8')",
-            "chunks([1, 2], 1)",
-        ),
+        block("""
+            from airflow.utils.session import provide_session
+
+
+            @provide_session
+            def count(*, session=None):
+                return session.query(DagRun).count()
+        """),
+        block("""
+            from airflow.utils.email import send_email
+            from airflow.utils.helpers import chunks
+
+            send_email(to=['a@example.com'], subject='s', html_content='h', mime_charset='utf-8')
+            chunks([1, 2], 1)
+        """),
     ),
     find=_find,
 )

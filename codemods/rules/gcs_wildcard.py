@@ -10,7 +10,7 @@ from codemods.editing.changes import Change, EditCall, Step
 from codemods.reading.calls import Construction, constructions
 from codemods.reading.source import Source
 from codemods.reading.values import known, quoted, text_of
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "gcs-wildcard"
@@ -72,12 +72,16 @@ RULE = Rule(
     why="GCSToGCSOperator warns about a wildcard in source_object, which match_glob stands for.",
     examples=(
         Example(
-            before=lines(_NEW, "", "GCSToGCSOperator(source_bucket='a', source_object='d/*.csv')"),
-            after=lines(
-                _NEW,
-                "",
-                'GCSToGCSOperator(source_bucket=\'a\', source_object="d/", match_glob="**/*.csv")',
-            ),
+            before=block("""
+                from airflow.providers.google.cloud.transfers.gcs_to_gcs import GCSToGCSOperator
+
+                GCSToGCSOperator(source_bucket='a', source_object='d/*.csv')
+            """),
+            after=block("""
+                from airflow.providers.google.cloud.transfers.gcs_to_gcs import GCSToGCSOperator
+
+                GCSToGCSOperator(source_bucket='a', source_object="d/", match_glob="**/*.csv")
+            """),
         ),
         Example(
             before=lines(_NEW, "", f"{_COPY}source_object='d/*', destination_object='e/')"),
@@ -86,7 +90,12 @@ RULE = Rule(
     ),
     keeps=(
         lines(_NEW, "", f"{_COPY}source_object='d/', match_glob='**/*.csv')"),
-        lines("# airflow", "from company import Copy", "", "Copy(source_object='a/*')"),
+        block("""
+            # airflow
+            from company import Copy
+
+            Copy(source_object='a/*')
+        """),
     ),
     find=_find,
 )

@@ -10,7 +10,7 @@ from codemods.editing.changes import Change, Compose, EditDict, Step
 from codemods.reading.calls import constructions
 from codemods.reading.source import Source
 from codemods.reading.values import known
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "gke-body"
@@ -129,7 +129,12 @@ RULE = Rule(
             'BODY = {"name": "c", "node_pools": [{"name": "p", "initial_node_count": 2}]}',
             'GKECreateClusterOperator(task_id="t", location="eu", body=BODY)',
         ),
-        lines("# airflow", "from company import GKE", "", 'GKE(body={"initial_node_count": 1})'),
+        block("""
+            # airflow
+            from company import GKE
+
+            GKE(body={"initial_node_count": 1})
+        """),
         lines(_NEW, "", 'GKECreateClusterOperator(task_id="t", location="eu", body=BODY)'),
     ),
     find=_find,

@@ -12,7 +12,7 @@ from codemods.editing.changes import Change, EditCall, Step
 from codemods.reading.instances import instances
 from codemods.reading.source import Source
 from codemods.rules._signatures import edited, map_call, told_of
-from codemods.rules._text import lines, sentence
+from codemods.rules._text import block, lines, sentence
 from codemods.tables.constructors import Constructor, baseline
 from codemods.tables.core_classes import TASK
 from codemods.tables.methods import baseline_methods, method_names
@@ -150,7 +150,6 @@ def _first_of(source: Source, node: ast.Call) -> ast.Subscript | None:
 
 
 _GCS = "from airflow.providers.google.cloud.hooks.gcs import GCSHook"
-_S3 = "from airflow.providers.amazon.aws.hooks.s3 import S3Hook"
 
 RULE = Rule(
     id=ID,
@@ -159,65 +158,65 @@ RULE = Rule(
     "long after the DAG parsed.",
     examples=(
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "",
-                "dag = DAG('d', schedule=None)",
-                "dag.create_dagrun(run_id='manual__1', execution_date=day, state='running')",
-            ),
+            before=block("""
+                from airflow import DAG
+
+                dag = DAG('d', schedule=None)
+                dag.create_dagrun(run_id='manual__1', execution_date=day, state='running')
+            """),
             notes=("asks for data_interval",),
         ),
         Example(
-            before=lines(
-                "from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook",
-                "",
-                "",
-                "def upload():",
-                "    hook = GoogleCloudStorageHook()",
-                "    hook.upload(bucket='b', object='o', filename='/tmp/f')",
-                "    return hook.download('b', object='o')",
-            ),
-            after=lines(
-                _GCS,
-                "",
-                "",
-                "def upload():",
-                "    hook = GCSHook()",
-                "    hook.upload(bucket_name='b', object_name='o', filename='/tmp/f')",
-                "    return hook.download('b', object_name='o')",
-            ),
+            before=block("""
+                from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook
+
+
+                def upload():
+                    hook = GoogleCloudStorageHook()
+                    hook.upload(bucket='b', object='o', filename='/tmp/f')
+                    return hook.download('b', object='o')
+            """),
+            after=block("""
+                from airflow.providers.google.cloud.hooks.gcs import GCSHook
+
+
+                def upload():
+                    hook = GCSHook()
+                    hook.upload(bucket_name='b', object_name='o', filename='/tmp/f')
+                    return hook.download('b', object_name='o')
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.contrib.hooks.aws_hook import AwsHook",
-                "from airflow.contrib.hooks.gcp_dataproc_hook import DataProcHook",
-                "from airflow.hooks.base_hook import BaseHook",
-                "from airflow.hooks.mysql_hook import MySqlHook",
-                "from airflow.hooks.slack_hook import SlackHook",
-                "",
-                "MySqlHook('m').bulk_load('t', '/tmp/t.tsv')",
-                "hosts = [c.host for c in BaseHook.get_connections('web')]",
-                "host = BaseHook.get_connections('web')[0].host",
-                "slack = SlackHook(slack_conn_id='s')",
-                "slack.call('chat.postMessage', api_params={'text': 'hello'})",
-                "DataProcHook().submit('p', job, 'r')",
-                "AwsHook('a').get_client_type('ecs')",
-            ),
-            after=lines(
-                "from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook",
-                "from airflow.providers.google.cloud.hooks.dataproc import DataprocHook",
-                "from airflow.hooks.base import BaseHook",
-                "from airflow.providers.mysql.hooks.mysql import MySqlHook",
-                "from airflow.providers.slack.hooks.slack import SlackHook",
-                "",
-                "MySqlHook('m').bulk_load('t', '/tmp/t.tsv')",
-                "hosts = [c.host for c in [BaseHook.get_connection('web')]]",
-                "host = BaseHook.get_connection('web').host",
-                "slack = SlackHook(slack_conn_id='s')",
-                "slack.call('chat.postMessage', json={'text': 'hello'})",
-                "DataprocHook().submit('p', job, 'r')",
-                "AwsBaseHook('a').get_client_type('ecs')",
-            ),
+            before=block("""
+                from airflow.contrib.hooks.aws_hook import AwsHook
+                from airflow.contrib.hooks.gcp_dataproc_hook import DataProcHook
+                from airflow.hooks.base_hook import BaseHook
+                from airflow.hooks.mysql_hook import MySqlHook
+                from airflow.hooks.slack_hook import SlackHook
+
+                MySqlHook('m').bulk_load('t', '/tmp/t.tsv')
+                hosts = [c.host for c in BaseHook.get_connections('web')]
+                host = BaseHook.get_connections('web')[0].host
+                slack = SlackHook(slack_conn_id='s')
+                slack.call('chat.postMessage', api_params={'text': 'hello'})
+                DataProcHook().submit('p', job, 'r')
+                AwsHook('a').get_client_type('ecs')
+            """),
+            after=block("""
+                from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+                from airflow.providers.google.cloud.hooks.dataproc import DataprocHook
+                from airflow.hooks.base import BaseHook
+                from airflow.providers.mysql.hooks.mysql import MySqlHook
+                from airflow.providers.slack.hooks.slack import SlackHook
+
+                MySqlHook('m').bulk_load('t', '/tmp/t.tsv')
+                hosts = [c.host for c in [BaseHook.get_connection('web')]]
+                host = BaseHook.get_connection('web').host
+                slack = SlackHook(slack_conn_id='s')
+                slack.call('chat.postMessage', json={'text': 'hello'})
+                DataprocHook().submit('p', job, 'r')
+                AwsBaseHook('a').get_client_type('ecs')
+            """),
             notes=(
                 "asks for local_infile",
                 "hook.submit_job(",
@@ -225,110 +224,110 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(
-                "from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook",
-                "",
-                "",
-                "class Sweeper:",
-                "    def run(self):",
-                "        self.sweep(GoogleCloudStorageHook(), 'b')",
-                "        report('b', hook=GoogleCloudStorageHook())",
-                "",
-                "    def sweep(self, hook, bucket):",
-                "        return hook.list(bucket=bucket, maxResults=9)",
-                "",
-                "",
-                "def report(bucket, hook=None):",
-                "    hook.exists(bucket=bucket, object='o')",
-            ),
-            after=lines(
-                _GCS,
-                "",
-                "",
-                "class Sweeper:",
-                "    def run(self):",
-                "        self.sweep(GCSHook(), 'b')",
-                "        report('b', hook=GCSHook())",
-                "",
-                "    def sweep(self, hook, bucket):",
-                "        return hook.list(bucket_name=bucket, max_results=9)",
-                "",
-                "",
-                "def report(bucket, hook=None):",
-                "    hook.exists(bucket_name=bucket, object_name='o')",
-            ),
+            before=block("""
+                from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook
+
+
+                class Sweeper:
+                    def run(self):
+                        self.sweep(GoogleCloudStorageHook(), 'b')
+                        report('b', hook=GoogleCloudStorageHook())
+
+                    def sweep(self, hook, bucket):
+                        return hook.list(bucket=bucket, maxResults=9)
+
+
+                def report(bucket, hook=None):
+                    hook.exists(bucket=bucket, object='o')
+            """),
+            after=block("""
+                from airflow.providers.google.cloud.hooks.gcs import GCSHook
+
+
+                class Sweeper:
+                    def run(self):
+                        self.sweep(GCSHook(), 'b')
+                        report('b', hook=GCSHook())
+
+                    def sweep(self, hook, bucket):
+                        return hook.list(bucket_name=bucket, max_results=9)
+
+
+                def report(bucket, hook=None):
+                    hook.exists(bucket_name=bucket, object_name='o')
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook",
-                "from airflow.models import BaseOperator",
-                "",
-                "",
-                "class Copy(BaseOperator):",
-                "    def get_hook(self):",
-                "        return GoogleCloudStorageHook()",
-                "",
-                "    def execute(self, context):",
-                "        self.get_hook().delete(bucket='b', object='o')",
-                "        hook = self.get_hook()",
-                "        hook.delete(bucket='b', object='o')",
-            ),
-            after=lines(
-                _GCS,
-                "from airflow.models import BaseOperator",
-                "",
-                "",
-                "class Copy(BaseOperator):",
-                "    def get_hook(self):",
-                "        return GCSHook()",
-                "",
-                "    def execute(self, context):",
-                "        self.get_hook().delete(bucket_name='b', object_name='o')",
-                "        hook = self.get_hook()",
-                "        hook.delete(bucket_name='b', object_name='o')",
-            ),
+            before=block("""
+                from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook
+                from airflow.models import BaseOperator
+
+
+                class Copy(BaseOperator):
+                    def get_hook(self):
+                        return GoogleCloudStorageHook()
+
+                    def execute(self, context):
+                        self.get_hook().delete(bucket='b', object='o')
+                        hook = self.get_hook()
+                        hook.delete(bucket='b', object='o')
+            """),
+            after=block("""
+                from airflow.providers.google.cloud.hooks.gcs import GCSHook
+                from airflow.models import BaseOperator
+
+
+                class Copy(BaseOperator):
+                    def get_hook(self):
+                        return GCSHook()
+
+                    def execute(self, context):
+                        self.get_hook().delete(bucket_name='b', object_name='o')
+                        hook = self.get_hook()
+                        hook.delete(bucket_name='b', object_name='o')
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.hooks.presto_hook import PrestoHook",
-                "from airflow.operators.presto_check_operator import PrestoCheckOperator",
-                "",
-                "",
-                "def hook() -> PrestoHook:",
-                "    return PrestoHook()",
-                "",
-                "",
-                "def rows(one: PrestoHook, op: PrestoCheckOperator):",
-                "    op.get_db_hook().get_records(hql='a')",
-                "    return one.get_records(hql='b') + hook().get_first(hql='c')",
-            ),
-            after=lines(
-                "from airflow.providers.presto.hooks.presto import PrestoHook",
-                "from airflow.providers.common.sql.operators.sql import SQLCheckOperator",
-                "",
-                "",
-                "def hook() -> PrestoHook:",
-                "    return PrestoHook()",
-                "",
-                "",
-                "def rows(one: PrestoHook, op: SQLCheckOperator):",
-                "    op.get_db_hook().get_records(sql='a')",
-                "    return one.get_records(sql='b') + hook().get_first(sql='c')",
-            ),
+            before=block("""
+                from airflow.hooks.presto_hook import PrestoHook
+                from airflow.operators.presto_check_operator import PrestoCheckOperator
+
+
+                def hook() -> PrestoHook:
+                    return PrestoHook()
+
+
+                def rows(one: PrestoHook, op: PrestoCheckOperator):
+                    op.get_db_hook().get_records(hql='a')
+                    return one.get_records(hql='b') + hook().get_first(hql='c')
+            """),
+            after=block("""
+                from airflow.providers.presto.hooks.presto import PrestoHook
+                from airflow.providers.common.sql.operators.sql import SQLCheckOperator
+
+
+                def hook() -> PrestoHook:
+                    return PrestoHook()
+
+
+                def rows(one: PrestoHook, op: SQLCheckOperator):
+                    op.get_db_hook().get_records(sql='a')
+                    return one.get_records(sql='b') + hook().get_first(sql='c')
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.operators.slack_operator import SlackAPIPostOperator",
-                "",
-                "",
-                "def told(context):",
-                "    ti = context['ti']",
-                "    ti.xcom_push('k', 'v', context['ti'].start_date)",
-                "    SlackAPIPostOperator(task_id='t', slack_conn_id='s', text='t').execute()",
-                "",
-                "",
-                "arguments = {'on_failure_callback': told}",
-            ),
+            before=block("""
+                from airflow.operators.slack_operator import SlackAPIPostOperator
+
+
+                def told(context):
+                    ti = context['ti']
+                    ti.xcom_push('k', 'v', context['ti'].start_date)
+                    SlackAPIPostOperator(task_id='t', slack_conn_id='s', text='t').execute()
+
+
+                arguments = {'on_failure_callback': told}
+            """),
             after=lines(
                 "from airflow.providers.slack.operators.slack import SlackAPIPostOperator",
                 "",
@@ -345,14 +344,14 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines(
-            "from airflow import DAG",
-            "from airflow.providers.mysql.hooks.mysql import MySqlHook",
-            "",
-            "MySqlHook('m', local_infile=True).bulk_load('t', '/tmp/t.tsv')",
-            "with DAG('d', schedule=None) as dag:",
-            "    dag.create_dagrun(state='x', run_id='manual__1', data_interval=(day, day))",
-        ),
+        block("""
+            from airflow import DAG
+            from airflow.providers.mysql.hooks.mysql import MySqlHook
+
+            MySqlHook('m', local_infile=True).bulk_load('t', '/tmp/t.tsv')
+            with DAG('d', schedule=None) as dag:
+                dag.create_dagrun(state='x', run_id='manual__1', data_interval=(day, day))
+        """),
         lines(  # not every call of it hands the same on
             _GCS,
             "",
@@ -364,31 +363,44 @@ RULE = Rule(
             "show(GCSHook(), 'b')",
             "show(FolderHook(), 'b')",
         ),
-        lines(
-            "from airflow.operators.bash import BashOperator",
-            "",
-            "one = BashOperator(task_id='a', bash_command='true')",
-            "two = BashOperator(task_id='b', bash_command='true')",
-            "two.set_upstream(one)",
-            "two.xcom_pull(context, task_ids='a')",
-        ),
-        lines(_GCS, "", "GCSHook().upload(bucket_name='b', object_name='o', filename='f')"),
-        lines(_S3, "", "S3Hook('aws').load_file('f', key='k', bucket_name='b', replace=True)"),
-        lines(
-            "from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook  # noqa: F401",
-            "",
-            "",
-            "def upload(hook):",
-            "    hook.upload(bucket='b', object='o', filename='f')",
-        ).replace(
+        block("""
+            from airflow.operators.bash import BashOperator
+
+            one = BashOperator(task_id='a', bash_command='true')
+            two = BashOperator(task_id='b', bash_command='true')
+            two.set_upstream(one)
+            two.xcom_pull(context, task_ids='a')
+        """),
+        block("""
+            from airflow.providers.google.cloud.hooks.gcs import GCSHook
+
+            GCSHook().upload(bucket_name='b', object_name='o', filename='f')
+        """),
+        block("""
+            from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+            S3Hook('aws').load_file('f', key='k', bucket_name='b', replace=True)
+        """),
+        block("""
+            from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook  # noqa: F401
+
+
+            def upload(hook):
+                hook.upload(bucket='b', object='o', filename='f')
+        """).replace(
             "contrib.hooks.gcs_hook import GoogleCloudStorageHook", "hooks.base import BaseHook"
         ),
-        lines(_S3, "", "hook = S3Hook()", "client.upload(bucket='b', object='o')"),
-        lines(
-            "from airflow.models import Variable",
-            "",
-            "Variable.get('a', default_var=None, deserialize_json=True)",
-        ),
+        block("""
+            from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+            hook = S3Hook()
+            client.upload(bucket='b', object='o')
+        """),
+        block("""
+            from airflow.models import Variable
+
+            Variable.get('a', default_var=None, deserialize_json=True)
+        """),
     ),
     find=_find,
 )

@@ -10,7 +10,7 @@ from codemods.editing.changes import AddImport, Change, EditCall, NewImport, Ste
 from codemods.reading.source import Source
 from codemods.reading.unpacking import filled_in
 from codemods.rules._dag import SCHEDULES, dags, has_start
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "implicit-schedule"
@@ -75,26 +75,26 @@ RULE = Rule(
     why="A DAG without a schedule runs once a day; Airflow 2.10 warns, and 3 never runs it.",
     examples=(
         Example(
-            before=lines(
-                "from datetime import datetime, timedelta",
-                "from airflow import DAG",
-                "",
-                "dag = DAG('d', start_date=datetime(2020, 1, 1))",
-            ),
-            after=lines(
-                "from datetime import datetime, timedelta",
-                "from airflow import DAG",
-                "",
-                "dag = DAG('d', start_date=datetime(2020, 1, 1), schedule=timedelta(days=1))",
-            ),
+            before=block("""
+                from datetime import datetime, timedelta
+                from airflow import DAG
+
+                dag = DAG('d', start_date=datetime(2020, 1, 1))
+            """),
+            after=block("""
+                from datetime import datetime, timedelta
+                from airflow import DAG
+
+                dag = DAG('d', start_date=datetime(2020, 1, 1), schedule=timedelta(days=1))
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "from airflow.utils.dates import timedelta",
-                "",
-                "dag = DAG('d', start_date=START, dagrun_timeout=timedelta(hours=1))",
-            ),
+            before=block("""
+                from airflow import DAG
+                from airflow.utils.dates import timedelta
+
+                dag = DAG('d', start_date=START, dagrun_timeout=timedelta(hours=1))
+            """),
             after=lines(
                 "from airflow import DAG",
                 "from airflow.utils.dates import timedelta",
@@ -104,66 +104,82 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines("from airflow import DAG", "", "dag = DAG('d')"),
+            before=block("""
+                from airflow import DAG
+
+                dag = DAG('d')
+            """),
             notes=("schedule=timedelta(days=1) and start_date=...",),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "",
-                "",
-                "def part(parent, **kwargs):",
-                "    return DAG(f'{parent}.part', **kwargs)",
-                "",
-                "",
-                "part('d', start_date=START)",
-            ),
+            before=block("""
+                from airflow import DAG
+
+
+                def part(parent, **kwargs):
+                    return DAG(f'{parent}.part', **kwargs)
+
+
+                part('d', start_date=START)
+            """),
             notes=("schedule=timedelta(days=1) on to it",),
         ),
     ),
     keeps=(
-        lines(
-            "from airflow import DAG",
-            "",
-            "args = ['d', 'nightly', None]",
-            "dag = DAG(*args, start_date=START)",
-        ),
-        lines(
-            "from airflow import DAG",
-            "",
-            "",
-            "class Hourly(DAG):",
-            "    def __init__(self, *args, **kwargs):",
-            "        kwargs.setdefault('schedule', '@hourly')",
-            "        super().__init__(*args, **kwargs)",
-            "",
-            "",
-            "dag = Hourly('d', start_date=START)",
-        ),
-        lines("from airflow import DAG", "", "dag = DAG('d', schedule=None)"),
-        lines("from airflow import DAG", "", "dag = DAG('d', **options)"),
-        lines("from airflow import DAG", "", "dag = DAG('d', 'text', '@daily', start_date=START)"),
-        lines(
-            "from airflow import DAG",
-            "",
-            "",
-            "def make(name, **kwargs):",
-            "    return DAG(name, schedule='@daily', **kwargs)",
-            "",
-            "",
-            "def other(name, when, **kwargs):",
-            "    return DAG(name, None, when, **kwargs)",
-            "",
-            "",
-            "class Mine(DAG):",
-            "    def __init__(self, name, **kwargs):",
-            "        super().__init__(name, schedule='@daily', **kwargs)",
-            "",
-            "",
-            "make('a', start_date=START)",
-            "other('b', '@daily', start_date=START)",
-            "Mine('c', start_date=START)",
-        ),
+        block("""
+            from airflow import DAG
+
+            args = ['d', 'nightly', None]
+            dag = DAG(*args, start_date=START)
+        """),
+        block("""
+            from airflow import DAG
+
+
+            class Hourly(DAG):
+                def __init__(self, *args, **kwargs):
+                    kwargs.setdefault('schedule', '@hourly')
+                    super().__init__(*args, **kwargs)
+
+
+            dag = Hourly('d', start_date=START)
+        """),
+        block("""
+            from airflow import DAG
+
+            dag = DAG('d', schedule=None)
+        """),
+        block("""
+            from airflow import DAG
+
+            dag = DAG('d', **options)
+        """),
+        block("""
+            from airflow import DAG
+
+            dag = DAG('d', 'text', '@daily', start_date=START)
+        """),
+        block("""
+            from airflow import DAG
+
+
+            def make(name, **kwargs):
+                return DAG(name, schedule='@daily', **kwargs)
+
+
+            def other(name, when, **kwargs):
+                return DAG(name, None, when, **kwargs)
+
+
+            class Mine(DAG):
+                def __init__(self, name, **kwargs):
+                    super().__init__(name, schedule='@daily', **kwargs)
+
+
+            make('a', start_date=START)
+            other('b', '@daily', start_date=START)
+            Mine('c', start_date=START)
+        """),
     ),
     find=_find,
 )

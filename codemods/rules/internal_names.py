@@ -10,7 +10,7 @@ from codemods.base import Example, Rule
 from codemods.editing.changes import AddImport, Change, NewImport, Operation, Rebind, Replace, Step
 from codemods.reading.scopes import Binding, Use
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.target import Target
 
 ID = "internal-names"
@@ -114,54 +114,63 @@ RULE = Rule(
     "statement that runs, and the executor of the configuration.",
     examples=(
         Example(
-            before=lines(
-                "from airflow import settings",
-                "from airflow.operators.bash_operator import BashOperator",
-                "",
-                "",
-                "def make(dag=None):",
-                "    dag = dag or settings.CONTEXT_MANAGER_DAG",
-                "    return BashOperator(task_id=dag.dag_id, bash_command='ls', dag=dag)",
-            ),
-            after=lines(
-                "from airflow.models.dag import DagContext",
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "",
-                "def make(dag=None):",
-                "    dag = dag or DagContext.get_current_dag()",
-                "    return BashOperator(task_id=dag.dag_id, bash_command='ls', dag=dag)",
-            ),
+            before=block("""
+                from airflow import settings
+                from airflow.operators.bash_operator import BashOperator
+
+
+                def make(dag=None):
+                    dag = dag or settings.CONTEXT_MANAGER_DAG
+                    return BashOperator(task_id=dag.dag_id, bash_command='ls', dag=dag)
+            """),
+            after=block("""
+                from airflow.models.dag import DagContext
+                from airflow.operators.bash import BashOperator
+
+
+                def make(dag=None):
+                    dag = dag or DagContext.get_current_dag()
+                    return BashOperator(task_id=dag.dag_id, bash_command='ls', dag=dag)
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.executors import get_default_executor",
-                "",
-                "get_default_executor().heartbeat()",
-            ),
-            after=lines(
-                "from airflow.executors.executor_loader import ExecutorLoader",
-                "",
-                "ExecutorLoader.get_default_executor().heartbeat()",
-            ),
+            before=block("""
+                from airflow.executors import get_default_executor
+
+                get_default_executor().heartbeat()
+            """),
+            after=block("""
+                from airflow.executors.executor_loader import ExecutorLoader
+
+                ExecutorLoader.get_default_executor().heartbeat()
+            """),
         ),
         Example(
-            before=lines(
-                "import airflow",
-                "",
-                "print(airflow.settings.CONTEXT_MANAGER_DAG.dag_id)",
-            ),
-            after=lines(
-                "import airflow",
-                "from airflow.models.dag import DagContext",
-                "",
-                "print(DagContext.get_current_dag().dag_id)",
-            ),
+            before=block("""
+                import airflow
+
+                print(airflow.settings.CONTEXT_MANAGER_DAG.dag_id)
+            """),
+            after=block("""
+                import airflow
+                from airflow.models.dag import DagContext
+
+                print(DagContext.get_current_dag().dag_id)
+            """),
         ),
     ),
     keeps=(
-        lines("# airflow", "from company import settings", "", "settings.CONTEXT_MANAGER_DAG"),
-        lines("from airflow import settings", "", "settings.Session()"),
+        block("""
+            # airflow
+            from company import settings
+
+            settings.CONTEXT_MANAGER_DAG
+        """),
+        block("""
+            from airflow import settings
+
+            settings.Session()
+        """),
     ),
     find=_find,
 )

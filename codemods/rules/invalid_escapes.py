@@ -8,7 +8,7 @@ from codemods.base import Example, Rule
 from codemods.editing.changes import Change
 from codemods.reading.escapes import ID
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 
@@ -24,30 +24,56 @@ RULE = Rule(
     "3.12, which Airflow 2.11 has on MWAA. The value of the literal stays.",
     examples=(
         Example(
-            before=lines("# airflow", "PATTERN = '^\\d+\\.csv$'", "SQL = 'like \\'\\_%\\''"),
-            after=lines("# airflow", "PATTERN = r'^\\d+\\.csv$'", "SQL = 'like \\'\\\\_%\\''"),
+            before=block(r"""
+                # airflow
+                PATTERN = '^\d+\.csv$'
+                SQL = 'like \'\_%\''
+            """),
+            after=block(r"""
+                # airflow
+                PATTERN = r'^\d+\.csv$'
+                SQL = 'like \'\\_%\''
+            """),
         ),
         Example(
-            before=lines("# airflow", "TEXT = f'{x}\\d'", "BYTES = b'\\N'", "OLD = u'\\d'"),
-            after=lines("# airflow", "TEXT = fr'{x}\\d'", "BYTES = br'\\N'", "OLD = u'\\\\d'"),
+            before=block(r"""
+                # airflow
+                TEXT = f'{x}\d'
+                BYTES = b'\N'
+                OLD = u'\d'
+            """),
+            after=block(r"""
+                # airflow
+                TEXT = fr'{x}\d'
+                BYTES = br'\N'
+                OLD = u'\\d'
+            """),
             target="2.5.1",
         ),
         Example(
-            before=lines(
-                "from airflow.operators.bash_operator import BashOperator",
-                "",
-                "BashOperator(task_id='t', bash_command=\"echo \\$1\", xcom_push=True)",
-            ),
-            after=lines(
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "BashOperator(task_id='t', bash_command=r\"echo \\$1\", do_xcom_push=True)",
-            ),
+            before=block(r"""
+                from airflow.operators.bash_operator import BashOperator
+
+                BashOperator(task_id='t', bash_command="echo \$1", xcom_push=True)
+            """),
+            after=block(r"""
+                from airflow.operators.bash import BashOperator
+
+                BashOperator(task_id='t', bash_command=r"echo \$1", do_xcom_push=True)
+            """),
         ),
     ),
     keeps=(
-        lines("# airflow", "PATTERN = r'^\\d+$'", "PATH = '\\n\\x41\\u0041\\N{BULLET}\\0'"),
-        lines("# airflow \\d", "TEXT = 'a' \\", "    'b'"),
+        block(r"""
+            # airflow
+            PATTERN = r'^\d+$'
+            PATH = '\n\x41\u0041\N{BULLET}\0'
+        """),
+        block(r"""
+            # airflow \d
+            TEXT = 'a' \
+                'b'
+        """),
         lines("PATTERN = '\\d'"),
     ),
     find=_find,

@@ -14,7 +14,7 @@ from codemods.editing.settling import calls_by_path, settle
 from codemods.reading.heritage import signature_of
 from codemods.reading.instances import Instances, instances
 from codemods.reading.source import Source
-from codemods.rules._text import lines, sentence
+from codemods.rules._text import block, lines, sentence
 from codemods.tables.core_classes import HOOK, TASK
 from codemods.tables.methods import baseline_methods
 from codemods.tables.model_names import ROWS
@@ -131,7 +131,6 @@ def _fields(
                 yield Note.at(node, rule=ID, message=message, fix=fix)
 
 
-_BEFORE = "from airflow.contrib.operators.gcs_to_bq import GoogleCloudStorageToBigQueryOperator"
 _AFTER = (
     "from airflow.providers.google.cloud.transfers.gcs_to_bigquery import GCSToBigQueryOperator"
 )
@@ -163,21 +162,21 @@ RULE = Rule(
     "name, or went, so did the attribute: what a subclass reads fails when the task runs.",
     examples=(
         Example(
-            before=lines(
-                _BEFORE,
-                "",
-                "",
-                "class Mine(GoogleCloudStorageToBigQueryOperator):",
-                "    template_fields = ('bucket', \"bigquery_conn_id\")",
-                "",
-                "    def execute(self, context):",
-                "        self.log.info(self.bigquery_conn_id)",
-                "        super().execute(context)",
-                "",
-                "",
-                "def told(task: Mine):",
-                "    return task.bigquery_conn_id + task.delegate_to",
-            ),
+            before=block("""
+                from airflow.contrib.operators.gcs_to_bq import GoogleCloudStorageToBigQueryOperator
+
+
+                class Mine(GoogleCloudStorageToBigQueryOperator):
+                    template_fields = ('bucket', "bigquery_conn_id")
+
+                    def execute(self, context):
+                        self.log.info(self.bigquery_conn_id)
+                        super().execute(context)
+
+
+                def told(task: Mine):
+                    return task.bigquery_conn_id + task.delegate_to
+            """),
             after=lines(
                 _AFTER,
                 "",
@@ -204,11 +203,11 @@ RULE = Rule(
     ),
     keeps=(
         lines(_AFTER) + _OWN.format("GCSToBigQueryOperator"),
-        lines(
-            "from airflow.hooks.base import BaseHook",
-            "",
-            "print(BaseHook().conn_id, task.bigquery_conn_id, self.task_concurrency)",
-        ),
+        block("""
+            from airflow.hooks.base import BaseHook
+
+            print(BaseHook().conn_id, task.bigquery_conn_id, self.task_concurrency)
+        """),
     ),
     find=_find,
 )

@@ -12,7 +12,7 @@ from codemods.reading.calls import Construction, constructions, items_of, leaves
 from codemods.reading.source import Source
 from codemods.reading.unpacking import unpacked
 from codemods.reading.values import known, quoted, text_of
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.constructors import baseline
 from codemods.tables.target import Target
 
@@ -150,15 +150,14 @@ RULE = Rule(
     "the file, where 1.10 left it to the cluster.",
     examples=(
         Example(
-            before=lines(
-                "from airflow.contrib.operators.kubernetes_pod_operator import "
-                "KubernetesPodOperator",
-                "",
-                "ONLY = {'nodeAffinity': {'preferredDuringSchedulingIgnoredDuringExecution': [",
-                "    {'weight': 1, 'preference': {'matchExpressions': {'key': 'disk'}}}]}}",
-                "KubernetesPodOperator(task_id='t', image='i', affinity=ONLY)",
-                "KubernetesPodOperator(task_id='u', image='i', affinity=ONLY)",
-            ),
+            before=block("""
+                from airflow.contrib.operators.kubernetes_pod_operator import KubernetesPodOperator
+
+                ONLY = {'nodeAffinity': {'preferredDuringSchedulingIgnoredDuringExecution': [
+                    {'weight': 1, 'preference': {'matchExpressions': {'key': 'disk'}}}]}}
+                KubernetesPodOperator(task_id='t', image='i', affinity=ONLY)
+                KubernetesPodOperator(task_id='u', image='i', affinity=ONLY)
+            """),
             after=lines(
                 "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
                 "",
@@ -190,36 +189,35 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
-                "",
-                "common = {'is_delete_operator_pod': True}",
-                "other = dict(is_delete_operator_pod=True)",
-                "with DAG('d', schedule=None, default_args={'is_delete_operator_pod': False}):",
-                "    KubernetesPodOperator(task_id='t', image='i')",
-                "    KubernetesPodOperator(task_id='u', image='i', **common)",
-                "    KubernetesPodOperator(task_id='v', image='i', **other)",
-            ),
-            after=lines(
-                "from airflow import DAG",
-                "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
-                "",
-                'common = {"on_finish_action": "delete_pod"}',
-                'other = dict(on_finish_action="delete_pod")',
-                'with DAG(\'d\', schedule=None, default_args={"on_finish_action": "keep_pod"}):',
-                "    KubernetesPodOperator(task_id='t', image='i')",
-                "    KubernetesPodOperator(task_id='u', image='i', **common)",
-                "    KubernetesPodOperator(task_id='v', image='i', **other)",
-            ),
+            before=block("""
+                from airflow import DAG
+                from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+                common = {'is_delete_operator_pod': True}
+                other = dict(is_delete_operator_pod=True)
+                with DAG('d', schedule=None, default_args={'is_delete_operator_pod': False}):
+                    KubernetesPodOperator(task_id='t', image='i')
+                    KubernetesPodOperator(task_id='u', image='i', **common)
+                    KubernetesPodOperator(task_id='v', image='i', **other)
+            """),
+            after=block("""
+                from airflow import DAG
+                from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+                common = {"on_finish_action": "delete_pod"}
+                other = dict(on_finish_action="delete_pod")
+                with DAG('d', schedule=None, default_args={"on_finish_action": "keep_pod"}):
+                    KubernetesPodOperator(task_id='t', image='i')
+                    KubernetesPodOperator(task_id='u', image='i', **common)
+                    KubernetesPodOperator(task_id='v', image='i', **other)
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.contrib.operators.kubernetes_pod_operator import "
-                "KubernetesPodOperator",
-                "",
-                "KubernetesPodOperator(task_id='t', image='i', is_delete_operator_pod=not DEBUG)",
-            ),
+            before=block("""
+                from airflow.contrib.operators.kubernetes_pod_operator import KubernetesPodOperator
+
+                KubernetesPodOperator(task_id='t', image='i', is_delete_operator_pod=not DEBUG)
+            """),
             after=lines(
                 "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
                 "",
@@ -229,17 +227,22 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines(
-            "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
-            "",
-            "KubernetesPodOperator(task_id='t', image='i')",
-        ),
-        lines(
-            "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
-            "",
-            "KubernetesPodOperator(task_id='t', image='i', on_finish_action='keep_pod')",
-        ),
-        lines("# airflow", "from mylib import Pod", "", "Pod(is_delete_operator_pod=True)"),
+        block("""
+            from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+            KubernetesPodOperator(task_id='t', image='i')
+        """),
+        block("""
+            from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+            KubernetesPodOperator(task_id='t', image='i', on_finish_action='keep_pod')
+        """),
+        block("""
+            # airflow
+            from mylib import Pod
+
+            Pod(is_delete_operator_pod=True)
+        """),
     ),
     find=_find,
 )

@@ -11,7 +11,7 @@ from codemods.editing.changes import AddImport, Change, EditCall, NewImport, Ste
 from codemods.reading.calls import Construction, constructions
 from codemods.reading.source import Source
 from codemods.reading.values import known
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "kubernetes-models"
@@ -249,14 +249,14 @@ RULE = Rule(
     "each only built the client's model of the same meaning.",
     examples=(
         Example(
-            before=lines(
-                "from airflow.contrib.kubernetes.volume import Volume",
-                "from airflow.contrib.kubernetes.volume_mount import VolumeMount",
-                "",
-                "volume = Volume(name='v', configs={'persistentVolumeClaim': {'claimName': 'c'}})",
-                "mount = VolumeMount('v', mount_path='/data', sub_path=None, read_only=True)",
-                "scratch = Volume('s', {'emptyDir': {}})",
-            ),
+            before=block("""
+                from airflow.contrib.kubernetes.volume import Volume
+                from airflow.contrib.kubernetes.volume_mount import VolumeMount
+
+                volume = Volume(name='v', configs={'persistentVolumeClaim': {'claimName': 'c'}})
+                mount = VolumeMount('v', mount_path='/data', sub_path=None, read_only=True)
+                scratch = Volume('s', {'emptyDir': {}})
+            """),
             after=lines(
                 "from kubernetes.client import V1Volume, V1EmptyDirVolumeSource, "
                 "V1PersistentVolumeClaimVolumeSource",
@@ -270,36 +270,35 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(
-                "from airflow.kubernetes.pod import Port, Resources",
-                "from airflow.kubernetes.pod_runtime_info_env import PodRuntimeInfoEnv",
-                "",
-                "port = Port('http', 80)",
-                "resources = Resources(request_memory='1Gi', limit_gpu=None, limit_cpu=2)",
-                "env = PodRuntimeInfoEnv('IP', 'status.podIP')",
-            ),
-            after=lines(
-                "from kubernetes.client import V1ContainerPort, V1ResourceRequirements",
-                "from kubernetes.client import V1EnvVar, V1EnvVarSource, V1ObjectFieldSelector",
-                "",
-                "port = V1ContainerPort(name='http', container_port=80)",
-                "resources = V1ResourceRequirements(requests={\"memory\": '1Gi'}, "
-                'limits={"cpu": 2})',
-                "env = V1EnvVar(name='IP', value_from=V1EnvVarSource(",
-                "    field_ref=V1ObjectFieldSelector(field_path='status.podIP'),",
-                "))",
-            ),
+            before=block("""
+                from airflow.kubernetes.pod import Port, Resources
+                from airflow.kubernetes.pod_runtime_info_env import PodRuntimeInfoEnv
+
+                port = Port('http', 80)
+                resources = Resources(request_memory='1Gi', limit_gpu=None, limit_cpu=2)
+                env = PodRuntimeInfoEnv('IP', 'status.podIP')
+            """),
+            after=block("""
+                from kubernetes.client import V1ContainerPort, V1ResourceRequirements
+                from kubernetes.client import V1EnvVar, V1EnvVarSource, V1ObjectFieldSelector
+
+                port = V1ContainerPort(name='http', container_port=80)
+                resources = V1ResourceRequirements(requests={"memory": '1Gi'}, limits={"cpu": 2})
+                env = V1EnvVar(name='IP', value_from=V1EnvVarSource(
+                    field_ref=V1ObjectFieldSelector(field_path='status.podIP'),
+                ))
+            """),
         ),
         Example(
-            before=lines(
-                _POD,
-                "",
-                "KubernetesPodOperator(",
-                "    task_id='t',",
-                "    resources={'request_cpu': '1', 'limit_memory': LIMIT},",
-                ")",
-                "KubernetesPodOperator(task_id='u', resources=load())",
-            ),
+            before=block("""
+                from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+                KubernetesPodOperator(
+                    task_id='t',
+                    resources={'request_cpu': '1', 'limit_memory': LIMIT},
+                )
+                KubernetesPodOperator(task_id='u', resources=load())
+            """),
             after=lines(
                 _POD,
                 "from kubernetes.client import V1ResourceRequirements",
@@ -314,39 +313,44 @@ RULE = Rule(
             notes=("container_resources=V1ResourceRequirements(",),
         ),
         Example(
-            before=lines(
-                "from airflow.kubernetes.volume import Volume",
-                "",
-                "volume = Volume(name='v', configs=load())",
-                "other = Volume('w', {'nfs': NFS})",
-            ),
-            after=lines(
-                "from kubernetes.client import V1Volume",
-                "",
-                "volume = V1Volume(name='v', configs=load())",
-                "other = V1Volume(name='w', nfs=NFS)",
-            ),
+            before=block("""
+                from airflow.kubernetes.volume import Volume
+
+                volume = Volume(name='v', configs=load())
+                other = Volume('w', {'nfs': NFS})
+            """),
+            after=block("""
+                from kubernetes.client import V1Volume
+
+                volume = V1Volume(name='v', configs=load())
+                other = V1Volume(name='w', nfs=NFS)
+            """),
             notes=("the key of configs is a keyword",),
         ),
     ),
     keeps=(
-        lines(
-            _POD,
-            "from kubernetes.client import V1Volume",
-            "",
-            "KubernetesPodOperator(task_id='t', volumes=[V1Volume(name='v')])",
-        ),
-        lines("# airflow", "from mylib.volume import Volume", "", "Volume('a', configs={})"),
-        lines(
-            "from airflow.operators.bash import BashOperator",
-            "",
-            "BashOperator(task_id='t', bash_command='true', resources={'cpus': 1})",
-        ),
-        lines(
-            _POD,
-            "",
-            "KubernetesPodOperator(task_id='t', container_resources=RESOURCES)",
-        ),
+        block("""
+            from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+            from kubernetes.client import V1Volume
+
+            KubernetesPodOperator(task_id='t', volumes=[V1Volume(name='v')])
+        """),
+        block("""
+            # airflow
+            from mylib.volume import Volume
+
+            Volume('a', configs={})
+        """),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+            BashOperator(task_id='t', bash_command='true', resources={'cpus': 1})
+        """),
+        block("""
+            from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+            KubernetesPodOperator(task_id='t', container_resources=RESOURCES)
+        """),
     ),
     find=_find,
 )

@@ -9,7 +9,7 @@ from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change, EditCall, Step
 from codemods.reading.calls import Construction, constructions
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.constructors import baseline
 from codemods.tables.target import Target
 
@@ -93,7 +93,6 @@ def _invocations(source: Source, made: Construction) -> list[ast.Call]:
     return [invocations[id(n)] for n in loads]
 
 
-_HOOK = "from airflow.contrib.hooks.aws_lambda_hook import AwsLambdaHook"
 _NEW = "from airflow.providers.amazon.aws.hooks.lambda_function import LambdaHook"
 
 RULE = Rule(
@@ -103,14 +102,14 @@ RULE = Rule(
     "first argument would be taken for that.",
     examples=(
         Example(
-            before=lines(
-                _HOOK,
-                "",
-                "",
-                "def call(ds):",
-                "    hook = AwsLambdaHook('report', 'eu-west-1', invocation_type='Event')",
-                "    return hook.invoke_lambda(ds)",
-            ),
+            before=block("""
+                from airflow.contrib.hooks.aws_lambda_hook import AwsLambdaHook
+
+
+                def call(ds):
+                    hook = AwsLambdaHook('report', 'eu-west-1', invocation_type='Event')
+                    return hook.invoke_lambda(ds)
+            """),
             after=lines(
                 _NEW,
                 "",
@@ -122,24 +121,33 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(
-                _HOOK,
-                "",
-                "AwsLambdaHook(function_name=NAME).invoke_lambda(payload=DATA)",
-                "HOOKS = [AwsLambdaHook(name) for name in NAMES]",
-            ),
-            after=lines(
-                _NEW,
-                "",
-                "LambdaHook().invoke_lambda(payload=DATA, function_name=NAME)",
-                "HOOKS = [LambdaHook(name) for name in NAMES]",
-            ),
+            before=block("""
+                from airflow.contrib.hooks.aws_lambda_hook import AwsLambdaHook
+
+                AwsLambdaHook(function_name=NAME).invoke_lambda(payload=DATA)
+                HOOKS = [AwsLambdaHook(name) for name in NAMES]
+            """),
+            after=block("""
+                from airflow.providers.amazon.aws.hooks.lambda_function import LambdaHook
+
+                LambdaHook().invoke_lambda(payload=DATA, function_name=NAME)
+                HOOKS = [LambdaHook(name) for name in NAMES]
+            """),
             notes=("invoke_lambda(function_name=...",),
         ),
     ),
     keeps=(
-        lines(_NEW, "", "LambdaHook().invoke_lambda(function_name='report', payload='{}')"),
-        lines("# airflow", "from mine import AwsLambdaHook", "", "AwsLambdaHook('report')"),
+        block("""
+            from airflow.providers.amazon.aws.hooks.lambda_function import LambdaHook
+
+            LambdaHook().invoke_lambda(function_name='report', payload='{}')
+        """),
+        block("""
+            # airflow
+            from mine import AwsLambdaHook
+
+            AwsLambdaHook('report')
+        """),
     ),
     find=_find,
 )

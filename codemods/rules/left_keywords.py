@@ -12,7 +12,7 @@ from codemods.editing.changes import Change, Step
 from codemods.reading.calls import handing, init_of, key_of, takes
 from codemods.reading.heritage import own_at
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.constructors import baseline
 from codemods.tables.core_classes import TASK
 from codemods.tables.target import Target
@@ -283,16 +283,16 @@ RULE = Rule(
             "        self.table = kwargs['table']",
             "        super().__init__(task_id='t')",
         ),
-        lines(
-            "# airflow",
-            "from mylib import Base",
-            "",
-            "",
-            "class Load(Base):",
-            "    def __init__(self, **kwargs):",
-            "        self.table = kwargs['table']",
-            "        super().__init__(**kwargs)",
-        ),
+        block("""
+            # airflow
+            from mylib import Base
+
+
+            class Load(Base):
+                def __init__(self, **kwargs):
+                    self.table = kwargs['table']
+                    super().__init__(**kwargs)
+        """),
     ),
     find=_find,
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change, Compose, Step
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "literal-identity"
@@ -52,8 +52,16 @@ RULE = Rule(
     why="Python warns since 3.8 where `is` compares with a literal, and where a tuple is asserted.",
     examples=(
         Example(
-            before=lines("# airflow", "if mode is 'full' or 0 is not count:", "    run()"),
-            after=lines("# airflow", "if mode == 'full' or 0 != count:", "    run()"),
+            before=block("""
+                # airflow
+                if mode is 'full' or 0 is not count:
+                    run()
+            """),
+            after=block("""
+                # airflow
+                if mode == 'full' or 0 != count:
+                    run()
+            """),
             unsafe=True,
         ),
         Example(before=lines("# airflow", "assert (x, 'no x')"), notes=("asserts nothing",)),
@@ -61,7 +69,11 @@ RULE = Rule(
     keeps=(
         lines("# airflow", "x is None or y is not True or z is ..."),
         lines("# airflow", "a == 'b' is None"),
-        lines("# airflow", "assert ()", "assert x, ('no', 'x')"),
+        block("""
+            # airflow
+            assert ()
+            assert x, ('no', 'x')
+        """),
     ),
     find=_find,
 )

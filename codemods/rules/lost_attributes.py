@@ -14,7 +14,7 @@ from codemods.reading.heritage import bases, heritage, kin, own_at, signature_of
 from codemods.reading.instances import instances
 from codemods.reading.source import Source
 from codemods.rules._changed_attributes import changed
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.rules.kept_arguments import tells
 from codemods.tables.attributes import Lost, names_by_class
 from codemods.tables.constructors import baseline
@@ -218,19 +218,18 @@ RULE = Rule(
             notes=("format_command",),
         ),
         Example(
-            before=lines(
-                "from airflow.contrib.operators.kubernetes_pod_operator import "
-                "KubernetesPodOperator",
-                "from airflow.operators.bash_operator import BashOperator",
-                "from airflow.sensors.s3_key_sensor import S3KeySensor",
-            )
+            before=block("""
+                from airflow.contrib.operators.kubernetes_pod_operator import KubernetesPodOperator
+                from airflow.operators.bash_operator import BashOperator
+                from airflow.sensors.s3_key_sensor import S3KeySensor
+            """)
             + _BASH
             + _POD,
-            after=lines(
-                "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
-                "from airflow.operators.bash import BashOperator",
-                "from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor",
-            )
+            after=block("""
+                from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+                from airflow.operators.bash import BashOperator
+                from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
+            """)
             + _BASH.replace("sub_process", "subprocess_hook.sub_process")
             + _POD,
             notes=("is a list of V1EnvVar", "is None on the target"),
@@ -244,7 +243,13 @@ RULE = Rule(
         + _BASH.replace("kill()", "kill")
         .replace("on_kill(self)", "__init__(self, sub_process)")
         .replace("self.sub_process.kill", "self.sub_process = sub_process"),
-        lines("import mylib", "", "# airflow", "class Mine(mylib.PigOperator):", "    hook = 1"),
+        block("""
+            import mylib
+
+            # airflow
+            class Mine(mylib.PigOperator):
+                hook = 1
+        """),
         lines("from airflow.providers.docker.operators.docker import DockerOperator")
         + _DOCKER.replace("self.get_hook().name", "[self.get_command]"),
     ),

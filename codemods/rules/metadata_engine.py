@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.target import Target
 
 ID = "metadata-engine"
@@ -91,8 +91,6 @@ def _is_text(source: Source, call: ast.Call) -> bool:
     return text or isinstance(value, ast.JoinedStr)
 
 
-_HEAD = ("from airflow import settings", "")
-
 RULE = Rule(
     id=ID,
     title="Ask Airflow's database as SQLAlchemy 2 does",
@@ -100,25 +98,27 @@ RULE = Rule(
     "its connections take no plain text and commit nothing by themselves. Sessions go on.",
     examples=(
         Example(
-            before=lines(
-                *_HEAD,
-                "settings.engine.execute('delete from log')",
-                "engine = settings.engine",
-                "print(engine.has_table('dag'))",
-                "with engine.connect() as connection:",
-                "    connection.execute('delete from log where id = %d' % 1)",
-            ),
+            before=block("""
+                from airflow import settings
+
+                settings.engine.execute('delete from log')
+                engine = settings.engine
+                print(engine.has_table('dag'))
+                with engine.connect() as connection:
+                    connection.execute('delete from log where id = %d' % 1)
+            """),
             notes=("settings.engine.begin()", "sqlalchemy.inspect", "sqlalchemy.text"),
         ),
     ),
     keeps=(
-        lines(
-            *_HEAD,
-            "with settings.engine.begin() as connection:",
-            "    connection.execute(text('delete from log'))",
-            "hook.get_sqlalchemy_engine().execute('select 1')",
-            "settings.Session().execute('select 1')",
-        ),
+        block("""
+            from airflow import settings
+
+            with settings.engine.begin() as connection:
+                connection.execute(text('delete from log'))
+            hook.get_sqlalchemy_engine().execute('select 1')
+            settings.Session().execute('select 1')
+        """),
     ),
     find=_find,
 )

@@ -10,7 +10,7 @@ from codemods.editing.changes import Change, EditCall, Step
 from codemods.reading.calls import Construction
 from codemods.reading.source import Source
 from codemods.rules._dag import SCHEDULES, dags, has_start
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "missing-start-date"
@@ -78,16 +78,16 @@ RULE = Rule(
     "start_date, in default_args neither, raises when it is made.",
     examples=(
         Example(
-            before=lines(
-                "from datetime import datetime",
-                "from airflow import DAG",
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "dag = DAG('d', schedule='@daily', default_args={'owner': 'me'})",
-                "BashOperator(",
-                "    task_id='t', bash_command='true', start_date=datetime(2020, 1, 1), dag=dag",
-                ")",
-            ),
+            before=block("""
+                from datetime import datetime
+                from airflow import DAG
+                from airflow.operators.bash import BashOperator
+
+                dag = DAG('d', schedule='@daily', default_args={'owner': 'me'})
+                BashOperator(
+                    task_id='t', bash_command='true', start_date=datetime(2020, 1, 1), dag=dag
+                )
+            """),
             after=lines(
                 "from datetime import datetime",
                 "from airflow import DAG",
@@ -101,28 +101,48 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines("from airflow import DAG", "", "DAG('d', None, '@daily')"),
+            before=block("""
+                from airflow import DAG
+
+                DAG('d', None, '@daily')
+            """),
             notes=("start_date=...",),
         ),
     ),
     keeps=(
-        lines("from airflow import DAG", "", "DAG('d', schedule='@daily', start_date=START)"),
-        lines("from airflow import DAG", "", "DAG('d', schedule=None)"),
-        lines("from airflow import DAG", "", "DAG('d', schedule='@daily', default_args=load())"),
-        lines(
-            "from airflow import DAG",
-            "",
-            "args = {'start_date': START}",
-            "DAG('d', schedule='@daily', default_args=args)",
-        ),
-        lines(
-            "from airflow import DAG",
-            "",
-            "args = {'owner': 'me'}",
-            "args['start_date'] = START",
-            "DAG('d', schedule='@daily', default_args=args)",
-        ),
-        lines("from airflow import DAG", "", "DAG('d', schedule='@daily', **options)"),
+        block("""
+            from airflow import DAG
+
+            DAG('d', schedule='@daily', start_date=START)
+        """),
+        block("""
+            from airflow import DAG
+
+            DAG('d', schedule=None)
+        """),
+        block("""
+            from airflow import DAG
+
+            DAG('d', schedule='@daily', default_args=load())
+        """),
+        block("""
+            from airflow import DAG
+
+            args = {'start_date': START}
+            DAG('d', schedule='@daily', default_args=args)
+        """),
+        block("""
+            from airflow import DAG
+
+            args = {'owner': 'me'}
+            args['start_date'] = START
+            DAG('d', schedule='@daily', default_args=args)
+        """),
+        block("""
+            from airflow import DAG
+
+            DAG('d', schedule='@daily', **options)
+        """),
     ),
     find=_find,
 )

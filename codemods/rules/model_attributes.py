@@ -10,7 +10,7 @@ from codemods.editing.changes import Change, Step
 from codemods.reading.instances import instances
 from codemods.reading.source import Source
 from codemods.reading.values import text_of
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.model_names import ROWS, Row
 from codemods.tables.target import Target
 
@@ -80,57 +80,65 @@ RULE = Rule(
     "what is gone fails when the task runs, long after the DAG parsed.",
     examples=(
         Example(
-            before=lines("from airflow.utils.state import State", "", "State.finished() + x"),
-            after=lines("from airflow.utils.state import State", "", "list(State.finished) + x"),
+            before=block("""
+                from airflow.utils.state import State
+
+                State.finished() + x
+            """),
+            after=block("""
+                from airflow.utils.state import State
+
+                list(State.finished) + x
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "from airflow.models import BaseOperator",
-                "",
-                "dag = DAG('d', schedule=None)",
-                "print(dag.concurrency, dag.full_filepath, dag.latest_execution_date)",
-                "",
-                "",
-                "class Mine(BaseOperator):",
-                "    def execute(self, context):",
-                "        self.logger.info(self.dag.concurrency)",
-                "        return context['ti'].previous_ti",
-            ),
-            after=lines(
-                "from airflow import DAG",
-                "from airflow.models import BaseOperator",
-                "",
-                "dag = DAG('d', schedule=None)",
-                "print(dag.max_active_tasks, dag.fileloc, dag.get_latest_execution_date())",
-                "",
-                "",
-                "class Mine(BaseOperator):",
-                "    def execute(self, context):",
-                "        self.log.info(self.dag.max_active_tasks)",
-                "        return context['ti'].get_previous_ti()",
-            ),
+            before=block("""
+                from airflow import DAG
+                from airflow.models import BaseOperator
+
+                dag = DAG('d', schedule=None)
+                print(dag.concurrency, dag.full_filepath, dag.latest_execution_date)
+
+
+                class Mine(BaseOperator):
+                    def execute(self, context):
+                        self.logger.info(self.dag.concurrency)
+                        return context['ti'].previous_ti
+            """),
+            after=block("""
+                from airflow import DAG
+                from airflow.models import BaseOperator
+
+                dag = DAG('d', schedule=None)
+                print(dag.max_active_tasks, dag.fileloc, dag.get_latest_execution_date())
+
+
+                class Mine(BaseOperator):
+                    def execute(self, context):
+                        self.log.info(self.dag.max_active_tasks)
+                        return context['ti'].get_previous_ti()
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.models import DagModel, DagRun",
-                "",
-                "columns = [DagRun.execution_date, DagModel.last_scheduler_run]",
-            ),
-            after=lines(
-                "from airflow.models import DagModel, DagRun",
-                "",
-                "columns = [DagRun.execution_date, DagModel.last_parsed_time]",
-            ),
+            before=block("""
+                from airflow.models import DagModel, DagRun
+
+                columns = [DagRun.execution_date, DagModel.last_scheduler_run]
+            """),
+            after=block("""
+                from airflow.models import DagModel, DagRun
+
+                columns = [DagRun.execution_date, DagModel.last_parsed_time]
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "",
-                "",
-                "def f(ti, **kwargs):",
-                "    return kwargs['dag'].following_schedule(ti.previous_execution_date_success)",
-            ),
+            before=block("""
+                from airflow import DAG
+
+
+                def f(ti, **kwargs):
+                    return kwargs['dag'].following_schedule(ti.previous_execution_date_success)
+            """),
             after=lines(
                 "from airflow import DAG",
                 "",
@@ -142,72 +150,87 @@ RULE = Rule(
             notes=("dag.next_dagrun_info(...)",),
         ),
         Example(
-            before=lines(
-                "from airflow.models import DagBag, DagModel, DagRun",
-                "",
-                "bag = DagBag()",
-                "bag.kill_zombies([])",
-                "",
-                "",
-                "def told(ctx, session=None):",
-                "    model = session.query(DagModel).first()",
-                "    print(model.get_dag(), ctx['dag_run'].dag.full_filepath)",
-                "    for run in DagRun.find(dag_id='d'):",
-                "        print(run.dag.concurrency, run.get_dag().sub_dag)",
-                "",
-                "",
-                "arguments = {'on_failure_callback': told}",
-            ),
-            after=lines(
-                "from airflow.models import DagBag, DagModel, DagRun",
-                "",
-                "bag = DagBag()",
-                "bag.kill_zombies([])",
-                "",
-                "",
-                "def told(ctx, session=None):",
-                "    model = session.query(DagModel).first()",
-                "    print(model.get_dag(), ctx['dag_run'].dag.fileloc)",
-                "    for run in DagRun.find(dag_id='d'):",
-                "        print(run.dag.max_active_tasks, run.get_dag().partial_subset)",
-                "",
-                "",
-                "arguments = {'on_failure_callback': told}",
-            ),
+            before=block("""
+                from airflow.models import DagBag, DagModel, DagRun
+
+                bag = DagBag()
+                bag.kill_zombies([])
+
+
+                def told(ctx, session=None):
+                    model = session.query(DagModel).first()
+                    print(model.get_dag(), ctx['dag_run'].dag.full_filepath)
+                    for run in DagRun.find(dag_id='d'):
+                        print(run.dag.concurrency, run.get_dag().sub_dag)
+
+
+                arguments = {'on_failure_callback': told}
+            """),
+            after=block("""
+                from airflow.models import DagBag, DagModel, DagRun
+
+                bag = DagBag()
+                bag.kill_zombies([])
+
+
+                def told(ctx, session=None):
+                    model = session.query(DagModel).first()
+                    print(model.get_dag(), ctx['dag_run'].dag.fileloc)
+                    for run in DagRun.find(dag_id='d'):
+                        print(run.dag.max_active_tasks, run.get_dag().partial_subset)
+
+
+                arguments = {'on_failure_callback': told}
+            """),
             notes=("the scheduler fails zombies", "read_dags_from_db=True"),
         ),
     ),
     keeps=(
-        lines("from airflow.utils.state import State", "", "print(State.finished)"),
-        lines(
-            "from airflow.models import BaseOperator",
-            "",
-            "",
-            "class Mine(BaseOperator):",
-            "    def __init__(self, concurrency, **kwargs):",
-            "        super().__init__(**kwargs)",
-            "        self.concurrency = self.logger = concurrency",
-            "",
-            "    def execute(self, context):",
-            "        self.logger(self.concurrency)",
-        ),
-        lines("from airflow import DAG", "", "POOL.concurrency", "dag.is_paused"),
-        lines(
-            "from airflow.models import BaseOperator",
-            "",
-            "",
-            "class Mine(BaseOperator):",
-            "    def execute(self, context):",
-            "        self.logger().info('a method of the target')",
-        ),
-        lines(
-            "from airflow import DAG",
-            "",
-            "",
-            "def f(dag):",
-            "    return dag.concurrency",
-        ),
-        lines("import mylib", "", "# airflow", "dag = mylib.DAG()", "dag.full_filepath"),
+        block("""
+            from airflow.utils.state import State
+
+            print(State.finished)
+        """),
+        block("""
+            from airflow.models import BaseOperator
+
+
+            class Mine(BaseOperator):
+                def __init__(self, concurrency, **kwargs):
+                    super().__init__(**kwargs)
+                    self.concurrency = self.logger = concurrency
+
+                def execute(self, context):
+                    self.logger(self.concurrency)
+        """),
+        block("""
+            from airflow import DAG
+
+            POOL.concurrency
+            dag.is_paused
+        """),
+        block("""
+            from airflow.models import BaseOperator
+
+
+            class Mine(BaseOperator):
+                def execute(self, context):
+                    self.logger().info('a method of the target')
+        """),
+        block("""
+            from airflow import DAG
+
+
+            def f(dag):
+                return dag.concurrency
+        """),
+        block("""
+            import mylib
+
+            # airflow
+            dag = mylib.DAG()
+            dag.full_filepath
+        """),
     ),
     find=_find,
 )

@@ -15,7 +15,7 @@ from codemods.rules._imports.moves import Moves, absent, split
 from codemods.rules._imports.star import star_changes
 from codemods.rules._imports.strings import string_changes, text_notes
 from codemods.rules._imports.towers import dead_branch
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.rules.internal_names import succeeded
 from codemods.rules.trigger_dag_run import defines_order
 from codemods.tables.hops import members
@@ -128,50 +128,50 @@ _EXAMPLES: Sequence[Example] = (
         ),
     ),
     Example(
-        before=lines(
-            "from airflow.operators.dummy_operator import DummyOperator",
-            "",
-            "start = DummyOperator(task_id='start')",
-        ),
-        after=lines(
-            "from airflow.operators.empty import EmptyOperator",
-            "",
-            "start = EmptyOperator(task_id='start')",
-        ),
+        before=block("""
+            from airflow.operators.dummy_operator import DummyOperator
+
+            start = DummyOperator(task_id='start')
+        """),
+        after=block("""
+            from airflow.operators.empty import EmptyOperator
+
+            start = EmptyOperator(task_id='start')
+        """),
     ),
     Example(
-        before=lines(
-            "from airflow.contrib.operators import aws_athena_operator",
-            "",
-            "aws_athena_operator.AWSAthenaOperator(task_id='q', query='', database='d')",
-            "getattr(aws_athena_operator, 'AWSAthenaOperator')",
-        ),
-        after=lines(
-            "from airflow.providers.amazon.aws.operators import athena as aws_athena_operator",
-            "",
-            "aws_athena_operator.AthenaOperator(task_id='q', query='', database='d')",
-            "getattr(aws_athena_operator, 'AthenaOperator')",
-        ),
+        before=block("""
+            from airflow.contrib.operators import aws_athena_operator
+
+            aws_athena_operator.AWSAthenaOperator(task_id='q', query='', database='d')
+            getattr(aws_athena_operator, 'AWSAthenaOperator')
+        """),
+        after=block("""
+            from airflow.providers.amazon.aws.operators import athena as aws_athena_operator
+
+            aws_athena_operator.AthenaOperator(task_id='q', query='', database='d')
+            getattr(aws_athena_operator, 'AthenaOperator')
+        """),
     ),
     Example(
-        before=lines(
-            "from unittest.mock import patch",
-            "",
-            "patch('airflow.contrib.operators.ssh_operator.SSHHook')",
-            "patch('airflow.operators.bash_operator.Popen')",
-            "patch('airflow.hooks.base_hook.BaseHook.get_connection')",
-            "import_module('.bash_operator', 'airflow.operators')",
-            "bash = 'airflow.operators.bash_operator:BashOperator'",
-        ),
-        after=lines(
-            "from unittest.mock import patch",
-            "",
-            "patch('airflow.contrib.operators.ssh_operator.SSHHook')",
-            "patch('airflow.operators.bash_operator.Popen')",
-            "patch('airflow.hooks.base.BaseHook.get_connection')",
-            "import_module('airflow.operators.bash')",
-            "bash = 'airflow.operators.bash:BashOperator'",
-        ),
+        before=block("""
+            from unittest.mock import patch
+
+            patch('airflow.contrib.operators.ssh_operator.SSHHook')
+            patch('airflow.operators.bash_operator.Popen')
+            patch('airflow.hooks.base_hook.BaseHook.get_connection')
+            import_module('.bash_operator', 'airflow.operators')
+            bash = 'airflow.operators.bash_operator:BashOperator'
+        """),
+        after=block("""
+            from unittest.mock import patch
+
+            patch('airflow.contrib.operators.ssh_operator.SSHHook')
+            patch('airflow.operators.bash_operator.Popen')
+            patch('airflow.hooks.base.BaseHook.get_connection')
+            import_module('airflow.operators.bash')
+            bash = 'airflow.operators.bash:BashOperator'
+        """),
         notes=("airflow.providers.ssh.operators.ssh.SSHHook", "airflow.operators.bash.Popen"),
     ),
     Example(
@@ -182,16 +182,16 @@ _EXAMPLES: Sequence[Example] = (
         notes=("from airflow.hooks.base import BaseHook",),
     ),
     Example(
-        before=lines(
-            "import airflow.operators.bash_operator",
-            "",
-            "airflow.operators.bash_operator.BashOperator(task_id='b', bash_command='true')",
-        ),
-        after=lines(
-            "import airflow.operators.bash",
-            "",
-            "airflow.operators.bash.BashOperator(task_id='b', bash_command='true')",
-        ),
+        before=block("""
+            import airflow.operators.bash_operator
+
+            airflow.operators.bash_operator.BashOperator(task_id='b', bash_command='true')
+        """),
+        after=block("""
+            import airflow.operators.bash
+
+            airflow.operators.bash.BashOperator(task_id='b', bash_command='true')
+        """),
     ),
 )
 
@@ -203,17 +203,25 @@ RULE = Rule(
     examples=tuple(_EXAMPLES),
     keeps=(
         lines("from airflow import DAG"),
-        lines("from airflow.models import Variable", "", "Variable.get('x')"),
+        block("""
+            from airflow.models import Variable
+
+            Variable.get('x')
+        """),
         lines("from airflow.operators.python import PythonOperator"),
-        lines(
-            "try:",
-            "    from airflow.operators.python import PythonOperator",
-            "except ImportError:",
-            "    from airflow.operators.python_operator import PythonOperator",
-        ),
+        block("""
+            try:
+                from airflow.operators.python import PythonOperator
+            except ImportError:
+                from airflow.operators.python_operator import PythonOperator
+        """),
         lines("from .operators.python_operator import PythonOperator"),
         lines("text = 'from airflow.models import Variable'"),
-        lines('"""', "from airflow.operators.python_operator import PythonOperator", '"""'),
+        block('''
+            """
+            from airflow.operators.python_operator import PythonOperator
+            """
+        '''),
         lines("path = 'see airflow.operators.python_operator.PythonOperator'"),
     ),
     find=_find,

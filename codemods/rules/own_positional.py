@@ -10,7 +10,7 @@ from codemods.editing.changes import Change, EditCall, Step
 from codemods.reading.calls import init_of, positional_of
 from codemods.reading.heritage import heritage, own_at
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.constructors import baseline
 from codemods.tables.core_classes import TASK
 from codemods.tables.target import Target
@@ -88,17 +88,17 @@ RULE = Rule(
     keeps=(
         lines(*_CLASS, "Load(table='sales', task_id='t')"),
         lines(*_CLASS, "Load(*names, task_id='t')"),
-        lines(
-            "from airflow.hooks.base import BaseHook",
-            "",
-            "",
-            "class Mine(BaseHook):",
-            "    def __init__(self, name):",
-            "        super().__init__()",
-            "",
-            "",
-            "Mine('a')",
-        ),
+        block("""
+            from airflow.hooks.base import BaseHook
+
+
+            class Mine(BaseHook):
+                def __init__(self, name):
+                    super().__init__()
+
+
+            Mine('a')
+        """),
     ),
     find=_find,
 )

@@ -23,7 +23,7 @@ from codemods.reading.instances import instances
 from codemods.reading.scopes import Binding, Use
 from codemods.reading.source import Source
 from codemods.reading.values import text_of
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.core_classes import DATE
 from codemods.tables.target import Target
 
@@ -200,88 +200,108 @@ RULE = Rule(
     "date with a space for the T: paths and keys that are made of one are others.",
     examples=(
         Example(
-            before=lines(
-                "from pendulum import Pendulum",
-                "from airflow.models import DAG",
-                "",
-                "",
-                "def first(when: Pendulum) -> bool:",
-                "    return isinstance(when, Pendulum)",
-            ),
-            after=lines(
-                "from pendulum import DateTime",
-                "from airflow.models import DAG",
-                "",
-                "",
-                "def first(when: DateTime) -> bool:",
-                "    return isinstance(when, DateTime)",
-            ),
+            before=block("""
+                from pendulum import Pendulum
+                from airflow.models import DAG
+
+
+                def first(when: Pendulum) -> bool:
+                    return isinstance(when, Pendulum)
+            """),
+            after=block("""
+                from pendulum import DateTime
+                from airflow.models import DAG
+
+
+                def first(when: DateTime) -> bool:
+                    return isinstance(when, DateTime)
+            """),
         ),
         Example(
-            before=lines(
-                "import pendulum",
-                "from airflow.models import DAG",
-                "",
-                "DAG('d', schedule=None, start_date=pendulum.create(2020, 1, 1, tz='UTC'))",
-                "DAG('e', schedule=None, start_date=pendulum.Pendulum(2020, 1, 1, tzinfo=ZONE))",
-                "late = isinstance(pendulum.Pendulum.now('UTC') - START, pendulum.Period)",
-                "again = pendulum.utcnow()",
-            ),
-            after=lines(
-                "import pendulum",
-                "from airflow.models import DAG",
-                "",
-                "DAG('d', schedule=None, start_date=pendulum.datetime(2020, 1, 1, tz='UTC'))",
-                "DAG('e', schedule=None, start_date=pendulum.datetime(2020, 1, 1, tz=ZONE))",
-                "late = isinstance(pendulum.now('UTC') - START, pendulum.Interval)",
-                "again = pendulum.utcnow()",
-            ),
+            before=block("""
+                import pendulum
+                from airflow.models import DAG
+
+                DAG('d', schedule=None, start_date=pendulum.create(2020, 1, 1, tz='UTC'))
+                DAG('e', schedule=None, start_date=pendulum.Pendulum(2020, 1, 1, tzinfo=ZONE))
+                late = isinstance(pendulum.Pendulum.now('UTC') - START, pendulum.Period)
+                again = pendulum.utcnow()
+            """),
+            after=block("""
+                import pendulum
+                from airflow.models import DAG
+
+                DAG('d', schedule=None, start_date=pendulum.datetime(2020, 1, 1, tz='UTC'))
+                DAG('e', schedule=None, start_date=pendulum.datetime(2020, 1, 1, tz=ZONE))
+                late = isinstance(pendulum.now('UTC') - START, pendulum.Interval)
+                again = pendulum.utcnow()
+            """),
             notes=("Use pendulum.now('UTC')",),
         ),
         Example(
-            before=lines(
-                "from pendulum import Pendulum",
-                "from airflow.models import DAG",
-                "",
-                "DAG('d', schedule=None, start_date=Pendulum(2020, 1, 1))",
-            ),
+            before=block("""
+                from pendulum import Pendulum
+                from airflow.models import DAG
+
+                DAG('d', schedule=None, start_date=Pendulum(2020, 1, 1))
+            """),
             notes=("pendulum.datetime(...) makes one in UTC",),
         ),
         Example(
-            before=lines(
-                "from airflow.models import Variable",
-                "",
-                "",
-                "def load(**kwargs):",
-                "    nxt = kwargs['next_execution_date']",
-                "    print(str(kwargs['execution_date']), '%s' % nxt.add(1))",
-                "    return f'{nxt}', '{}/x'.format(nxt.subtract(days=1))",
-            ),
-            after=lines(
-                "from airflow.models import Variable",
-                "",
-                "",
-                "def load(**kwargs):",
-                "    nxt = kwargs['next_execution_date']",
-                "    print(kwargs['execution_date'].isoformat(), '%s' % nxt.add(1).isoformat())",
-                "    return f'{nxt}', '{}/x'.format(nxt.subtract(days=1).isoformat())",
-            ),
+            before=block("""
+                from airflow.models import Variable
+
+
+                def load(**kwargs):
+                    nxt = kwargs['next_execution_date']
+                    print(str(kwargs['execution_date']), '%s' % nxt.add(1))
+                    return f'{nxt}', '{}/x'.format(nxt.subtract(days=1))
+            """),
+            after=block("""
+                from airflow.models import Variable
+
+
+                def load(**kwargs):
+                    nxt = kwargs['next_execution_date']
+                    print(kwargs['execution_date'].isoformat(), '%s' % nxt.add(1).isoformat())
+                    return f'{nxt}', '{}/x'.format(nxt.subtract(days=1).isoformat())
+            """),
             notes=("Write nxt.isoformat()",),
         ),
     ),
     keeps=(
-        lines(
-            "from airflow.decorators import task",
-            "",
-            "",
-            "@task",
-            "def load(**kwargs):",
-            "    return f'{kwargs[\"execution_date\"]}'",
-        ),
-        lines("# airflow", "import pendulum", "", "pendulum.datetime(2020, 1, 1), pendulum.now()"),
-        lines("# airflow", "from .pendulum import Pendulum", "", "Pendulum(1)"),
-        lines("# airflow", "from mylib import pendulum", "", "pendulum.create(1)"),
-        lines("# airflow", "from pendulum import DateTime, Interval", "", "DateTime.now()"),
+        block("""
+            from airflow.decorators import task
+
+
+            @task
+            def load(**kwargs):
+                return f'{kwargs["execution_date"]}'
+        """),
+        block("""
+            # airflow
+            import pendulum
+
+            pendulum.datetime(2020, 1, 1), pendulum.now()
+        """),
+        block("""
+            # airflow
+            from .pendulum import Pendulum
+
+            Pendulum(1)
+        """),
+        block("""
+            # airflow
+            from mylib import pendulum
+
+            pendulum.create(1)
+        """),
+        block("""
+            # airflow
+            from pendulum import DateTime, Interval
+
+            DateTime.now()
+        """),
     ),
     find=_find,
 )

@@ -33,7 +33,7 @@ from codemods.plugins.flask_admin import (
 from codemods.plugins.modules import PluginClass, is_empty, plugin_classes
 from codemods.reading.scopes import Binding
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "plugin-registration"
@@ -326,163 +326,164 @@ RULE = Rule(
     "nothing is imported twice.",
     examples=(
         Example(
-            before=lines(
-                "from airflow.models import DagModel",
-                "from flask_admin import BaseView as Page, expose",
-                "from flask_appbuilder import BaseView",
-                "",
-                "",
-                "class Mine(BaseView):",
-                "    @expose('/')",
-                "    def list(self):",
-                "        return self.render_template('mine.html')",
-                "",
-                "",
-                "class Names(Page):",
-                "    @expose('/')",
-                "    def list(self):",
-                "        return self.render('names.html', model=DagModel)",
-            ),
-            after=lines(
-                "from airflow.models import DagModel",
-                "from flask_appbuilder import BaseView as Page, expose",
-                "from flask_appbuilder import BaseView",
-                "",
-                "",
-                "class Mine(BaseView):",
-                "    @expose('/')",
-                "    def list(self):",
-                "        return self.render_template('mine.html')",
-                "",
-                "",
-                "class Names(Page):",
-                "    @expose('/')",
-                "    def list(self):",
-                "        return self.render_template('names.html', model=DagModel)",
-            ),
+            before=block("""
+                from airflow.models import DagModel
+                from flask_admin import BaseView as Page, expose
+                from flask_appbuilder import BaseView
+
+
+                class Mine(BaseView):
+                    @expose('/')
+                    def list(self):
+                        return self.render_template('mine.html')
+
+
+                class Names(Page):
+                    @expose('/')
+                    def list(self):
+                        return self.render('names.html', model=DagModel)
+            """),
+            after=block("""
+                from airflow.models import DagModel
+                from flask_appbuilder import BaseView as Page, expose
+                from flask_appbuilder import BaseView
+
+
+                class Mine(BaseView):
+                    @expose('/')
+                    def list(self):
+                        return self.render_template('mine.html')
+
+
+                class Names(Page):
+                    @expose('/')
+                    def list(self):
+                        return self.render_template('names.html', model=DagModel)
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.plugins_manager import AirflowPlugin",
-                "from flask_admin.base import MenuLink",
-                "",
-                "docs = MenuLink(category='Company', name='Docs', url='https://docs.example.com')",
-                "",
-                "",
-                "class CompanyPlugin(AirflowPlugin):",
-                "    name = 'company'",
-                "    menu_links = [docs]",
-                "    appbuilder_menu_items = [{'name': m.name, 'href': m.url} for m in menu_links]",
-            ),
-            after=lines(
-                "from airflow.plugins_manager import AirflowPlugin",
-                "from types import SimpleNamespace as MenuLink",
-                "",
-                "docs = MenuLink(category='Company', name='Docs', url='https://docs.example.com')",
-                "",
-                "",
-                "class CompanyPlugin(AirflowPlugin):",
-                "    name = 'company'",
-                "    menu_links = [docs]",
-                "    appbuilder_menu_items = [{'name': m.name, 'href': m.url} for m in menu_links]",
-            ),
+            before=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from flask_admin.base import MenuLink
+
+                docs = MenuLink(category='Company', name='Docs', url='https://docs.example.com')
+
+
+                class CompanyPlugin(AirflowPlugin):
+                    name = 'company'
+                    menu_links = [docs]
+                    appbuilder_menu_items = [{'name': m.name, 'href': m.url} for m in menu_links]
+            """),
+            after=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from types import SimpleNamespace as MenuLink
+
+                docs = MenuLink(category='Company', name='Docs', url='https://docs.example.com')
+
+
+                class CompanyPlugin(AirflowPlugin):
+                    name = 'company'
+                    menu_links = [docs]
+                    appbuilder_menu_items = [{'name': m.name, 'href': m.url} for m in menu_links]
+            """),
             notes=("2.x ignores menu_links",),
         ),
         Example(
-            before=lines(
-                *_IMPORTS,
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    operators = [LoadOperator]",
-                "    macros = []",
-                "    # hooks = []",
-                "",
-                "",
-                "def helper():",
-                "    return LoadOperator",
-            ),
-            after=lines(
-                _IMPORTS[1],
-                "",
-                "",
-                "def helper():",
-                "    return LoadOperator",
-            ),
+            before=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from company.operators import LoadOperator
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    operators = [LoadOperator]
+                    macros = []
+                    # hooks = []
+
+
+                def helper():
+                    return LoadOperator
+            """),
+            after=block("""
+                from company.operators import LoadOperator
+
+
+                def helper():
+                    return LoadOperator
+            """),
         ),
         Example(
-            before=lines(
-                *_IMPORTS,
-                "from company.macros import week",
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    operators = [LoadOperator]",
-                "    macros = [week]",
-            ),
-            after=lines(
-                _IMPORTS[0],
-                "from company.macros import week",
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    macros = [week]",
-            ),
+            before=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from company.operators import LoadOperator
+                from company.macros import week
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    operators = [LoadOperator]
+                    macros = [week]
+            """),
+            after=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from company.macros import week
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    macros = [week]
+            """),
         ),
         Example(
-            before=lines(
-                _IMPORTS[0],
-                "from flask_admin.base import MenuLink",
-                "",
-                "docs = MenuLink(category='Company', name='Docs', url='https://docs.example.com')",
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    menu_links = [docs]",
-            ),
-            after=lines(
-                _IMPORTS[0],
-                "",
-                "docs = {\"name\": 'Docs', \"category\": 'Company', "
-                "\"href\": 'https://docs.example.com'}",
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    appbuilder_menu_items = [docs]",
-            ),
+            before=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from flask_admin.base import MenuLink
+
+                docs = MenuLink(category='Company', name='Docs', url='https://docs.example.com')
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    menu_links = [docs]
+            """),
+            after=block("""
+                from airflow.plugins_manager import AirflowPlugin
+
+                docs = {"name": 'Docs', "category": 'Company', "href": 'https://docs.example.com'}
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    appbuilder_menu_items = [docs]
+            """),
         ),
         Example(
-            before=lines(
-                _IMPORTS[0],
-                "from flask_admin import expose",
-                "from flask_admin.base import MenuLink",
-                "from flask_appbuilder import BaseView",
-                "",
-                "docs = MenuLink(name='Docs', url='https://docs.example.com')",
-                "",
-                "",
-                "class Quota(BaseView):",
-                "    default_view = 'quota'",
-                "",
-                "    @expose('/')",
-                "    def quota(self):",
-                "        return self.render_template('quota.html')",
-                "",
-                "",
-                "quota = {'name': 'Quota', 'href': '/quota'}",
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    menu_links = [docs, MenuLink('Home', 'https://example.com')]",
-                "    appbuilder_menu_items = [quota]",
-                "    appbuilder_views = [{'name': 'Quota', 'view': Quota()}]",
-            ),
+            before=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from flask_admin import expose
+                from flask_admin.base import MenuLink
+                from flask_appbuilder import BaseView
+
+                docs = MenuLink(name='Docs', url='https://docs.example.com')
+
+
+                class Quota(BaseView):
+                    default_view = 'quota'
+
+                    @expose('/')
+                    def quota(self):
+                        return self.render_template('quota.html')
+
+
+                quota = {'name': 'Quota', 'href': '/quota'}
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    menu_links = [docs, MenuLink('Home', 'https://example.com')]
+                    appbuilder_menu_items = [quota]
+                    appbuilder_views = [{'name': 'Quota', 'view': Quota()}]
+            """),
             after=lines(
                 _IMPORTS[0],
                 "from flask_appbuilder import expose",
@@ -510,141 +511,142 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(
-                _IMPORTS[0],
-                "from flask_admin import BaseView, expose",
-                "",
-                "",
-                "class Quota(BaseView):",
-                "    @expose('/')",
-                "    def quota(self):",
-                "        return self.render('quota.html', used=1)",
-                "",
-                "    @expose('/all', methods=['GET'])",
-                "    def everything(self):",
-                "        return self.render('all.html')",
-                "",
-                "",
-                "view = Quota(category='Company', name='Quota')",
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    admin_views = [view]",
-            ),
-            after=lines(
-                _IMPORTS[0],
-                "from flask_appbuilder import BaseView, expose",
-                "",
-                "",
-                "class Quota(BaseView):",
-                '    default_view = "quota"',
-                "",
-                "    @expose('/')",
-                "    def quota(self):",
-                "        return self.render_template('quota.html', used=1)",
-                "",
-                "    @expose('/all', methods=['GET'])",
-                "    def everything(self):",
-                "        return self.render_template('all.html')",
-                "",
-                "",
-                'view = {"name": \'Quota\', "category": \'Company\', "view": Quota()}',
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    appbuilder_views = [view]",
-            ),
+            before=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from flask_admin import BaseView, expose
+
+
+                class Quota(BaseView):
+                    @expose('/')
+                    def quota(self):
+                        return self.render('quota.html', used=1)
+
+                    @expose('/all', methods=['GET'])
+                    def everything(self):
+                        return self.render('all.html')
+
+
+                view = Quota(category='Company', name='Quota')
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    admin_views = [view]
+            """),
+            after=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from flask_appbuilder import BaseView, expose
+
+
+                class Quota(BaseView):
+                    default_view = "quota"
+
+                    @expose('/')
+                    def quota(self):
+                        return self.render_template('quota.html', used=1)
+
+                    @expose('/all', methods=['GET'])
+                    def everything(self):
+                        return self.render_template('all.html')
+
+
+                view = {"name": 'Quota', "category": 'Company', "view": Quota()}
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    appbuilder_views = [view]
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.models import DagModel",
-                "from flask_admin import BaseView as Page, expose",
-                "",
-                "",
-                "class Names(Page):",
-                "    @expose('/')",
-                "    def index(self):",
-                "        return self.render('names.html', model=DagModel)",
-            ),
-            after=lines(
-                "from airflow.models import DagModel",
-                "from flask_appbuilder import BaseView as Page, expose",
-                "",
-                "",
-                "class Names(Page):",
-                '    default_view = "index"',
-                "",
-                "    @expose('/')",
-                "    def index(self):",
-                "        return self.render_template('names.html', model=DagModel)",
-            ),
+            before=block("""
+                from airflow.models import DagModel
+                from flask_admin import BaseView as Page, expose
+
+
+                class Names(Page):
+                    @expose('/')
+                    def index(self):
+                        return self.render('names.html', model=DagModel)
+            """),
+            after=block("""
+                from airflow.models import DagModel
+                from flask_appbuilder import BaseView as Page, expose
+
+
+                class Names(Page):
+                    default_view = "index"
+
+                    @expose('/')
+                    def index(self):
+                        return self.render_template('names.html', model=DagModel)
+            """),
         ),
         Example(
-            before=lines(
-                _IMPORTS[0],
-                "import flask_admin",
-                "from company.views import Pages, new",
-                "",
-                "",
-                "# for 1.10",
-                "class Old(flask_admin.BaseView, Pages):",
-                "    @flask_admin.expose('/')",
-                "    def index(self):",
-                "        return self.render('page.html')",
-                "",
-                "",
-                "old = Old(url='/company', name='Company')",
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    admin_views = [old]",
-                "    appbuilder_views = [new, Pages]",
-            ),
-            after=lines(
-                _IMPORTS[0],
-                "from company.views import Pages, new",
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    appbuilder_views = [new, Pages]",
-            ),
+            before=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                import flask_admin
+                from company.views import Pages, new
+
+
+                # for 1.10
+                class Old(flask_admin.BaseView, Pages):
+                    @flask_admin.expose('/')
+                    def index(self):
+                        return self.render('page.html')
+
+
+                old = Old(url='/company', name='Company')
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    admin_views = [old]
+                    appbuilder_views = [new, Pages]
+            """),
+            after=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from company.views import Pages, new
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    appbuilder_views = [new, Pages]
+            """),
         ),
         Example(
-            before=lines(
-                _IMPORTS[0],
-                "from company.views import views",
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    admin_views = views",
-            ),
+            before=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from company.views import views
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    admin_views = views
+            """),
             notes=("appbuilder_views",),
         ),
         Example(
-            before=lines(
-                *_IMPORTS,
-                "from company.macros import week",
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'Company'",
-                "    operators = [LoadOperator]",
-                "    macros = [week]",
-            ),
-            after=lines(
-                _IMPORTS[0],
-                "from company.macros import week",
-                "",
-                "",
-                "class Company(AirflowPlugin):",
-                "    name = 'company'",
-                "    macros = [week]",
-            ),
+            before=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from company.operators import LoadOperator
+                from company.macros import week
+
+
+                class Company(AirflowPlugin):
+                    name = 'Company'
+                    operators = [LoadOperator]
+                    macros = [week]
+            """),
+            after=block("""
+                from airflow.plugins_manager import AirflowPlugin
+                from company.macros import week
+
+
+                class Company(AirflowPlugin):
+                    name = 'company'
+                    macros = [week]
+            """),
         ),
     ),
     keeps=(
@@ -658,24 +660,24 @@ RULE = Rule(
             "    hooks = []",
             "    macros = [week]",
         ),
-        lines(
-            "from airflow.plugins_manager import AirflowPlugin",
-            "",
-            "",
-            "class Company(AirflowPlugin):",
-            "    name = 'company'",
-            "",
-            "    @classmethod",
-            "    def on_load(cls, *args, **kwargs):",
-            "        print('airflow')",
-        ),
-        lines(
-            "from airflow.models import BaseOperator",
-            "",
-            "",
-            "class Company(BaseOperator):",
-            "    operators = [1]",
-        ),
+        block("""
+            from airflow.plugins_manager import AirflowPlugin
+
+
+            class Company(AirflowPlugin):
+                name = 'company'
+
+                @classmethod
+                def on_load(cls, *args, **kwargs):
+                    print('airflow')
+        """),
+        block("""
+            from airflow.models import BaseOperator
+
+
+            class Company(BaseOperator):
+                operators = [1]
+        """),
     ),
     find=_find,
 )

@@ -8,7 +8,7 @@ from codemods.base import Example, Rule
 from codemods.editing.changes import Change
 from codemods.python2 import ID
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 
@@ -25,22 +25,22 @@ RULE = Rule(
     "and the division of whole numbers, are for a person to look at.",
     examples=(
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "",
-                "try:",
-                "    print 'DAG', 0755",
-                "except ValueError, error:",
-                "    print error",
-            ),
-            after=lines(
-                "from airflow import DAG",
-                "",
-                "try:",
-                "    print('DAG', 0o755)",
-                "except ValueError as error:",
-                "    print(error)",
-            ),
+            before=block("""
+                from airflow import DAG
+
+                try:
+                    print 'DAG', 0755
+                except ValueError, error:
+                    print error
+            """),
+            after=block("""
+                from airflow import DAG
+
+                try:
+                    print('DAG', 0o755)
+                except ValueError as error:
+                    print(error)
+            """),
             python2=True,
         ),
         Example(
@@ -52,7 +52,11 @@ RULE = Rule(
     keeps=(
         lines("# airflow", "print('DAG')"),
         lines("# airflow", "x = {'a': 1}.keys()"),
-        lines("# airflow", "async def f(g):", "    await g"),
+        block("""
+            # airflow
+            async def f(g):
+                await g
+        """),
     ),
     find=_find,
 )

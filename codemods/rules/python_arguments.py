@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change, EditCall, Respell, Step
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.target import Target
 
 ID = "python-arguments"
@@ -100,52 +100,52 @@ RULE = Rule(
     "and the target's. The call raises TypeError when the task runs, or the callback.",
     examples=(
         Example(
-            before=lines(
-                "import asyncio",
-                "import hmac",
-                "import random",
-                "import traceback",
-                "",
-                "",
-                "def failed(context):  # of airflow",
-                "    e = context['exception']",
-                "    traceback.format_exception(etype=type(e), value=e, tb=e.__traceback__)",
-                "    traceback.print_exception(value=e, etype=type(e), tb=None)",
-                "    hmac.new(b'key', b'text')",
-                "    asyncio.sleep(1, loop=None)",
-                "    random.shuffle([1, 2], random.random)",
-            ),
-            after=lines(
-                "import asyncio",
-                "import hmac",
-                "import random",
-                "import traceback",
-                "",
-                "",
-                "def failed(context):  # of airflow",
-                "    e = context['exception']",
-                "    traceback.format_exception(type(e), value=e, tb=e.__traceback__)",
-                "    traceback.print_exception(value=e, etype=type(e), tb=None)",
-                "    hmac.new(b'key', b'text', digestmod='md5')",
-                "    asyncio.sleep(1)",
-                "    random.shuffle([1, 2], random.random)",
-            ),
+            before=block("""
+                import asyncio
+                import hmac
+                import random
+                import traceback
+
+
+                def failed(context):  # of airflow
+                    e = context['exception']
+                    traceback.format_exception(etype=type(e), value=e, tb=e.__traceback__)
+                    traceback.print_exception(value=e, etype=type(e), tb=None)
+                    hmac.new(b'key', b'text')
+                    asyncio.sleep(1, loop=None)
+                    random.shuffle([1, 2], random.random)
+            """),
+            after=block("""
+                import asyncio
+                import hmac
+                import random
+                import traceback
+
+
+                def failed(context):  # of airflow
+                    e = context['exception']
+                    traceback.format_exception(type(e), value=e, tb=e.__traceback__)
+                    traceback.print_exception(value=e, etype=type(e), tb=None)
+                    hmac.new(b'key', b'text', digestmod='md5')
+                    asyncio.sleep(1)
+                    random.shuffle([1, 2], random.random)
+            """),
             notes=("Give it first, without its name", "Shuffle with a generator of your own"),
         ),
     ),
     keeps=(
-        lines(
-            "import hmac",
-            "import random",
-            "import traceback",
-            "",
-            "# airflow",
-            "hmac.new(b'key', b'text', 'sha1')",
-            "hmac.new(b'key', digestmod='sha1')",
-            "random.shuffle([1, 2])",
-            "traceback.format_exception(type(e), e, e.__traceback__)",
-            "traceback.print_exception(*sys.exc_info())",
-        ),
+        block("""
+            import hmac
+            import random
+            import traceback
+
+            # airflow
+            hmac.new(b'key', b'text', 'sha1')
+            hmac.new(b'key', digestmod='sha1')
+            random.shuffle([1, 2])
+            traceback.format_exception(type(e), e, e.__traceback__)
+            traceback.print_exception(*sys.exc_info())
+        """),
     ),
     find=_find,
 )

@@ -23,7 +23,7 @@ from codemods.python_gone import BUILTINS, CALLED, MEMBERS, METHODS, ONLY_WITH, 
 from codemods.reading.scopes import Binding, Use
 from codemods.reading.source import Source
 from codemods.reading.values import quoted
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "python-names"
@@ -367,7 +367,12 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
     yield from _Names(source, target).find()
 
 
-_IMP = lines("import imp", "", "# airflow", "imp.load_source('a', 'b')")
+_IMP = block("""
+    import imp
+
+    # airflow
+    imp.load_source('a', 'b')
+""")
 
 RULE = Rule(
     id=ID,
@@ -376,84 +381,104 @@ RULE = Rule(
     examples=(
         Example(
             before=lines("from collections import Mapping, OrderedDict", "# airflow"),
-            after=lines(
-                "from collections import OrderedDict",
-                "from collections.abc import Mapping",
-                "# airflow",
-            ),
+            after=block("""
+                from collections import OrderedDict
+                from collections.abc import Mapping
+                # airflow
+            """),
         ),
         Example(before=_IMP, notes=("importlib",)),
         Example(
-            before=lines("import os, imp", "", "# airflow", "os.getcwd()"),
-            after=lines("import os", "", "# airflow", "os.getcwd()"),
+            before=block("""
+                import os, imp
+
+                # airflow
+                os.getcwd()
+            """),
+            after=block("""
+                import os
+
+                # airflow
+                os.getcwd()
+            """),
         ),
         Example(
-            before=lines(
-                "import ConfigParser",
-                "import urllib2",
-                "from StringIO import StringIO",
-                "from airflow import DAG",
-                "",
-                "c = ConfigParser.SafeConfigParser()",
-                "c.readfp(StringIO(''))",
-                "try:",
-                "    urllib2.urlopen('https://example.com')",
-                "except urllib2.HTTPError:",
-                "    pass",
-            ),
-            after=lines(
-                "import configparser",
-                "import urllib.request",
-                "import urllib.error",
-                "from io import StringIO",
-                "from airflow import DAG",
-                "",
-                "c = configparser.ConfigParser()",
-                "c.read_file(StringIO(''))",
-                "try:",
-                "    urllib.request.urlopen('https://example.com')",
-                "except urllib.error.HTTPError:",
-                "    pass",
-            ),
+            before=block("""
+                import ConfigParser
+                import urllib2
+                from StringIO import StringIO
+                from airflow import DAG
+
+                c = ConfigParser.SafeConfigParser()
+                c.readfp(StringIO(''))
+                try:
+                    urllib2.urlopen('https://example.com')
+                except urllib2.HTTPError:
+                    pass
+            """),
+            after=block("""
+                import configparser
+                import urllib.request
+                import urllib.error
+                from io import StringIO
+                from airflow import DAG
+
+                c = configparser.ConfigParser()
+                c.read_file(StringIO(''))
+                try:
+                    urllib.request.urlopen('https://example.com')
+                except urllib.error.HTTPError:
+                    pass
+            """),
         ),
         Example(
-            before=lines(
-                "import time",
-                "",
-                "# airflow",
-                "for k, v in {'a': unicode(time.clock())}.iteritems():",
-                "    print(k, v, open(k, 'rU').read())",
-            ),
-            after=lines(
-                "import time",
-                "",
-                "# airflow",
-                "for k, v in {'a': str(time.perf_counter())}.items():",
-                '    print(k, v, open(k, "r").read())',
-            ),
+            before=block("""
+                import time
+
+                # airflow
+                for k, v in {'a': unicode(time.clock())}.iteritems():
+                    print(k, v, open(k, 'rU').read())
+            """),
+            after=block("""
+                import time
+
+                # airflow
+                for k, v in {'a': str(time.perf_counter())}.items():
+                    print(k, v, open(k, "r").read())
+            """),
         ),
     ),
     keeps=(
         lines("from collections import OrderedDict", "# airflow"),
-        lines(
-            "# airflow",
-            "try:",
-            "    from collections.abc import Mapping",
-            "except ImportError:",
-            "    from collections import Mapping",
-        ),
-        lines(
-            "import sys",
-            "# airflow",
-            "",
-            "if sys.version_info[0] == 2:",
-            "    text = unicode",
-            "else:",
-            "    text = str",
-        ),
+        block("""
+            # airflow
+            try:
+                from collections.abc import Mapping
+            except ImportError:
+                from collections import Mapping
+        """),
+        block("""
+            import sys
+            # airflow
+
+            if sys.version_info[0] == 2:
+                text = unicode
+            else:
+                text = str
+        """),
         lines("# airflow", "frame.iteritems(1)"),
-        lines("# airflow", "from mine import Cache", "", "cache = Cache()", "cache.has_key(1)"),
-        lines("class Cache:  # airflow", "    def hit(self):", "        self.has_key(1)"),
+        block("""
+            # airflow
+            from mine import Cache
+
+            cache = Cache()
+            cache.has_key(1)
+        """),
+        block("""
+            class Cache:  # airflow
+                def hit(self):
+                    self.has_key(1)
+        """),
     ),
     find=_find,
 )

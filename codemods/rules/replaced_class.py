@@ -15,7 +15,7 @@ from codemods.editing.settling import settle
 from codemods.reading.calls import Construction, constructions
 from codemods.reading.source import Source
 from codemods.reading.values import WRAPPERS
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.constructors import Signature
 from codemods.tables.hops import Resolution
 from codemods.tables.target import Target
@@ -201,18 +201,21 @@ RULE = Rule(
         ),
         Example(
             before=lines(f"from {_SQL} import VerticaOperator", *_OWN),
-            after=lines(
-                "from airflow.providers.common.sql.operators import sql",
-                "",
-                "",
-                "class VerticaOperator(sql.SQLExecuteQueryOperator):",
-                '    """Takes vertica_conn_id."""',
-                "",
-                '    def __init__(self, *, vertica_conn_id="vertica_default", **kwargs):',
-                "        super().__init__(conn_id=vertica_conn_id, **kwargs)",
-                "        self.vertica_conn_id = vertica_conn_id",
-                *_OWN,
-            ),
+            after=block('''
+                from airflow.providers.common.sql.operators import sql
+
+
+                class VerticaOperator(sql.SQLExecuteQueryOperator):
+                    """Takes vertica_conn_id."""
+
+                    def __init__(self, *, vertica_conn_id="vertica_default", **kwargs):
+                        super().__init__(conn_id=vertica_conn_id, **kwargs)
+                        self.vertica_conn_id = vertica_conn_id
+
+
+                class Mine(VerticaOperator):
+                    ui_color = '#fff'
+            '''),
             target="2.10.3",
         ),
     ),

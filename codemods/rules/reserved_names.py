@@ -11,7 +11,7 @@ from codemods.reading.callables import CALLABLE, function_at
 from codemods.reading.calls import by_place
 from codemods.reading.source import Source
 from codemods.reading.values import quoted
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "reserved-names"
@@ -129,26 +129,26 @@ RULE = Rule(
             notes=("in op_kwargs",),
         ),
         Example(
-            before=lines(
-                "from airflow.sensors.external_task import ExternalTaskSensor",
-                "",
-                "ExternalTaskSensor(task_id='a', execution_date_fn=lambda ds: ds)",
-                "ExternalTaskSensor(task_id='b', execution_date_fn=lambda execution_date: None)",
-            ),
+            before=block("""
+                from airflow.sensors.external_task import ExternalTaskSensor
+
+                ExternalTaskSensor(task_id='a', execution_date_fn=lambda ds: ds)
+                ExternalTaskSensor(task_id='b', execution_date_fn=lambda execution_date: None)
+            """),
             notes=("another name",),
         ),
     ),
     keeps=(
-        lines(
-            "from airflow.operators.python import PythonOperator",
-            "",
-            "",
-            "def run(name, ds=None, **context):",
-            "    print(name, ds)",
-            "",
-            "",
-            "PythonOperator(task_id='a', python_callable=run, op_args=['x'])",
-        ),
+        block("""
+            from airflow.operators.python import PythonOperator
+
+
+            def run(name, ds=None, **context):
+                print(name, ds)
+
+
+            PythonOperator(task_id='a', python_callable=run, op_args=['x'])
+        """),
     ),
     find=_find,
 )

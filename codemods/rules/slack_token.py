@@ -13,7 +13,7 @@ from codemods.reading.calls import Construction, constructions, items_of
 from codemods.reading.source import Source
 from codemods.reading.unpacking import unpacked
 from codemods.reading.values import returned
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.constructors import baseline
 from codemods.tables.target import Target
 
@@ -265,10 +265,6 @@ _NEEDS = {
     "connection": ("airflow.models", "Connection"),
     "cached": ("functools", "cached_property"),
 }
-_SLACK = "from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator"
-_PROVIDER = "from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator"
-_HOOK = "from airflow.hooks.base import BaseHook"
-_POST = "from airflow.operators.slack_operator import SlackAPIPostOperator"
 
 RULE = Rule(
     id=ID,
@@ -278,59 +274,59 @@ RULE = Rule(
     "the token to the hook.",
     examples=(
         Example(
-            before=lines(
-                _HOOK,
-                _SLACK,
-                "",
-                "",
-                "def alert(context):",
-                "    token = BaseHook.get_connection('slack').password",
-                "    return SlackWebhookOperator(",
-                "        task_id='t', http_conn_id='slack', webhook_token=token, message='failed'",
-                "    ).execute(context=context)",
-            ),
-            after=lines(
-                _HOOK,
-                _PROVIDER,
-                "",
-                "",
-                "def alert(context):",
-                "    token = BaseHook.get_connection('slack').password",
-                "    return SlackWebhookOperator(",
-                "        task_id='t', slack_webhook_conn_id='slack', message='failed'",
-                "    ).execute(context=context)",
-            ),
+            before=block("""
+                from airflow.hooks.base import BaseHook
+                from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator
+
+
+                def alert(context):
+                    token = BaseHook.get_connection('slack').password
+                    return SlackWebhookOperator(
+                        task_id='t', http_conn_id='slack', webhook_token=token, message='failed'
+                    ).execute(context=context)
+            """),
+            after=block("""
+                from airflow.hooks.base import BaseHook
+                from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator
+
+
+                def alert(context):
+                    token = BaseHook.get_connection('slack').password
+                    return SlackWebhookOperator(
+                        task_id='t', slack_webhook_conn_id='slack', message='failed'
+                    ).execute(context=context)
+            """),
         ),
         Example(
-            before=lines(
-                _HOOK,
-                _POST,
-                "",
-                "",
-                "def token_of(conn_id):",
-                "    return BaseHook.get_connection(conn_id).password",
-                "",
-                "",
-                "SlackAPIPostOperator(task_id='t', token=token_of('slack'), text='done')",
-            ),
-            after=lines(
-                _HOOK,
-                "from airflow.providers.slack.operators.slack import SlackAPIPostOperator",
-                "",
-                "",
-                "def token_of(conn_id):",
-                "    return BaseHook.get_connection(conn_id).password",
-                "",
-                "",
-                "SlackAPIPostOperator(task_id='t', slack_conn_id='slack', text='done')",
-            ),
+            before=block("""
+                from airflow.hooks.base import BaseHook
+                from airflow.operators.slack_operator import SlackAPIPostOperator
+
+
+                def token_of(conn_id):
+                    return BaseHook.get_connection(conn_id).password
+
+
+                SlackAPIPostOperator(task_id='t', token=token_of('slack'), text='done')
+            """),
+            after=block("""
+                from airflow.hooks.base import BaseHook
+                from airflow.providers.slack.operators.slack import SlackAPIPostOperator
+
+
+                def token_of(conn_id):
+                    return BaseHook.get_connection(conn_id).password
+
+
+                SlackAPIPostOperator(task_id='t', slack_conn_id='slack', text='done')
+            """),
         ),
         Example(
-            before=lines(
-                _POST,
-                "",
-                "SlackAPIPostOperator(task_id='t', token=TOKEN, text='done')",
-            ),
+            before=block("""
+                from airflow.operators.slack_operator import SlackAPIPostOperator
+
+                SlackAPIPostOperator(task_id='t', token=TOKEN, text='done')
+            """),
             after=lines(
                 "from airflow.models import Connection",
                 "from airflow.providers.slack.operators import slack",
@@ -352,14 +348,27 @@ RULE = Rule(
             notes=("slack_conn_id",),
         ),
         Example(
-            before=lines(_PROVIDER, "", "SlackWebhookOperator(task_id='t', webhook_token=TOKEN)"),
+            before=block("""
+                from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator
+
+                SlackWebhookOperator(task_id='t', webhook_token=TOKEN)
+            """),
             target="2.5.1",
             notes=("slack_webhook_conn_id",),
         ),
     ),
     keeps=(
-        lines(_PROVIDER, "", "SlackWebhookOperator(task_id='t', slack_webhook_conn_id='s')"),
-        lines("# airflow", "from mylib import Slack", "", "Slack(webhook_token=TOKEN)"),
+        block("""
+            from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator
+
+            SlackWebhookOperator(task_id='t', slack_webhook_conn_id='s')
+        """),
+        block("""
+            # airflow
+            from mylib import Slack
+
+            Slack(webhook_token=TOKEN)
+        """),
     ),
     find=_find,
 )

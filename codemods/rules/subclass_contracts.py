@@ -10,7 +10,7 @@ from codemods.editing.changes import Change, Compose, Insert, RenameArgument, Re
 from codemods.reading.calls import init_of
 from codemods.reading.heritage import bases, heritage, kin, set_on_self
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.constructors import baseline
 from codemods.tables.contracts import Contract
 from codemods.tables.core_classes import TASK
@@ -322,109 +322,109 @@ RULE = Rule(
     "than 1.10 did, it warns or fails.",
     examples=(
         Example(
-            before=lines(
-                "from airflow.plugins_manager import AirflowPlugin",
-                "",
-                "",
-                "class Statistics(AirflowPlugin):",
-                "    name = 'statistics'",
-                "    stat_name_handler = shorten",
-            ),
+            before=block("""
+                from airflow.plugins_manager import AirflowPlugin
+
+
+                class Statistics(AirflowPlugin):
+                    name = 'statistics'
+                    stat_name_handler = shorten
+            """),
             notes=("stat_name_handler is not read",),
         ),
         Example(
-            before=lines(
-                "from airflow.contrib.hooks.aws_hook import AwsHook",
-                "from airflow.contrib.operators.jenkins_job_trigger_operator import (",
-                "    JenkinsJobTriggerOperator,",
-                ")",
-                "from airflow.executors.base_executor import BaseExecutor",
-                "from airflow.hooks.zendesk_hook import ZendeskHook",
-                "",
-                "",
-                "class Build(JenkinsJobTriggerOperator):",
-                "    def build_job(self, jenkins_server):",
-                "        return jenkins_server.build_job_url(self.job_name)",
-                "",
-                "",
-                "class Mine(BaseExecutor):",
-                "    def change_state(self, key, state):",
-                "        self.event_buffer[key] = state",
-                "",
-                "",
-                "class Asked(ZendeskHook):",
-                "    def get_conn(self):",
-                "        return connect()",
-                "",
-                "",
-                "class Local(AwsHook):",
-                "    def get_client_type(self, client_type, region_name=None, config=None):",
-                "        return client(client_type)",
-            ),
-            after=lines(
-                "from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook",
-                "from airflow.providers.jenkins.operators.jenkins_job_trigger import (",
-                "    JenkinsJobTriggerOperator,",
-                ")",
-                "from airflow.executors.base_executor import BaseExecutor",
-                "from airflow.providers.zendesk.hooks.zendesk import ZendeskHook",
-                "",
-                "",
-                "class Build(JenkinsJobTriggerOperator):",
-                "    def build_job(self, jenkins_server, params=None):",
-                "        return jenkins_server.build_job_url(self.job_name)",
-                "",
-                "",
-                "class Mine(BaseExecutor):",
-                "    def change_state(self, key, state, info=None, remove_running=True):",
-                "        self.event_buffer[key] = state",
-                "",
-                "",
-                "class Asked(ZendeskHook):",
-                "    def get_conn(self):",
-                "        return connect()",
-                "",
-                "",
-                "class Local(AwsBaseHook):",
-                "    def get_client_type(self, client_type, region_name=None, config=None):",
-                "        return client(client_type)",
-            ),
+            before=block("""
+                from airflow.contrib.hooks.aws_hook import AwsHook
+                from airflow.contrib.operators.jenkins_job_trigger_operator import (
+                    JenkinsJobTriggerOperator,
+                )
+                from airflow.executors.base_executor import BaseExecutor
+                from airflow.hooks.zendesk_hook import ZendeskHook
+
+
+                class Build(JenkinsJobTriggerOperator):
+                    def build_job(self, jenkins_server):
+                        return jenkins_server.build_job_url(self.job_name)
+
+
+                class Mine(BaseExecutor):
+                    def change_state(self, key, state):
+                        self.event_buffer[key] = state
+
+
+                class Asked(ZendeskHook):
+                    def get_conn(self):
+                        return connect()
+
+
+                class Local(AwsHook):
+                    def get_client_type(self, client_type, region_name=None, config=None):
+                        return client(client_type)
+            """),
+            after=block("""
+                from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+                from airflow.providers.jenkins.operators.jenkins_job_trigger import (
+                    JenkinsJobTriggerOperator,
+                )
+                from airflow.executors.base_executor import BaseExecutor
+                from airflow.providers.zendesk.hooks.zendesk import ZendeskHook
+
+
+                class Build(JenkinsJobTriggerOperator):
+                    def build_job(self, jenkins_server, params=None):
+                        return jenkins_server.build_job_url(self.job_name)
+
+
+                class Mine(BaseExecutor):
+                    def change_state(self, key, state, info=None, remove_running=True):
+                        self.event_buffer[key] = state
+
+
+                class Asked(ZendeskHook):
+                    def get_conn(self):
+                        return connect()
+
+
+                class Local(AwsBaseHook):
+                    def get_client_type(self, client_type, region_name=None, config=None):
+                        return client(client_type)
+            """),
             notes=(
                 "Asked.get_conn overrides what 1.10's ZendeskHook called",
                 "Local.get_client_type is called with deferrable and without client_type",
             ),
         ),
         Example(
-            before=lines(
-                "from airflow.contrib.operators.emr_add_steps_operator import EmrAddStepsOperator",
-                "",
-                "",
-                "class Mine(EmrAddStepsOperator):",
-                "    template_fields = EmrAddStepsOperator.template_fields + ['region']",
-            ),
-            after=lines(
-                "from airflow.providers.amazon.aws.operators.emr import EmrAddStepsOperator",
-                "",
-                "",
-                "class Mine(EmrAddStepsOperator):",
-                "    template_fields = [*EmrAddStepsOperator.template_fields, *['region']]",
-            ),
+            before=block("""
+                from airflow.contrib.operators.emr_add_steps_operator import EmrAddStepsOperator
+
+
+                class Mine(EmrAddStepsOperator):
+                    template_fields = EmrAddStepsOperator.template_fields + ['region']
+            """),
+            after=block("""
+                from airflow.providers.amazon.aws.operators.emr import EmrAddStepsOperator
+
+
+                class Mine(EmrAddStepsOperator):
+                    template_fields = [*EmrAddStepsOperator.template_fields, *['region']]
+            """),
         ),
         Example(
-            before=lines(
-                _BASE,
-                "",
-                "",
-                "class Link(BaseOperatorLink):",
-                "    name = 'log'",
-                "",
-                "    def get_link(self, operator, dttm):",
-                "        return f'https://log/{dttm:%Y%m%d}'",
-                "",
-                "",
-                "class Mine(BaseOperator):",
-                "    template_fields = ('sql')",
-            ),
+            before=block("""
+                from airflow.models import BaseOperator, BaseOperatorLink
+
+
+                class Link(BaseOperatorLink):
+                    name = 'log'
+
+                    def get_link(self, operator, dttm):
+                        return f'https://log/{dttm:%Y%m%d}'
+
+
+                class Mine(BaseOperator):
+                    template_fields = ('sql')
+            """),
             after=lines(
                 _BASE,
                 "",
@@ -442,89 +442,89 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(
-                "from airflow.models import BaseOperator",
-                "",
-                "",
-                "class Ask(BaseOperator):",
-                "    def __init__(self, url, params, **kwargs):",
-                "        super().__init__(**kwargs)",
-                "        self.url = url.format(**params)",
-                "        self.output = url",
-            ),
-            after=lines(
-                "from airflow.models import BaseOperator",
-                "",
-                "",
-                "class Ask(BaseOperator):",
-                "    def __init__(self, url, params=None, **kwargs):",
-                "        super().__init__(**kwargs)",
-                "        self.url = url.format(**params)",
-                "        self.output = url",
-            ),
+            before=block("""
+                from airflow.models import BaseOperator
+
+
+                class Ask(BaseOperator):
+                    def __init__(self, url, params, **kwargs):
+                        super().__init__(**kwargs)
+                        self.url = url.format(**params)
+                        self.output = url
+            """),
+            after=block("""
+                from airflow.models import BaseOperator
+
+
+                class Ask(BaseOperator):
+                    def __init__(self, url, params=None, **kwargs):
+                        super().__init__(**kwargs)
+                        self.url = url.format(**params)
+                        self.output = url
+            """),
             notes=("Ask.output cannot be set",),
         ),
         Example(
-            before=lines(
-                "from airflow.contrib.sensors.emr_base_sensor import EmrBaseSensor",
-                "from airflow.hooks.http_hook import HttpHook",
-                "from airflow.hooks.postgres_hook import PostgresHook",
-                "from airflow.operators.python_operator import PythonOperator",
-                "",
-                "",
-                "class Idle(EmrBaseSensor):",
-                "    NON_TERMINAL_STATES = ['RUNNING']",
-                "",
-                "    def get_emr_response(self):",
-                "        return ask()",
-                "",
-                "",
-                "class Signed(HttpHook):",
-                "    def get_conn(self, headers=None):",
-                "        return super().get_conn(sign(headers))",
-                "",
-                "",
-                "class Told(PostgresHook):",
-                "    def run(self, sql, autocommit=False, parameters=None):",
-                "        self.log.info('%s', sql)",
-                "        super().run(sql, autocommit, parameters)",
-                "",
-                "",
-                "class Mine(PythonOperator):",
-                "    def __init__(self, python_callable, **kwargs):",
-                "        super(PythonOperator, self).__init__(**kwargs)",
-                "        self.python_callable = python_callable",
-            ),
-            after=lines(
-                "from airflow.providers.amazon.aws.sensors.emr import EmrBaseSensor",
-                "from airflow.providers.http.hooks.http import HttpHook",
-                "from airflow.providers.postgres.hooks.postgres import PostgresHook",
-                "from airflow.operators.python import PythonOperator",
-                "",
-                "",
-                "class Idle(EmrBaseSensor):",
-                "    NON_TERMINAL_STATES = ['RUNNING']",
-                "",
-                "    def get_emr_response(self, context=None):",
-                "        return ask()",
-                "",
-                "",
-                "class Signed(HttpHook):",
-                "    def get_conn(self, headers=None, extra_options=None):",
-                "        return super().get_conn(sign(headers))",
-                "",
-                "",
-                "class Told(PostgresHook):",
-                "    def run(self, sql, autocommit=False, parameters=None):",
-                "        self.log.info('%s', sql)",
-                "        super().run(sql, autocommit, parameters)",
-                "",
-                "",
-                "class Mine(PythonOperator):",
-                "    def __init__(self, python_callable, **kwargs):",
-                "        super(PythonOperator, self).__init__(**kwargs)",
-                "        self.python_callable = python_callable",
-            ),
+            before=block("""
+                from airflow.contrib.sensors.emr_base_sensor import EmrBaseSensor
+                from airflow.hooks.http_hook import HttpHook
+                from airflow.hooks.postgres_hook import PostgresHook
+                from airflow.operators.python_operator import PythonOperator
+
+
+                class Idle(EmrBaseSensor):
+                    NON_TERMINAL_STATES = ['RUNNING']
+
+                    def get_emr_response(self):
+                        return ask()
+
+
+                class Signed(HttpHook):
+                    def get_conn(self, headers=None):
+                        return super().get_conn(sign(headers))
+
+
+                class Told(PostgresHook):
+                    def run(self, sql, autocommit=False, parameters=None):
+                        self.log.info('%s', sql)
+                        super().run(sql, autocommit, parameters)
+
+
+                class Mine(PythonOperator):
+                    def __init__(self, python_callable, **kwargs):
+                        super(PythonOperator, self).__init__(**kwargs)
+                        self.python_callable = python_callable
+            """),
+            after=block("""
+                from airflow.providers.amazon.aws.sensors.emr import EmrBaseSensor
+                from airflow.providers.http.hooks.http import HttpHook
+                from airflow.providers.postgres.hooks.postgres import PostgresHook
+                from airflow.operators.python import PythonOperator
+
+
+                class Idle(EmrBaseSensor):
+                    NON_TERMINAL_STATES = ['RUNNING']
+
+                    def get_emr_response(self, context=None):
+                        return ask()
+
+
+                class Signed(HttpHook):
+                    def get_conn(self, headers=None, extra_options=None):
+                        return super().get_conn(sign(headers))
+
+
+                class Told(PostgresHook):
+                    def run(self, sql, autocommit=False, parameters=None):
+                        self.log.info('%s', sql)
+                        super().run(sql, autocommit, parameters)
+
+
+                class Mine(PythonOperator):
+                    def __init__(self, python_callable, **kwargs):
+                        super(PythonOperator, self).__init__(**kwargs)
+                        self.python_callable = python_callable
+            """),
             notes=(
                 "Idle.NON_TERMINAL_STATES and FAILED_STATE are not read",
                 "Told.run is called with handler",
@@ -533,62 +533,62 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines(
-            "from airflow.models import BaseOperator",
-            "from airflow.operators.python import PythonOperator",
-            "",
-            "",
-            "class Mine(PythonOperator):",
-            "    def __init__(self, **kwargs):",
-            "        super(Mine, self).__init__(**kwargs)",
-            "",
-            "",
-            "class Other(BaseOperator):",
-            "    def __init__(self, **kwargs):",
-            "        super(BaseOperator, self).__init__(**kwargs)",
-        ),
-        lines(
-            "from airflow.providers.http.hooks.http import HttpHook",
-            "",
-            "",
-            "class Signed(HttpHook):",
-            "    def get_conn(self, headers=None, **kwargs):",
-            "        return super().get_conn(headers, **kwargs)",
-        ),
-        lines(
-            "from airflow.models import BaseOperator",
-            "",
-            "",
-            "class Mine(BaseOperator):",
-            "    output = None",
-            "",
-            "    def __init__(self, params=None, **kwargs):",
-            "        super().__init__(**kwargs)",
-            "        self.output = params",
-        ),
-        lines(
-            _BASE,
-            "",
-            "",
-            "class Link(BaseOperatorLink):",
-            "    def get_link(self, operator, *, ti_key):",
-            "        return ''",
-            "",
-            "",
-            "class Mine(BaseOperator):",
-            "    template_fields = ['sql']",
-        ),
-        lines(
-            "from airflow import DAG",
-            "from mylib import Base",
-            "",
-            "",
-            "class Link(Base):",
-            "    template_fields = 'sql'",
-            "",
-            "    def get_link(self, operator, dttm):",
-            "        return ''",
-        ),
+        block("""
+            from airflow.models import BaseOperator
+            from airflow.operators.python import PythonOperator
+
+
+            class Mine(PythonOperator):
+                def __init__(self, **kwargs):
+                    super(Mine, self).__init__(**kwargs)
+
+
+            class Other(BaseOperator):
+                def __init__(self, **kwargs):
+                    super(BaseOperator, self).__init__(**kwargs)
+        """),
+        block("""
+            from airflow.providers.http.hooks.http import HttpHook
+
+
+            class Signed(HttpHook):
+                def get_conn(self, headers=None, **kwargs):
+                    return super().get_conn(headers, **kwargs)
+        """),
+        block("""
+            from airflow.models import BaseOperator
+
+
+            class Mine(BaseOperator):
+                output = None
+
+                def __init__(self, params=None, **kwargs):
+                    super().__init__(**kwargs)
+                    self.output = params
+        """),
+        block("""
+            from airflow.models import BaseOperator, BaseOperatorLink
+
+
+            class Link(BaseOperatorLink):
+                def get_link(self, operator, *, ti_key):
+                    return ''
+
+
+            class Mine(BaseOperator):
+                template_fields = ['sql']
+        """),
+        block("""
+            from airflow import DAG
+            from mylib import Base
+
+
+            class Link(Base):
+                template_fields = 'sql'
+
+                def get_link(self, operator, dttm):
+                    return ''
+        """),
     ),
     find=_find,
 )

@@ -9,7 +9,7 @@ from codemods.base import Example, Note, OwnSubDag, OwnSubDags, Rule
 from codemods.editing.changes import Change, Step
 from codemods.reading.calls import constructions
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.subdags.calls import Parents, factory_call, made_of
 from codemods.subdags.factories import Stays, is_subdag_operator
 from codemods.subdags.groups import ID, SINCE, message, rows_for
@@ -65,11 +65,11 @@ def _why(
     return f"; it stays: where {name} is defined is not in sight", "Put the sub-DAG's tasks"
 
 
-_TEXT = lines(
-    "from airflow.operators.subdag import SubDagOperator",
-    "",
-    "section = SubDagOperator(task_id='section', subdag=make('section'))",
-)
+_TEXT = block("""
+    from airflow.operators.subdag import SubDagOperator
+
+    section = SubDagOperator(task_id='section', subdag=make('section'))
+""")
 _HEAD = (
     "from airflow import DAG",
     "from airflow.operators.bash import BashOperator",
@@ -88,22 +88,22 @@ _TAIL = (
     "with DAG('main', default_args=args, schedule=None) as dag:",
     "    section = SubDagOperator(task_id='section', subdag=make('main', 'section', args))",
 )
-_GROUP = lines(
-    "from airflow import DAG",
-    "from airflow.utils.task_group import TaskGroup",
-    "from airflow.operators.bash import BashOperator",
-    "",
-    "",
-    "def make(parent, child, args):",
-    "    with TaskGroup(child, default_args=args) as group:",
-    "        BashOperator(task_id='one', bash_command='true')",
-    "    return group",
-    "",
-    "",
-    "args = {'start_date': START}",
-    "with DAG('main', default_args=args, schedule=None) as dag:",
-    "    section = make('main', 'section', args)",
-)
+_GROUP = block("""
+    from airflow import DAG
+    from airflow.utils.task_group import TaskGroup
+    from airflow.operators.bash import BashOperator
+
+
+    def make(parent, child, args):
+        with TaskGroup(child, default_args=args) as group:
+            BashOperator(task_id='one', bash_command='true')
+        return group
+
+
+    args = {'start_date': START}
+    with DAG('main', default_args=args, schedule=None) as dag:
+        section = make('main', 'section', args)
+""")
 
 RULE = Rule(
     id=ID,
@@ -125,12 +125,12 @@ RULE = Rule(
         Example(before=_TEXT, notes=("TaskGroup(group_id='section')",)),
     ),
     keeps=(
-        lines(
-            "from airflow.utils.task_group import TaskGroup",
-            "",
-            "with TaskGroup(group_id='section') as group:",
-            "    pass",
-        ),
+        block("""
+            from airflow.utils.task_group import TaskGroup
+
+            with TaskGroup(group_id='section') as group:
+                pass
+        """),
     ),
     find=_find,
 )

@@ -10,7 +10,7 @@ from codemods.base import Example, Note, Rule
 from codemods.editing.changes import Change
 from codemods.reading.source import Source
 from codemods.reading.values import known
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.target import Target
 
 ID = "task-ids"
@@ -149,12 +149,6 @@ def _changed(source: Source, earlier: _Task, task: _Task) -> bool:
     )
 
 
-_HEAD = (
-    "from airflow import DAG",
-    "from airflow.operators.bash import BashOperator",
-    "",
-)
-
 RULE = Rule(
     id=ID,
     title="Give each task an id of its own",
@@ -162,45 +156,53 @@ RULE = Rule(
     "file is refused.",
     examples=(
         Example(
-            before=lines(
-                *_HEAD,
-                "dag = DAG('d', schedule=None)",
-                "load = BashOperator(task_id='load', bash_command='true', dag=dag)",
-                "store = BashOperator(task_id='load', bash_command='false', dag=dag)",
-            ),
+            before=block("""
+                from airflow import DAG
+                from airflow.operators.bash import BashOperator
+
+                dag = DAG('d', schedule=None)
+                load = BashOperator(task_id='load', bash_command='true', dag=dag)
+                store = BashOperator(task_id='load', bash_command='false', dag=dag)
+            """),
             notes=("line 5 has made the task 'load' of this DAG",),
         ),
     ),
     keeps=(
-        lines(
-            *_HEAD,
-            "with DAG('d', schedule=None) as d:",
-            "    if today():",
-            "        BashOperator(task_id='t', bash_command='true')",
-            "    else:",
-            "        BashOperator(task_id='t', bash_command='false')",
-            "with DAG('e', schedule=None) as e:",
-            "    BashOperator(task_id='t', bash_command='true')",
-        ),
-        lines(
-            *_HEAD,
-            "dag = DAG('d', schedule=None)",
-            "BashOperator(task_id='t', bash_command='true', dag=dag)",
-            "dag = DAG('e', schedule=None)",
-            "BashOperator(task_id='t', bash_command='true', dag=dag)",
-            "for name in 'ab':",
-            "    BashOperator(task_id='t_' + name, bash_command='true', dag=dag)",
-            "for name in 'cd':",
-            "    BashOperator(task_id='t_' + name, bash_command='true', dag=dag)",
-        ),
-        lines(
-            *_HEAD,
-            "number = 1",
-            "with DAG('d', schedule=None):",
-            "    BashOperator(task_id=f't{number}', bash_command='true')",
-            "    number += 1",
-            "    BashOperator(task_id=f't{number}', bash_command='true')",
-        ),
+        block("""
+            from airflow import DAG
+            from airflow.operators.bash import BashOperator
+
+            with DAG('d', schedule=None) as d:
+                if today():
+                    BashOperator(task_id='t', bash_command='true')
+                else:
+                    BashOperator(task_id='t', bash_command='false')
+            with DAG('e', schedule=None) as e:
+                BashOperator(task_id='t', bash_command='true')
+        """),
+        block("""
+            from airflow import DAG
+            from airflow.operators.bash import BashOperator
+
+            dag = DAG('d', schedule=None)
+            BashOperator(task_id='t', bash_command='true', dag=dag)
+            dag = DAG('e', schedule=None)
+            BashOperator(task_id='t', bash_command='true', dag=dag)
+            for name in 'ab':
+                BashOperator(task_id='t_' + name, bash_command='true', dag=dag)
+            for name in 'cd':
+                BashOperator(task_id='t_' + name, bash_command='true', dag=dag)
+        """),
+        block("""
+            from airflow import DAG
+            from airflow.operators.bash import BashOperator
+
+            number = 1
+            with DAG('d', schedule=None):
+                BashOperator(task_id=f't{number}', bash_command='true')
+                number += 1
+                BashOperator(task_id=f't{number}', bash_command='true')
+        """),
     ),
     find=_find,
 )

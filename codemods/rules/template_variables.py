@@ -30,7 +30,7 @@ from codemods.repository.templates import (
     own_macros,
     places,
 )
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.rules.reserved_names import reserved
 from codemods.tables.target import Target
 
@@ -328,7 +328,11 @@ def _find(source: Source, target: Target) -> Iterator[Change]:
 
 
 _BASH = "from airflow.operators.bash import BashOperator"
-_NEXT = lines(_BASH, "", "BashOperator(task_id='b', bash_command='run {{ next_ds }}')")
+_NEXT = block("""
+    from airflow.operators.bash import BashOperator
+
+    BashOperator(task_id='b', bash_command='run {{ next_ds }}')
+""")
 
 RULE = Rule(
     id=ID,
@@ -340,28 +344,28 @@ RULE = Rule(
     "nothing on 1.10; on 2.x a template that asks for it fails, unless it says | default.",
     examples=(
         Example(
-            before=lines(
-                _BASH,
-                "",
-                "BashOperator(task_id='b', bash_command='run {{ END_DATE }} {{ execution_date }}')",
-                "BashOperator(task_id='c', bash_command='{{ execution_date.add(days=1) | ds }}')",
-                "BashOperator(task_id='d', bash_command='{{ dag.latest_execution_date }}')",
-            ),
-            after=lines(
-                _BASH,
-                "",
-                "BashOperator(task_id='b', bash_command='run {{ ds }} {{ ts }}')",
-                "BashOperator(task_id='c', bash_command='{{ logical_date.add(days=1) | ds }}')",
-                "BashOperator(task_id='d', bash_command='{{ dag.get_latest_execution_date() }}')",
-            ),
+            before=block("""
+                from airflow.operators.bash import BashOperator
+
+                BashOperator(task_id='b', bash_command='run {{ END_DATE }} {{ execution_date }}')
+                BashOperator(task_id='c', bash_command='{{ execution_date.add(days=1) | ds }}')
+                BashOperator(task_id='d', bash_command='{{ dag.latest_execution_date }}')
+            """),
+            after=block("""
+                from airflow.operators.bash import BashOperator
+
+                BashOperator(task_id='b', bash_command='run {{ ds }} {{ ts }}')
+                BashOperator(task_id='c', bash_command='{{ logical_date.add(days=1) | ds }}')
+                BashOperator(task_id='d', bash_command='{{ dag.get_latest_execution_date() }}')
+            """),
         ),
         Example(
-            before=lines(
-                _BASH,
-                "",
-                "day = '{{ tomorrow_ds }}'",
-                "BashOperator(task_id='b', bash_command='{{ tomorrow_ds_nodash[:4] }}')",
-            ),
+            before=block("""
+                from airflow.operators.bash import BashOperator
+
+                day = '{{ tomorrow_ds }}'
+                BashOperator(task_id='b', bash_command='{{ tomorrow_ds_nodash[:4] }}')
+            """),
             after=lines(
                 _BASH,
                 "",
@@ -371,35 +375,34 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(
-                "from airflow.operators.bash_operator import BashOperator",
-                "",
-                "BashOperator(task_id='b', bash_command=\"a {{ dag_run.conf['x'] }}\")",
-                "BashOperator(task_id='c', bash_command=f'{{{{dag_run.conf.x or 1}}}}')",
-                "BashOperator(task_id='d', bash_command='{{ dag_run.conf.x | default(1) }}')",
-                "BashOperator(task_id='e', bash_command='{{ dag_run.conf.x.y == 1 }}')",
-                "BashOperator(task_id='f', bash_command='{{ dag_run.conf.x == \\'a\\' }}')",
-            ),
-            after=lines(
-                _BASH,
-                "",
-                "BashOperator(task_id='b', bash_command=\"a {{ dag_run.conf['x'] | default }}\")",
-                "BashOperator(task_id='c', bash_command=f'{{{{dag_run.conf.x | default or 1}}}}')",
-                "BashOperator(task_id='d', bash_command='{{ dag_run.conf.x | default(1) }}')",
-                "BashOperator(task_id='e', bash_command='{{ dag_run.conf.x.y == 1 }}')",
-                "BashOperator(task_id='f', "
-                "bash_command='{{ dag_run.conf.x | default == \\'a\\' }}')",
-            ),
+            before=block(r"""
+                from airflow.operators.bash_operator import BashOperator
+
+                BashOperator(task_id='b', bash_command="a {{ dag_run.conf['x'] }}")
+                BashOperator(task_id='c', bash_command=f'{{{{dag_run.conf.x or 1}}}}')
+                BashOperator(task_id='d', bash_command='{{ dag_run.conf.x | default(1) }}')
+                BashOperator(task_id='e', bash_command='{{ dag_run.conf.x.y == 1 }}')
+                BashOperator(task_id='f', bash_command='{{ dag_run.conf.x == \'a\' }}')
+            """),
+            after=block(r"""
+                from airflow.operators.bash import BashOperator
+
+                BashOperator(task_id='b', bash_command="a {{ dag_run.conf['x'] | default }}")
+                BashOperator(task_id='c', bash_command=f'{{{{dag_run.conf.x | default or 1}}}}')
+                BashOperator(task_id='d', bash_command='{{ dag_run.conf.x | default(1) }}')
+                BashOperator(task_id='e', bash_command='{{ dag_run.conf.x.y == 1 }}')
+                BashOperator(task_id='f', bash_command='{{ dag_run.conf.x | default == \'a\' }}')
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "from airflow.operators.bash_operator import BashOperator",
-                "",
-                "DAG('d', schedule_interval=None)",
-                "BashOperator(task_id='b', bash_command='a {{ dag_id }} {{ ds }} {{ b.c }}')",
-                "BashOperator(task_id='c', bash_command='{% for n in [1] %}{{ n }}{% endfor %}')",
-            ),
+            before=block("""
+                from airflow import DAG
+                from airflow.operators.bash_operator import BashOperator
+
+                DAG('d', schedule_interval=None)
+                BashOperator(task_id='b', bash_command='a {{ dag_id }} {{ ds }} {{ b.c }}')
+                BashOperator(task_id='c', bash_command='{% for n in [1] %}{{ n }}{% endfor %}')
+            """),
             after=lines(
                 "from airflow import DAG",
                 _BASH,
@@ -412,129 +415,148 @@ RULE = Rule(
         ),
         Example(before=_NEXT, notes=("data_interval_end | ds",)),
         Example(
-            before=lines(
-                _BASH,
-                "",
-                "",
-                "class Mine(BashOperator):",
-                "    def execute(self, context):",
-                "        return context.get('prev_ds')",
-            ),
+            before=block("""
+                from airflow.operators.bash import BashOperator
+
+
+                class Mine(BashOperator):
+                    def execute(self, context):
+                        return context.get('prev_ds')
+            """),
             notes=('(context["data_interval_start"] - timedelta(days=1)).strftime("%Y-%m-%d")',),
         ),
         Example(
             before=_NEXT,
-            after=lines(
-                _BASH,
-                "",
-                "BashOperator(task_id='b', bash_command='run {{ data_interval_end | ds }}')",
-            ),
+            after=block("""
+                from airflow.operators.bash import BashOperator
+
+                BashOperator(task_id='b', bash_command='run {{ data_interval_end | ds }}')
+            """),
             unsafe=True,
         ),
         Example(
-            before=lines(
-                "from airflow.operators.python import PythonOperator",
-                "",
-                "",
-                "def load(execution_date, **context):",
-                "    return execution_date, context['END_DATE'], context['yesterday_ds']",
-                "",
-                "",
-                "PythonOperator(task_id='p', python_callable=load)",
-            ),
-            after=lines(
-                "from airflow.operators.python import PythonOperator",
-                "",
-                "",
-                "def load(logical_date, **context):",
-                "    return logical_date, context['ds'], "
-                "context['macros'].ds_add(context['ds'], -1)",
-                "",
-                "",
-                "PythonOperator(task_id='p', python_callable=load)",
-            ),
+            before=block("""
+                from airflow.operators.python import PythonOperator
+
+
+                def load(execution_date, **context):
+                    return execution_date, context['END_DATE'], context['yesterday_ds']
+
+
+                PythonOperator(task_id='p', python_callable=load)
+            """),
+            after=block("""
+                from airflow.operators.python import PythonOperator
+
+
+                def load(logical_date, **context):
+                    return logical_date, context['ds'], context['macros'].ds_add(context['ds'], -1)
+
+
+                PythonOperator(task_id='p', python_callable=load)
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "",
-                "",
-                "def page(happened, **kwargs):",
-                "    return happened['execution_date']",
-                "",
-                "",
-                "DAG('d', schedule=None, default_args={'on_failure_callback': page})",
-            ),
-            after=lines(
-                "from airflow import DAG",
-                "",
-                "",
-                "def page(happened, **kwargs):",
-                "    return happened['logical_date']",
-                "",
-                "",
-                "DAG('d', schedule=None, default_args={'on_failure_callback': page})",
-            ),
+            before=block("""
+                from airflow import DAG
+
+
+                def page(happened, **kwargs):
+                    return happened['execution_date']
+
+
+                DAG('d', schedule=None, default_args={'on_failure_callback': page})
+            """),
+            after=block("""
+                from airflow import DAG
+
+
+                def page(happened, **kwargs):
+                    return happened['logical_date']
+
+
+                DAG('d', schedule=None, default_args={'on_failure_callback': page})
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow.models import Variable",
-                "",
-                "",
-                "def tell(context):",
-                "    return context['ti'].task_id, context.get('execution_date')",
-            ),
-            after=lines(
-                "from airflow.models import Variable",
-                "",
-                "",
-                "def tell(context):",
-                "    return context['ti'].task_id, context.get('logical_date')",
-            ),
+            before=block("""
+                from airflow.models import Variable
+
+
+                def tell(context):
+                    return context['ti'].task_id, context.get('execution_date')
+            """),
+            after=block("""
+                from airflow.models import Variable
+
+
+                def tell(context):
+                    return context['ti'].task_id, context.get('logical_date')
+            """),
         ),
     ),
     keeps=(
-        lines(_BASH, "", "BashOperator(task_id='b', bash_command='echo end_date {{ ds }}')"),
-        lines(_BASH, "", "BashOperator(task_id='b', bash_command='{{ params.end_date }}')"),
-        lines(_BASH, "", "BashOperator(task_id='b', bash_command='{{ dag_run.conf.x }}')"),
-        lines(
-            _BASH,
-            "",
-            "BashOperator(task_id='b', bash_command='{% set end_date = ds %}{{ end_date }}')",
-        ),
-        lines(
-            "import airflow",
-            "from jinja2 import Template",
-            "",
-            "Template('{{ end_date }}').render(end_date=1)",
-        ),
-        lines(
-            "from airflow import DAG",
-            "",
-            "DAG('d', schedule=None, user_defined_macros={'end_date': 1}, doc_md='{{ end_date }}')",
-        ),
-        lines(
-            "from airflow.operators.python import PythonOperator",
-            "",
-            "",
-            "def load(end_date):",
-            "    return end_date",
-            "",
-            "",
-            "PythonOperator(task_id='p', python_callable=load, op_kwargs={'end_date': 1})",
-        ),
-        lines(
-            "from airflow.operators.python import PythonOperator",
-            "",
-            "",
-            "def load(table, end_date):",
-            "    return table, end_date",
-            "",
-            "",
-            "PythonOperator(task_id='p', python_callable=load, op_args=['t', '{{ ds }}'])",
-        ),
-        lines("# airflow", "def plan(execution_date):", "    return execution_date"),
-        lines("# airflow", "def page(context):", "    return context['end_date']"),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+            BashOperator(task_id='b', bash_command='echo end_date {{ ds }}')
+        """),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+            BashOperator(task_id='b', bash_command='{{ params.end_date }}')
+        """),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+            BashOperator(task_id='b', bash_command='{{ dag_run.conf.x }}')
+        """),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+            BashOperator(task_id='b', bash_command='{% set end_date = ds %}{{ end_date }}')
+        """),
+        block("""
+            import airflow
+            from jinja2 import Template
+
+            Template('{{ end_date }}').render(end_date=1)
+        """),
+        block("""
+            from airflow import DAG
+
+            DAG('d', schedule=None, user_defined_macros={'end_date': 1}, doc_md='{{ end_date }}')
+        """),
+        block("""
+            from airflow.operators.python import PythonOperator
+
+
+            def load(end_date):
+                return end_date
+
+
+            PythonOperator(task_id='p', python_callable=load, op_kwargs={'end_date': 1})
+        """),
+        block("""
+            from airflow.operators.python import PythonOperator
+
+
+            def load(table, end_date):
+                return table, end_date
+
+
+            PythonOperator(task_id='p', python_callable=load, op_args=['t', '{{ ds }}'])
+        """),
+        block("""
+            # airflow
+            def plan(execution_date):
+                return execution_date
+        """),
+        block("""
+            # airflow
+            def page(context):
+                return context['end_date']
+        """),
     ),
     find=_find,
 )

@@ -19,7 +19,7 @@ from codemods.base import Example, Note, Rule
 from codemods.editing.changes import AddImport, Change, EditCall, NewImport, Operation, Rebind, Step
 from codemods.reading.scopes import Binding
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "third-party"
@@ -260,13 +260,18 @@ def _advice(path: str) -> str:
     return next((told[start] for start in starts if start in told), general)
 
 
-_CLIENT = lines(
-    "from airflow import DAG",
-    "from google.cloud.vision_v1.gapic import image_annotator_client",
-    "",
-    "image_annotator_client.ImageAnnotatorClient()",
-)
-_SLACK = lines("from airflow import DAG", "from slackclient import SlackClient", "", "SlackClient")
+_CLIENT = block("""
+    from airflow import DAG
+    from google.cloud.vision_v1.gapic import image_annotator_client
+
+    image_annotator_client.ImageAnnotatorClient()
+""")
+_SLACK = block("""
+    from airflow import DAG
+    from slackclient import SlackClient
+
+    SlackClient
+""")
 
 RULE = Rule(
     id=ID,
@@ -275,122 +280,147 @@ RULE = Rule(
     "and names are gone, and an import of them fails.",
     examples=(
         Example(
-            before=lines("# airflow", "from flask_admin.base import MenuLink", "import os"),
+            before=block("""
+                # airflow
+                from flask_admin.base import MenuLink
+                import os
+            """),
             after=lines("# airflow", "import os"),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "from google.cloud.language_v1.proto.language_service_pb2 import Document",
-                "from google.cloud.vision import enums",
-                "",
-                "Document(content=enums.Feature.Type.TEXT_DETECTION.name)",
-            ),
-            after=lines(
-                "from airflow import DAG",
-                "from google.cloud.language_v1 import Document",
-                "from google.cloud import vision as enums",
-                "",
-                "Document(content=enums.Feature.Type.TEXT_DETECTION.name)",
-            ),
+            before=block("""
+                from airflow import DAG
+                from google.cloud.language_v1.proto.language_service_pb2 import Document
+                from google.cloud.vision import enums
+
+                Document(content=enums.Feature.Type.TEXT_DETECTION.name)
+            """),
+            after=block("""
+                from airflow import DAG
+                from google.cloud.language_v1 import Document
+                from google.cloud import vision as enums
+
+                Document(content=enums.Feature.Type.TEXT_DETECTION.name)
+            """),
         ),
         Example(
-            before=lines(
-                "import yaml",
-                "from airflow import DAG",
-                "from yaml import load_all as every",
-                "",
-                "with open('dags.yaml') as rows:",
-                "    for row in yaml.load(rows):",
-                "        DAG(**row, tags=every(row))",
-            ),
-            after=lines(
-                "import yaml",
-                "from airflow import DAG",
-                "from yaml import load_all as every, FullLoader",
-                "",
-                "with open('dags.yaml') as rows:",
-                "    for row in yaml.load(rows, Loader=yaml.FullLoader):",
-                "        DAG(**row, tags=every(row, Loader=FullLoader))",
-            ),
+            before=block("""
+                import yaml
+                from airflow import DAG
+                from yaml import load_all as every
+
+                with open('dags.yaml') as rows:
+                    for row in yaml.load(rows):
+                        DAG(**row, tags=every(row))
+            """),
+            after=block("""
+                import yaml
+                from airflow import DAG
+                from yaml import load_all as every, FullLoader
+
+                with open('dags.yaml') as rows:
+                    for row in yaml.load(rows, Loader=yaml.FullLoader):
+                        DAG(**row, tags=every(row, Loader=FullLoader))
+            """),
         ),
         Example(
-            before=lines(
-                "import numpy as np",
-                "from airflow import DAG",
-                "",
-                "TYPES = {'a': np.float, 'b': np.int64, 'c': np.object}",
-            ),
-            after=lines(
-                "import numpy as np",
-                "from airflow import DAG",
-                "",
-                "TYPES = {'a': float, 'b': np.int64, 'c': object}",
-            ),
+            before=block("""
+                import numpy as np
+                from airflow import DAG
+
+                TYPES = {'a': np.float, 'b': np.int64, 'c': np.object}
+            """),
+            after=block("""
+                import numpy as np
+                from airflow import DAG
+
+                TYPES = {'a': float, 'b': np.int64, 'c': object}
+            """),
         ),
         Example(
-            before=lines(
-                "import pandas as pd",
-                "from airflow import DAG",
-                "from jinja2 import Markup, Template",
-                "from pandas import np",
-                "from pandas.io.json import json_normalize",
-                "",
-                "Template(Markup('a'))",
-                "np.array(json_normalize({'a': 1}))",
-                "pd.io.json.json_normalize({})",
-            ),
-            after=lines(
-                "import pandas as pd",
-                "from airflow import DAG",
-                "from jinja2 import Template",
-                "from markupsafe import Markup",
-                "import numpy as np",
-                "from pandas import json_normalize",
-                "",
-                "Template(Markup('a'))",
-                "np.array(json_normalize({'a': 1}))",
-                "pd.io.json.json_normalize({})",
-            ),
+            before=block("""
+                import pandas as pd
+                from airflow import DAG
+                from jinja2 import Markup, Template
+                from pandas import np
+                from pandas.io.json import json_normalize
+
+                Template(Markup('a'))
+                np.array(json_normalize({'a': 1}))
+                pd.io.json.json_normalize({})
+            """),
+            after=block("""
+                import pandas as pd
+                from airflow import DAG
+                from jinja2 import Template
+                from markupsafe import Markup
+                import numpy as np
+                from pandas import json_normalize
+
+                Template(Markup('a'))
+                np.array(json_normalize({'a': 1}))
+                pd.io.json.json_normalize({})
+            """),
             notes=("pandas.json_normalize",),
         ),
         Example(before=_CLIENT, notes=("methods take request=",)),
         Example(before=_SLACK, notes=("slack_sdk.WebClient",)),
         Example(
-            before=lines(
-                "from azure.cosmos.errors import HTTPFailure",
-                "from pandas_gbq.gbq import _check_google_client_version as check",
-                "",
-                "check()  # of airflow",
-                "print(HTTPFailure)",
-            ),
-            after=lines(
-                "from azure.cosmos.exceptions import CosmosHttpResponseError as HTTPFailure",
-                "from pandas_gbq.gbq import _check_google_client_version as check",
-                "",
-                "check()  # of airflow",
-                "print(HTTPFailure)",
-            ),
+            before=block("""
+                from azure.cosmos.errors import HTTPFailure
+                from pandas_gbq.gbq import _check_google_client_version as check
+
+                check()  # of airflow
+                print(HTTPFailure)
+            """),
+            after=block("""
+                from azure.cosmos.exceptions import CosmosHttpResponseError as HTTPFailure
+                from pandas_gbq.gbq import _check_google_client_version as check
+
+                check()  # of airflow
+                print(HTTPFailure)
+            """),
             notes=("Take the import and its call away",),
         ),
         Example(
-            before=lines("from moto import mock_s3", "", "mock_s3().start()  # for airflow"),
-            after=lines(
-                "from moto import mock_aws as mock_s3", "", "mock_s3().start()  # for airflow"
-            ),
+            before=block("""
+                from moto import mock_s3
+
+                mock_s3().start()  # for airflow
+            """),
+            after=block("""
+                from moto import mock_aws as mock_s3
+
+                mock_s3().start()  # for airflow
+            """),
         ),
     ),
     keeps=(
-        lines("# airflow", "import numpy as np", "", "np.float64, np.random.int, np.str_"),
-        lines("# airflow", "import yaml", "", "yaml.load(f, yaml.Loader), yaml.load(*f)"),
-        lines("from airflow import DAG", "from google.cloud import vision", "", "vision.Feature"),
-        lines(
-            "from airflow import DAG",
-            "try:",
-            "    from google.cloud.vision import enums",
-            "except ImportError:",
-            "    from google.cloud import vision as enums",
-        ),
+        block("""
+            # airflow
+            import numpy as np
+
+            np.float64, np.random.int, np.str_
+        """),
+        block("""
+            # airflow
+            import yaml
+
+            yaml.load(f, yaml.Loader), yaml.load(*f)
+        """),
+        block("""
+            from airflow import DAG
+            from google.cloud import vision
+
+            vision.Feature
+        """),
+        block("""
+            from airflow import DAG
+            try:
+                from google.cloud.vision import enums
+            except ImportError:
+                from google.cloud import vision as enums
+        """),
     ),
     find=_find,
 )

@@ -21,7 +21,7 @@ from codemods.reading.calls import Construction, constructions, init_of, takes
 from codemods.reading.heritage import own_at
 from codemods.reading.scopes import Binding
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.target import Target
 
 ID = "trigger-dag-run"
@@ -331,7 +331,6 @@ _OPERATOR_TEXT = (
     )
     .splitlines(),
 )
-_OLD = "from airflow.operators.dagrun_operator import TriggerDagRunOperator"
 _NEW = "from airflow.operators.trigger_dagrun import TriggerDagRunOperator"
 _ORDERS = "from airflow.operators.dagrun_operator import DagRunOrder, TriggerDagRunOperator"
 _CHOOSE = (
@@ -353,57 +352,57 @@ RULE = Rule(
     "its run_id and its conf stay what they were.",
     examples=(
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "",
-                "",
-                "def triggered(dag_run, **kwargs):",
-                "    return dag_run.run_id.startswith('trig__')",
-            ),
+            before=block("""
+                from airflow import DAG
+
+
+                def triggered(dag_run, **kwargs):
+                    return dag_run.run_id.startswith('trig__')
+            """),
             notes=("is called manual__",),
         ),
         Example(
-            before=lines(
-                _OLD,
-                "",
-                "",
-                "def fill(context, dag_run_obj):",
-                "    dag_run_obj.payload = {'message': 'hello'}",
-                "    return dag_run_obj",
-                "",
-                "",
-                "TriggerDagRunOperator(task_id='t', trigger_dag_id='d', python_callable=fill)",
-            ),
-            after=lines(
-                _NEW,
-                "",
-                "",
-                "def fill(context, dag_run_obj):",
-                "    dag_run_obj.payload = {'message': 'hello'}",
-                "    return dag_run_obj",
-                "",
-                "",
-                "TriggerDagRunOperator(task_id='t', trigger_dag_id='d', conf={'message': 'hello'})",
-            ),
+            before=block("""
+                from airflow.operators.dagrun_operator import TriggerDagRunOperator
+
+
+                def fill(context, dag_run_obj):
+                    dag_run_obj.payload = {'message': 'hello'}
+                    return dag_run_obj
+
+
+                TriggerDagRunOperator(task_id='t', trigger_dag_id='d', python_callable=fill)
+            """),
+            after=block("""
+                from airflow.operators.trigger_dagrun import TriggerDagRunOperator
+
+
+                def fill(context, dag_run_obj):
+                    dag_run_obj.payload = {'message': 'hello'}
+                    return dag_run_obj
+
+
+                TriggerDagRunOperator(task_id='t', trigger_dag_id='d', conf={'message': 'hello'})
+            """),
         ),
         Example(
-            before=lines(
-                _NEW,
-                "",
-                "TriggerDagRunOperator(",
-                "    task_id='t',",
-                "    trigger_dag_id='d',",
-                "    python_callable=lambda context, dag_run: dag_run,",
-                ")",
-            ),
-            after=lines(
-                _NEW,
-                "",
-                "TriggerDagRunOperator(",
-                "    task_id='t',",
-                "    trigger_dag_id='d',",
-                ")",
-            ),
+            before=block("""
+                from airflow.operators.trigger_dagrun import TriggerDagRunOperator
+
+                TriggerDagRunOperator(
+                    task_id='t',
+                    trigger_dag_id='d',
+                    python_callable=lambda context, dag_run: dag_run,
+                )
+            """),
+            after=block("""
+                from airflow.operators.trigger_dagrun import TriggerDagRunOperator
+
+                TriggerDagRunOperator(
+                    task_id='t',
+                    trigger_dag_id='d',
+                )
+            """),
         ),
         Example(
             before=lines(_ORDERS, *_CHOOSE),
@@ -419,13 +418,13 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(
-                "from airflow.operators import dagrun_operator",
-                "",
-                "trigger = dagrun_operator.TriggerDagRunOperator(",
-                "    task_id='t', trigger_dag_id='d', python_callable=CHOOSE",
-                ")",
-            ),
+            before=block("""
+                from airflow.operators import dagrun_operator
+
+                trigger = dagrun_operator.TriggerDagRunOperator(
+                    task_id='t', trigger_dag_id='d', python_callable=CHOOSE
+                )
+            """),
             after=lines(
                 "from airflow.operators import trigger_dagrun",
                 "from airflow.utils import timezone",
@@ -439,13 +438,13 @@ RULE = Rule(
             ),
         ),
         Example(
-            before=lines(
-                "from airflow.operators.dagrun_operator import DagRunOrder",
-                "",
-                "",
-                "def is_order(made):",
-                "    return isinstance(made, DagRunOrder)",
-            ),
+            before=block("""
+                from airflow.operators.dagrun_operator import DagRunOrder
+
+
+                def is_order(made):
+                    return isinstance(made, DagRunOrder)
+            """),
             after=lines(
                 "",
                 "",
@@ -466,14 +465,27 @@ RULE = Rule(
         ),
     ),
     keeps=(
-        lines(_NEW, "", "TriggerDagRunOperator(task_id='t', trigger_dag_id='d', conf={'a': 1})"),
-        lines("# airflow", "from mylib import Trigger", "", "Trigger(python_callable=print)"),
-        lines(
-            "from airflow.operators.python import PythonOperator",
-            "",
-            "PythonOperator(task_id='t', python_callable=print)",
-        ),
-        lines(_NEW, "", "TriggerDagRunOperator(task_id='t', trigger_dag_id='d', **options)"),
+        block("""
+            from airflow.operators.trigger_dagrun import TriggerDagRunOperator
+
+            TriggerDagRunOperator(task_id='t', trigger_dag_id='d', conf={'a': 1})
+        """),
+        block("""
+            # airflow
+            from mylib import Trigger
+
+            Trigger(python_callable=print)
+        """),
+        block("""
+            from airflow.operators.python import PythonOperator
+
+            PythonOperator(task_id='t', python_callable=print)
+        """),
+        block("""
+            from airflow.operators.trigger_dagrun import TriggerDagRunOperator
+
+            TriggerDagRunOperator(task_id='t', trigger_dag_id='d', **options)
+        """),
     ),
     find=_find,
 )

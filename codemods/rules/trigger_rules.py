@@ -10,7 +10,7 @@ from codemods.editing.changes import Change, Step
 from codemods.reading.age import of_2
 from codemods.reading.source import Source
 from codemods.reading.values import known, quoted, text_of, whole_texts
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.target import Target
 
 ID = "trigger-rules"
@@ -94,60 +94,69 @@ RULE = Rule(
     "none_failed_min_one_success; the old names warn.",
     examples=(
         Example(
-            before=lines(
-                "from airflow.operators.bash_operator import BashOperator",
-                "from airflow.operators.latest_only_operator import LatestOnlyOperator",
-                "",
-                "latest = LatestOnlyOperator(task_id='latest')",
-                "load = BashOperator(task_id='load', bash_command='true')",
-                "last = BashOperator(task_id='last', bash_command='true', trigger_rule='dummy')",
-                "latest >> load >> last",
-            ),
-            after=lines(
-                "from airflow.operators.bash import BashOperator",
-                "from airflow.operators.latest_only import LatestOnlyOperator",
-                "",
-                "latest = LatestOnlyOperator(task_id='latest')",
-                "load = BashOperator(task_id='load', bash_command='true')",
-                "last = BashOperator(task_id='last', bash_command='true', trigger_rule='always')",
-                "latest >> load >> last",
-            ),
+            before=block("""
+                from airflow.operators.bash_operator import BashOperator
+                from airflow.operators.latest_only_operator import LatestOnlyOperator
+
+                latest = LatestOnlyOperator(task_id='latest')
+                load = BashOperator(task_id='load', bash_command='true')
+                last = BashOperator(task_id='last', bash_command='true', trigger_rule='dummy')
+                latest >> load >> last
+            """),
+            after=block("""
+                from airflow.operators.bash import BashOperator
+                from airflow.operators.latest_only import LatestOnlyOperator
+
+                latest = LatestOnlyOperator(task_id='latest')
+                load = BashOperator(task_id='load', bash_command='true')
+                last = BashOperator(task_id='last', bash_command='true', trigger_rule='always')
+                latest >> load >> last
+            """),
             notes=("those further on with dummy run",),
         ),
         Example(
-            before=lines(
-                "from airflow.operators.bash import BashOperator",
-                "from airflow.utils.trigger_rule import TriggerRule",
-                "",
-                "ANY, SOME = {'dummy'}, {'x': 'none_failed_or_skipped'}",
-                "RUN = 'dummy'",
-                "BashOperator(task_id='a', bash_command='true', trigger_rule='dummy')",
-                "BashOperator(task_id='b', bash_command='true', trigger_rule=RUN)",
-                "BashOperator(",
-                "    task_id='c',",
-                "    bash_command='true',",
-                "    trigger_rule=TriggerRule.NONE_FAILED_OR_SKIPPED if x else 'dummy',",
-                ")",
-            ),
-            after=lines(
-                "from airflow.operators.bash import BashOperator",
-                "from airflow.utils.trigger_rule import TriggerRule",
-                "",
-                "ANY, SOME = {'dummy'}, {'x': 'none_failed_min_one_success'}",
-                "RUN = 'dummy'",
-                "BashOperator(task_id='a', bash_command='true', trigger_rule='always')",
-                "BashOperator(task_id='b', bash_command='true', trigger_rule=\"always\")",
-                "BashOperator(",
-                "    task_id='c',",
-                "    bash_command='true',",
-                "    trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS if x else 'always',",
-                ")",
-            ),
+            before=block("""
+                from airflow.operators.bash import BashOperator
+                from airflow.utils.trigger_rule import TriggerRule
+
+                ANY, SOME = {'dummy'}, {'x': 'none_failed_or_skipped'}
+                RUN = 'dummy'
+                BashOperator(task_id='a', bash_command='true', trigger_rule='dummy')
+                BashOperator(task_id='b', bash_command='true', trigger_rule=RUN)
+                BashOperator(
+                    task_id='c',
+                    bash_command='true',
+                    trigger_rule=TriggerRule.NONE_FAILED_OR_SKIPPED if x else 'dummy',
+                )
+            """),
+            after=block("""
+                from airflow.operators.bash import BashOperator
+                from airflow.utils.trigger_rule import TriggerRule
+
+                ANY, SOME = {'dummy'}, {'x': 'none_failed_min_one_success'}
+                RUN = 'dummy'
+                BashOperator(task_id='a', bash_command='true', trigger_rule='always')
+                BashOperator(task_id='b', bash_command='true', trigger_rule="always")
+                BashOperator(
+                    task_id='c',
+                    bash_command='true',
+                    trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS if x else 'always',
+                )
+            """),
         ),
     ),
     keeps=(
-        lines("from airflow import DAG", "", "kind = 'dummy'"),
-        lines("# airflow", "import mylib", "", "mylib.TriggerRule.DUMMY"),
+        block("""
+            from airflow import DAG
+
+            kind = 'dummy'
+        """),
+        block("""
+            # airflow
+            import mylib
+
+            mylib.TriggerRule.DUMMY
+        """),
     ),
     find=_find,
 )

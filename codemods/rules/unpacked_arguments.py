@@ -23,7 +23,7 @@ from codemods.reading.source import Source
 from codemods.reading.unpacking import filled, holders, only_theirs, unpacked
 from codemods.reading.values import known, quoted
 from codemods.rules._dag import dags
-from codemods.rules._text import lines
+from codemods.rules._text import block, lines
 from codemods.tables.constructors import DROP
 from codemods.tables.target import Target
 
@@ -284,7 +284,6 @@ def _edit(node: Holder, rename: dict[str, str], drop: frozenset[str]) -> Operati
 
 
 _BASH = "from airflow.operators.bash import BashOperator"
-_TRIGGER = "from airflow.operators.trigger_dagrun import TriggerDagRunOperator"
 
 RULE = Rule(
     id=ID,
@@ -292,33 +291,33 @@ RULE = Rule(
     why="What a dict gives by ** is an argument like any other: 2.x raises where 1.10 warned.",
     examples=(
         Example(
-            before=lines(
-                "from copy import deepcopy",
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "common = {'bash_command': 'true', 'xcom_push': True}",
-                "mine = deepcopy(common)",
-                "BashOperator(task_id='t', **mine)",
-            ),
-            after=lines(
-                "from copy import deepcopy",
-                "from airflow.operators.bash import BashOperator",
-                "",
-                "common = {'bash_command': 'true', 'do_xcom_push': True}",
-                "mine = deepcopy(common)",
-                "BashOperator(task_id='t', **mine)",
-            ),
+            before=block("""
+                from copy import deepcopy
+                from airflow.operators.bash import BashOperator
+
+                common = {'bash_command': 'true', 'xcom_push': True}
+                mine = deepcopy(common)
+                BashOperator(task_id='t', **mine)
+            """),
+            after=block("""
+                from copy import deepcopy
+                from airflow.operators.bash import BashOperator
+
+                common = {'bash_command': 'true', 'do_xcom_push': True}
+                mine = deepcopy(common)
+                BashOperator(task_id='t', **mine)
+            """),
         ),
         Example(
-            before=lines(
-                _TRIGGER,
-                "",
-                "",
-                "class Mine(TriggerDagRunOperator):",
-                "    def __init__(self, **kwargs):",
-                "        kwargs['python_callable'] = print",
-                "        super().__init__(**kwargs)",
-            ),
+            before=block("""
+                from airflow.operators.trigger_dagrun import TriggerDagRunOperator
+
+
+                class Mine(TriggerDagRunOperator):
+                    def __init__(self, **kwargs):
+                        kwargs['python_callable'] = print
+                        super().__init__(**kwargs)
+            """),
             notes=("python_callable reaches",),
         ),
         Example(
@@ -329,36 +328,36 @@ RULE = Rule(
                 "BashOperator(task_id='t', **common)",
                 "BashOperator(task_id='u', **common)",
             ),
-            after=lines(
-                _BASH,
-                "",
-                "common = {'bash_command': 'true', 'do_xcom_push': True}",
-                "BashOperator(task_id='t', **common)",
-                "BashOperator(task_id='u', **common)",
-            ),
+            after=block("""
+                from airflow.operators.bash import BashOperator
+
+                common = {'bash_command': 'true', 'do_xcom_push': True}
+                BashOperator(task_id='t', **common)
+                BashOperator(task_id='u', **common)
+            """),
         ),
         Example(
-            before=lines(
-                _BASH,
-                "",
-                "common = dict(bash_command='true', xcom_push=True)",
-                "BashOperator(task_id='t', **common)",
-            ),
-            after=lines(
-                _BASH,
-                "",
-                "common = dict(bash_command='true', do_xcom_push=True)",
-                "BashOperator(task_id='t', **common)",
-            ),
+            before=block("""
+                from airflow.operators.bash import BashOperator
+
+                common = dict(bash_command='true', xcom_push=True)
+                BashOperator(task_id='t', **common)
+            """),
+            after=block("""
+                from airflow.operators.bash import BashOperator
+
+                common = dict(bash_command='true', do_xcom_push=True)
+                BashOperator(task_id='t', **common)
+            """),
         ),
         Example(
-            before=lines(
-                _BASH,
-                "",
-                "common = {'bash_command': 'true', 'xcom_push': True}",
-                "BashOperator(task_id='t', **common)",
-                "mine(**common)",
-            ),
+            before=block("""
+                from airflow.operators.bash import BashOperator
+
+                common = {'bash_command': 'true', 'xcom_push': True}
+                BashOperator(task_id='t', **common)
+                mine(**common)
+            """),
             notes=("it is do_xcom_push now",),
         ),
         Example(
@@ -375,76 +374,91 @@ RULE = Rule(
                 "",
                 "Mine(task_id='t', bash_command='true', xcom_push=False)",
             ),
-            after=lines(
-                _BASH,
-                "",
-                "",
-                "class Mine(BashOperator):",
-                "    def __init__(self, **kwargs):",
-                "        kwargs.setdefault('do_xcom_push', True)",
-                "        super().__init__(**kwargs)",
-                "",
-                "",
-                "Mine(task_id='t', bash_command='true', do_xcom_push=False)",
-            ),
+            after=block("""
+                from airflow.operators.bash import BashOperator
+
+
+                class Mine(BashOperator):
+                    def __init__(self, **kwargs):
+                        kwargs.setdefault('do_xcom_push', True)
+                        super().__init__(**kwargs)
+
+
+                Mine(task_id='t', bash_command='true', do_xcom_push=False)
+            """),
         ),
         Example(
-            before=lines(
-                "from airflow import DAG",
-                "",
-                "",
-                "def common():",
-                "    return {'schedule_interval': '@daily', 'catchup': False}",
-                "",
-                "",
-                "DAG('d', start_date=START, **common())",
-                "DAG('e', start_date=START, **settings['e'])",
-            ),
-            after=lines(
-                "from airflow import DAG",
-                "",
-                "",
-                "def common():",
-                "    return {'schedule': '@daily', 'catchup': False}",
-                "",
-                "",
-                "DAG('d', start_date=START, **common())",
-                "DAG('e', start_date=START, **settings['e'])",
-            ),
+            before=block("""
+                from airflow import DAG
+
+
+                def common():
+                    return {'schedule_interval': '@daily', 'catchup': False}
+
+
+                DAG('d', start_date=START, **common())
+                DAG('e', start_date=START, **settings['e'])
+            """),
+            after=block("""
+                from airflow import DAG
+
+
+                def common():
+                    return {'schedule': '@daily', 'catchup': False}
+
+
+                DAG('d', start_date=START, **common())
+                DAG('e', start_date=START, **settings['e'])
+            """),
             notes=("what ** gives the DAG is made elsewhere",),
         ),
     ),
     keeps=(
-        lines(
-            "from airflow.operators.bash import BashOperator",
-            "",
-            "",
-            "class Mine(BashOperator):",
-            "    def __init__(self, **kwargs):",
-            "        super().__init__(**kwargs)",
-            "",
-            "    def execute(self, context):",
-            "        kwargs = {'xcom_push': True}",
-            "        return start(**kwargs)",
-        ),
-        lines(_BASH, "", "common = {'retries': 1}", "BashOperator(task_id='t', **common)"),
-        lines(_BASH, "", "common = {'xcom_push': True}", "mine(**common)"),
-        lines(
-            _BASH,
-            "",
-            "",
-            "def make(**kwargs):",
-            "    kwargs['retries'] = 1",
-            "    return BashOperator(**kwargs)",
-        ),
-        lines("# airflow", "from mylib import Bash", "", "Bash(**{'xcom_push': True})"),
-        lines(
-            "from airflow import DAG",
-            "",
-            "",
-            "def make(name, **kwargs):",
-            "    return DAG(name, schedule=None, **{**kwargs})",
-        ),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+
+            class Mine(BashOperator):
+                def __init__(self, **kwargs):
+                    super().__init__(**kwargs)
+
+                def execute(self, context):
+                    kwargs = {'xcom_push': True}
+                    return start(**kwargs)
+        """),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+            common = {'retries': 1}
+            BashOperator(task_id='t', **common)
+        """),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+            common = {'xcom_push': True}
+            mine(**common)
+        """),
+        block("""
+            from airflow.operators.bash import BashOperator
+
+
+            def make(**kwargs):
+                kwargs['retries'] = 1
+                return BashOperator(**kwargs)
+        """),
+        block("""
+            # airflow
+            from mylib import Bash
+
+            Bash(**{'xcom_push': True})
+        """),
+        block("""
+            from airflow import DAG
+
+
+            def make(name, **kwargs):
+                return DAG(name, schedule=None, **{**kwargs})
+        """),
     ),
     find=_find,
 )

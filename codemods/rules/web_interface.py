@@ -8,7 +8,7 @@ from codemods.base import Example, Rule
 from codemods.editing.changes import Change, Rebind, Step
 from codemods.plugins.web_interface import ID, goes
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.target import Target
 
 
@@ -31,71 +31,76 @@ RULE = Rule(
     "second alone, no airflow.settings.RBAC to ask by, and no Flask-Admin.",
     examples=(
         Example(
-            before=lines(
-                "from airflow.settings import RBAC, Session",
-                "from flask_admin import BaseView",
-                "",
-                "if RBAC:",
-                "    from flask_appbuilder import BaseView as View",
-                "",
-                "    # one page",
-                "    class Page(View):",
-                '        """Of two',
-                '        lines."""',
-                "else:",
-                "    class Page(BaseView):",
-                "        pass",
-                "page = Page()",
-            ),
-            after=lines(
-                "from airflow.settings import Session",
-                "",
-                "from flask_appbuilder import BaseView as View",
-                "",
-                "# one page",
-                "class Page(View):",
-                '    """Of two',
-                '        lines."""',
-                "page = Page()",
-            ),
+            before=block('''
+                from airflow.settings import RBAC, Session
+                from flask_admin import BaseView
+
+                if RBAC:
+                    from flask_appbuilder import BaseView as View
+
+                    # one page
+                    class Page(View):
+                        """Of two
+                        lines."""
+                else:
+                    class Page(BaseView):
+                        pass
+                page = Page()
+            '''),
+            after=block('''
+                from airflow.settings import Session
+
+                from flask_appbuilder import BaseView as View
+
+                # one page
+                class Page(View):
+                    """Of two
+                        lines."""
+                page = Page()
+            '''),
         ),
         Example(
-            before=lines(
-                "from airflow import settings",
-                "from airflow.configuration import conf",
-                "from airflow.models import DAG",
-                "",
-                "NEW = conf.getboolean('webserver', 'RBAC')",
-                "VIEWS = [1] if settings.RBAC else [2]",
-                "if not NEW:",
-                "    raise RuntimeError",
-                "if VIEWS:",
-                "    if not NEW:",
-                "        VIEWS = []",
-                "    # the new one",
-                "    else:",
-                "        # all",
-                "        VIEWS = [3]",
-            ),
-            after=lines(
-                "from airflow.models import DAG",
-                "",
-                "NEW = True",
-                "VIEWS = [1] if True else [2]",
-                "if VIEWS:",
-                "    # all",
-                "    VIEWS = [3]",
-            ),
+            before=block("""
+                from airflow import settings
+                from airflow.configuration import conf
+                from airflow.models import DAG
+
+                NEW = conf.getboolean('webserver', 'RBAC')
+                VIEWS = [1] if settings.RBAC else [2]
+                if not NEW:
+                    raise RuntimeError
+                if VIEWS:
+                    if not NEW:
+                        VIEWS = []
+                    # the new one
+                    else:
+                        # all
+                        VIEWS = [3]
+            """),
+            after=block("""
+                from airflow.models import DAG
+
+                NEW = True
+                VIEWS = [1] if True else [2]
+                if VIEWS:
+                    # all
+                    VIEWS = [3]
+            """),
         ),
     ),
     keeps=(
-        lines("# airflow", "from settings import RBAC", "if RBAC:", "    pass"),
-        lines(
-            "from airflow.configuration import conf",
-            "",
-            "if conf.getboolean('mine', 'rbac'):",
-            "    pass",
-        ),
+        block("""
+            # airflow
+            from settings import RBAC
+            if RBAC:
+                pass
+        """),
+        block("""
+            from airflow.configuration import conf
+
+            if conf.getboolean('mine', 'rbac'):
+                pass
+        """),
     ),
     find=_find,
 )

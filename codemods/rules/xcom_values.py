@@ -12,7 +12,7 @@ from codemods.reading.calls import Construction, constructions
 from codemods.reading.heritage import heritage, signature_of
 from codemods.reading.instances import instances
 from codemods.reading.source import Source
-from codemods.rules._text import lines
+from codemods.rules._text import block
 from codemods.tables.constructors import baseline
 from codemods.tables.core_classes import DATE, TASK
 from codemods.tables.target import Target
@@ -200,9 +200,6 @@ def _called(source: Source, call: ast.Call) -> str:
     return _METHODS.get(func.attr, "") if isinstance(func, ast.Attribute) else ""
 
 
-_HEAD = ("from airflow.operators.python import PythonOperator", "", "")
-_TASK = ("", "", "PythonOperator(task_id='p', python_callable=run)")
-
 RULE = Rule(
     id=ID,
     title="Push to XCom what JSON can hold",
@@ -210,46 +207,60 @@ RULE = Rule(
     "pushes or returns anything else fails: before 2.6 a date, a set or a DataFrame too.",
     examples=(
         Example(
-            before=lines(
-                "from datetime import datetime",
-                *_HEAD,
-                "def run(ti, **kwargs):",
-                "    ti.xcom_push(key='at', value=datetime.now())",
-                "    ti.xcom_push('seen', {'ids': {1, 2}})",
-                "    names = set(kwargs)",
-                "    return names",
-                *_TASK,
-            ),
+            before=block("""
+                from datetime import datetime
+                from airflow.operators.python import PythonOperator
+
+
+                def run(ti, **kwargs):
+                    ti.xcom_push(key='at', value=datetime.now())
+                    ti.xcom_push('seen', {'ids': {1, 2}})
+                    names = set(kwargs)
+                    return names
+
+
+                PythonOperator(task_id='p', python_callable=run)
+            """),
             target="2.5.1",
             notes=("value.isoformat()", "Push sorted(...)", "Push sorted(...)"),
         ),
         Example(
-            before=lines(
-                *_HEAD,
-                "def run():",
-                "    return 'text'.encode()",
-                *_TASK,
-            ),
+            before=block("""
+                from airflow.operators.python import PythonOperator
+
+
+                def run():
+                    return 'text'.encode()
+
+
+                PythonOperator(task_id='p', python_callable=run)
+            """),
             notes=("value.decode()",),
         ),
     ),
     keeps=(
-        lines(
-            "from datetime import datetime",
-            *_HEAD,
-            "def run(ti, **kwargs):",
-            "    ti.xcom_push(key='at', value=datetime.now().isoformat())",
-            "    return sorted({1, 2}), datetime.now().strftime('%Y')",
-            *_TASK,
-        ),
-        lines(
-            *_HEAD,
-            "def other():",
-            "    return b'x'",
-            "",
-            "",
-            "PythonOperator(task_id='p', python_callable=other, do_xcom_push=False)",
-        ),
+        block("""
+            from datetime import datetime
+            from airflow.operators.python import PythonOperator
+
+
+            def run(ti, **kwargs):
+                ti.xcom_push(key='at', value=datetime.now().isoformat())
+                return sorted({1, 2}), datetime.now().strftime('%Y')
+
+
+            PythonOperator(task_id='p', python_callable=run)
+        """),
+        block("""
+            from airflow.operators.python import PythonOperator
+
+
+            def other():
+                return b'x'
+
+
+            PythonOperator(task_id='p', python_callable=other, do_xcom_push=False)
+        """),
     ),
     find=_find,
 )

@@ -35,7 +35,7 @@ def string_changes(moves: Moves) -> Iterator[Change]:
         elif end.advice:
             yield absent(node, value, end.advice)
         elif end.by is not None and end.by.replaced:
-            advice = f"name {end.path}, which takes other arguments"
+            advice = end.by.warns or f"name {end.path}, which takes other arguments"
             yield note(node, f"another class is in the place of {value}", advice)
         elif end.by is not None and end.by.warns:
             yield note(node, f"{end.by.path} is deprecated on the target", end.by.warns)

@@ -116,7 +116,7 @@ RULE = Rule(
     "owner, an address or on_failure_callback was the operator's and is the tasks' then.",
     examples=(
         Example(before=lines(*_HEAD, *_TAIL), after=_GROUP, unsafe=True),
-        Example(before=lines(*_HEAD, *_TAIL), notes=("becomes a task group",)),
+        Example(before=lines(*_HEAD, *_TAIL), notes=("becomes a TaskGroup",)),
         Example(
             before=lines(*_HEAD, "    subdag.doc_md = 'One.'", *_TAIL),
             notes=("make stays: line 8 uses subdag for more than dag=subdag",),

@@ -48,7 +48,7 @@ def message(row: OwnSubDag, called: str) -> str:
     """What becomes of an operator."""
     return (
         f"SubDagOperator warns when it is made: the sub-DAG of {called} ({row.place}) becomes a "
-        "task group. Its tasks are the DAG's own, with the group's id before theirs, have no runs "
+        "TaskGroup. Its tasks are the DAG's own, with the group's id before theirs, have no runs "
         "and no executor of their own, and run side by side where nothing orders them"
     )
 

@@ -19,6 +19,7 @@ from harness.model import Finding, Rule, TaskObservation
 Resolve = Callable[[str], str]
 
 OPAQUE = re.compile(r"<(?P<path>[A-Za-z_][\w.]*)>")
+_DEFAULT = re.compile(r" \| default(?=\s|[}|)]|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,8 @@ class Comparison:
                 return f"<{self.resolve(opaque['path'])}>"
             if self._moved_with_its_file(old, new):
                 return new
-            return self.template(old) if old != new and "{" in old else old
+            made = self.template(old) if old != new and "{" in old else old
+            return new if _only_defaults_more(made, new) else made
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             return {key: self._moved(value, new.get(key)) for key, value in old.items()}
         if isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
@@ -75,6 +77,13 @@ class Comparison:
         return (
             bool(name) and name == new_name and f"{after}.py" not in self.files - {f"{before}.py"}
         )
+
+
+def _only_defaults_more(old: str, new: str) -> bool:
+    """Whether a template only says of more names that they may be undefined, as 1.10 took all."""
+    plain, defaults = _DEFAULT.subn("", new)
+    before, fewer = _DEFAULT.subn("", old)
+    return plain == before and defaults > fewer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -315,6 +315,32 @@ def test_a_changed_default_is_a_note() -> None:
     assert (found.rule, found.severity) == ("template-default-changed", Severity.NOTE)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "rules"),
+    [
+        ("{{ dag_run.conf['a'] }}", "{{ dag_run.conf['a'] | default }}", []),
+        ("{{ a }} {{ b }}", "{{ a | default }} {{ b|default }}", ["template-changed"]),
+        ("{{ a | default }}", "{{ a }}", ["template-changed"]),
+        ("{{ a }}", "{{ b | default }}", ["template-changed"]),
+        ("{{ a }}", "{{ a | default('x') }}", ["template-changed"]),
+    ],
+)
+def test_a_default_for_what_1_10_let_be_undefined(old: str, new: str, rules: list[str]) -> None:
+    assert fields_of({"sql": old}, {"sql": new}, "sql") == rules
+
+
+@pytest.mark.parametrize(
+    ("new", "rules"),
+    [
+        ({"a": 1, "ds": None}, []),
+        ({"a": 2, "ds": None}, ["template-changed"]),
+        ({"a": 1, "ds": "{{ ds }}"}, ["template-changed"]),
+    ],
+)
+def test_arguments_that_keep_the_context_away(new: dict[str, Any], rules: list[str]) -> None:
+    assert fields_of({"op_kwargs": {"a": 1}}, {"op_kwargs": new}, "op_kwargs") == rules
+
+
 def test_a_template_that_is_no_longer_rendered() -> None:
     assert fields_of({"queue": "{{ var.value.queue }}"}, {}) == ["template-lost"]
     assert fields_of({"queue": "fast"}, {}) == []
